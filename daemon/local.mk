@@ -1,0 +1,54 @@
+# The daemon: libengine decides and remembers, libdaemon is everything else, awd is main().
+
+noinst_LTLIBRARIES += daemon/engine/libengine.la daemon/libdaemon.la
+sbin_PROGRAMS += daemon/awd
+dist_man_MANS += daemon/awd.8 daemon/awd.conf.5
+
+daemon_engine_libengine_la_SOURCES = \
+	daemon/engine/engine.h \
+	daemon/engine/job_next.c daemon/engine/job_next.h \
+	daemon/engine/embedded/embedded.c \
+	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
+	daemon/engine/embedded/store.c daemon/engine/embedded/store.h
+daemon_engine_libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
+daemon_engine_libengine_la_LIBTOOLFLAGS = $(STATIC_ONLY)
+daemon_engine_libengine_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+
+daemon_libdaemon_la_SOURCES = \
+	daemon/config.c daemon/config.h \
+	daemon/dispatch.c daemon/dispatch.h \
+	daemon/endpoint.c daemon/endpoint.h \
+	daemon/log.c daemon/log.h \
+	daemon/notify.c daemon/notify.h \
+	daemon/server.c daemon/server.h \
+	daemon/spool.c daemon/spool.h \
+	daemon/waiters.c daemon/waiters.h \
+	daemon/ops/cancel.c \
+	daemon/ops/drain.c \
+	daemon/ops/forget.c \
+	daemon/ops/hello.c \
+	daemon/ops/list.c \
+	daemon/ops/logs.c \
+	daemon/ops/result.c \
+	daemon/ops/retry.c \
+	daemon/ops/shutdown.c \
+	daemon/ops/slots.c \
+	daemon/ops/stats.c \
+	daemon/ops/status.c \
+	daemon/ops/submit.c \
+	daemon/ops/wait.c \
+	daemon/workers/exec.c \
+	daemon/workers/noop.c \
+	daemon/workers/sleep.c \
+	daemon/workers/worker.h
+daemon_libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(INIH_CFLAGS) \
+	$(SYSTEMD_CFLAGS)
+daemon_libdaemon_la_LIBTOOLFLAGS = $(STATIC_ONLY)
+daemon_libdaemon_la_LIBADD = daemon/engine/libengine.la proto/libproto.la \
+	$(LIBEVENT_LIBS) $(NNG_LIBS) $(INIH_LIBS) $(SYSTEMD_LIBS) -lpthread
+
+# sendmsg.c replaces a function of the C library for the whole program: never put it in a library.
+daemon_awd_SOURCES = daemon/main.c daemon/sendmsg.c
+daemon_awd_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+daemon_awd_LDFLAGS = $(PROGRAM_LINK)
+daemon_awd_LDADD = daemon/libdaemon.la

@@ -1,0 +1,21 @@
+# What daemon and client share. libbase has no dependencies; libproto is the only user of msgpack.
+
+noinst_LTLIBRARIES += proto/libbase.la proto/libproto.la
+include_HEADERS += proto/aw_codes.h
+
+proto_libbase_la_SOURCES = \
+	proto/aw_codes.h \
+	proto/base.c proto/base.h \
+	proto/future_id.c proto/future_id.h \
+	proto/lifecycle.c proto/lifecycle.h \
+	proto/limits.h \
+	proto/sp.c proto/sp.h \
+	proto/text.c proto/text.h
+proto_libbase_la_LIBADD = -lm
+
+proto_libproto_la_SOURCES = \
+	proto/codec.c proto/codec.h \
+	proto/messages.c proto/messages.h \
+	proto/schema.h
+proto_libproto_la_CPPFLAGS = $(AM_CPPFLAGS) $(MSGPACK_CFLAGS)
+proto_libproto_la_LIBADD = proto/libbase.la $(MSGPACK_LIBS)

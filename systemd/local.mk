@@ -1,0 +1,1 @@
+# Units for the system's manager and for a user's own.
