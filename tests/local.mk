@@ -18,7 +18,8 @@ UNIT_TESTS = \
 	tests/unit/test_messages \
 	tests/unit/test_protocol_doc \
 	tests/unit/test_sp \
-	tests/unit/test_text
+	tests/unit/test_text \
+	tests/unit/test_validator
 
 BASE_TEST = proto/libbase.la $(CHECK_LIBS)
 PROTO_TEST = proto/libproto.la $(CHECK_LIBS)
@@ -34,6 +35,7 @@ tests_unit_test_messages_LDADD = $(PROTO_TEST)
 tests_unit_test_protocol_doc_LDADD = $(PROTO_TEST)
 tests_unit_test_sp_LDADD = $(BASE_TEST)
 tests_unit_test_text_LDADD = $(BASE_TEST)
+tests_unit_test_validator_LDADD = $(PROTO_TEST)
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
