@@ -7,9 +7,22 @@ dist_man_MANS += daemon/awd.8 daemon/awd.conf.5
 daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/engine.h \
 	daemon/engine/job_next.c daemon/engine/job_next.h \
-	daemon/engine/embedded/embedded.c \
+	daemon/engine/outcome.h \
+	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
+	daemon/engine/embedded/embedded_calls.c \
+	daemon/engine/embedded/embedded_private.h \
+	daemon/engine/embedded/embedded_reads.c \
+	daemon/engine/embedded/embedded_remove.c \
 	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
-	daemon/engine/embedded/store.c daemon/engine/embedded/store.h
+	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \
+	daemon/engine/embedded/store_db.c \
+	daemon/engine/embedded/store_ops.h \
+	daemon/engine/embedded/store_private.h \
+	daemon/engine/embedded/store_read.c \
+	daemon/engine/embedded/store_records.h \
+	daemon/engine/embedded/store_remove.c \
+	daemon/engine/embedded/store_sql.h \
+	daemon/engine/embedded/store_write.c
 daemon_engine_libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 daemon_engine_libengine_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_engine_libengine_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread

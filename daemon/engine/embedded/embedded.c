@@ -1,0 +1,312 @@
+/* The embedded engine: opening, closing, the clock. */
+#include "daemon/engine/embedded/embedded_private.h"
+
+#include <errno.h>
+#include <sys/timerfd.h>
+
+#include <event2/event.h>
+
+#include "daemon/engine/embedded/store_sql.h"
+
+/* A turn of the clock handles no more than this; the rest comes in the next turn of the loop. */
+#define TIMERS_PER_TURN 1000
+#define RETRY_MS        500
+#define PRUNE_MIN_US    INT64_C(1000000)
+#define PRUNE_MAX_US    INT64_C(3600000000) /* remembered requests go by the hour */
+
+/* ---- Telling, and being told, when ---------------------------------------------------------- */
+
+void embedded_runnable(struct embedded *em)
+{
+    if (!em->closing && sched_next(em->sched))
+        em->events->runnable(em->arg);
+}
+
+void embedded_clock_set(struct embedded *em)
+{
+    struct itimerspec at = {0};
+    int64_t at_us = 0;
+
+    if (!sched_next_timer(em->sched, &at_us))
+        at_us = 0;
+    if (at_us == em->clock_us)
+        return;
+    em->clock_us = at_us;
+    if (at_us) {
+        at.it_value.tv_sec = at_us / 1000000;
+        at.it_value.tv_nsec = at_us % 1000000 * 1000;
+    }
+    timerfd_settime(em->clock_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+struct expire_call {
+    struct store_end_waiting op;
+    struct embedded *em;
+    uint64_t number;
+};
+
+static void expire_done(struct store_op *op)
+{
+    struct expire_call *call = (struct expire_call *)op;
+    struct live *job = sched_find(call->em->sched, call->number);
+
+    if (job && !op->error.code) {
+        embedded_job_ended(call->em, job, AW_FAILED);
+    } else if (job) {
+        /* Still waiting, and still too late: the clock comes back to it after a while. */
+        job->deadline_us = now_us() + RETRY_MS * 1000;
+        sched_set_busy(call->em->sched, job, false);
+        embedded_clock_set(call->em);
+    }
+    free(call);
+}
+
+static void expire(struct embedded *em, struct live *job)
+{
+    struct expire_call *call = calloc(1, sizeof(*call));
+
+    if (!call) {
+        job->deadline_us += RETRY_MS * 1000;
+        sched_set_busy(em->sched, job, false);
+        return;
+    }
+    call->em = em;
+    call->number = job->number;
+    call->op.numbers = &call->number;
+    call->op.n = 1;
+    call->op.class = AW_CLASS_EXPIRED_IN_QUEUE;
+    call->op.message = "was not started within its time in the queue";
+    call->op.now_us = now_us();
+    call->op.default_retention_ms = em->config.retention_ms;
+    call->op.op.done = expire_done;
+    store_end_waiting_init(&call->op);
+    sched_set_busy(em->sched, job, true);
+    store_push(em->store, &call->op.op);
+}
+
+static void on_clock(evutil_socket_t fd, short what, void *arg)
+{
+    struct embedded *em = arg;
+    int64_t now = now_us(), at_us = 0;
+    struct live *job;
+    uint64_t ticks;
+
+    (void)what;
+    (void)!read(fd, &ticks, sizeof(ticks));
+    em->clock_us = 0;
+    for (int i = 0; i < TIMERS_PER_TURN; i++) {
+        job = sched_next_timer(em->sched, &at_us);
+        if (!job || at_us > now)
+            break;
+        if (job->deadline_us && job->deadline_us <= now)
+            expire(em, job);
+        else if (!sched_apply(em->sched, job, JOB_EV_DUE))
+            break; /* impossible: only scheduled jobs have a start time in the heap */
+    }
+    embedded_runnable(em);
+    embedded_clock_set(em);
+}
+
+static void timer_in(struct event *timer, int64_t ms)
+{
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    event_add(timer, &tv);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    struct embedded *em = arg;
+
+    (void)fd;
+    (void)what;
+    embedded_retry_stalled(em);
+    if (em->claims_stalled) {
+        em->claims_stalled = false;
+        embedded_runnable(em);
+    }
+}
+
+void embedded_retry_later(struct embedded *em)
+{
+    if (!em->closing && !event_pending(em->retry_timer, EV_TIMEOUT, NULL))
+        timer_in(em->retry_timer, RETRY_MS);
+}
+
+static void on_prune(evutil_socket_t fd, short what, void *arg)
+{
+    struct embedded *em = arg;
+
+    (void)fd;
+    (void)what;
+    em->prune_us = 0;
+    embedded_prune(em);
+}
+
+void embedded_prune_at(struct embedded *em, int64_t when_us)
+{
+    int64_t now = now_us();
+
+    when_us = MIN(MAX(when_us, now + PRUNE_MIN_US), now + PRUNE_MAX_US);
+    if (em->closing || em->pruning || (em->prune_us && em->prune_us <= when_us))
+        return;
+    em->prune_us = when_us;
+    timer_in(em->prune_timer, (when_us - now) / 1000 + 1);
+}
+
+void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state state)
+{
+    struct ended ended = {job->number, state};
+
+    sched_remove(em->sched, job);
+    em->kept++;
+    if (state == AW_SUCCEEDED)
+        em->counts.succeeded++;
+    else if (state == AW_FAILED)
+        em->counts.failed++;
+    else
+        em->counts.cancelled++;
+    embedded_prune_at(
+        em, em->kept > em->config.max_kept ? 0 : now_us() + em->config.retention_ms * 1000);
+    em->events->ended(em->arg, &ended, 1);
+}
+
+/* ---- Opening and closing -------------------------------------------------------------------- */
+
+static enum aw_err on_live(void *arg, const struct store_live *row)
+{
+    struct embedded *em = arg;
+    struct live *job = sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority,
+                                  row->due_us, row->deadline_us);
+
+    if (!job)
+        return AW_ERR_NO_MEMORY;
+    job->claim = row->claim;
+    job->attempt = (uint32_t)row->attempt;
+    job->flags = (uint8_t)((row->flags & RECORD_CANCEL_REQUESTED ? LIVE_CANCEL_REQUESTED : 0) |
+                           (row->flags & STORE_RETRY_INTERRUPTED ? LIVE_RETRY_INTERRUPTED : 0));
+    sched_insert(em->sched, job);
+    return AW_OK;
+}
+
+static void on_down(void *arg, const struct aw_error *err)
+{
+    struct embedded *em = arg;
+
+    em->events->down(em->arg, err);
+}
+
+static void embedded_stats(struct engine *e, struct engine_stats *ret)
+{
+    struct embedded *em = embedded_of(e);
+    struct store_stats store;
+
+    *ret = em->counts;
+    for (int s = 0; s <= AW_RUNNING; s++)
+        ret->live[s] = sched_count(em->sched, (enum aw_state)s);
+    ret->kept = em->kept;
+    store_get_stats(em->store, &store);
+    ret->commits = store.commits;
+    ret->store_bytes = store.bytes;
+    ret->disk_full = store.disk_full;
+}
+
+static void embedded_free(struct embedded *em)
+{
+    if (em->clock)
+        event_free(em->clock);
+    if (em->prune_timer)
+        event_free(em->prune_timer);
+    if (em->retry_timer)
+        event_free(em->retry_timer);
+    if (em->clock_fd >= 0)
+        close(em->clock_fd);
+    sched_free(em->sched);
+    free(em);
+}
+
+static void embedded_close(struct engine *e)
+{
+    struct embedded *em = embedded_of(e);
+
+    em->closing = true;
+    embedded_retry_stalled(em);
+    store_close(em->store);
+    embedded_free(em);
+}
+
+static const struct engine_ops ops = {
+    .close = embedded_close,
+    .submit = embedded_submit,
+    .get = embedded_get,
+    .list = embedded_list,
+    .claim = embedded_claim,
+    .release = embedded_release,
+    .finish = embedded_finish,
+    .cancel = embedded_cancel,
+    .forget = embedded_forget,
+    .output = embedded_output,
+    .stats = embedded_stats,
+    .recover = embedded_recover,
+};
+
+static enum aw_err timers_make(struct embedded *em, struct event_base *base, struct aw_error *err)
+{
+    em->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (em->clock_fd < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "engine: timerfd: %s", strerror(errno));
+    em->clock = event_new(base, em->clock_fd, EV_READ | EV_PERSIST, on_clock, em);
+    em->prune_timer = event_new(base, -1, 0, on_prune, em);
+    em->retry_timer = event_new(base, -1, 0, on_retry, em);
+    if (!em->clock || !em->prune_timer || !em->retry_timer || event_add(em->clock, NULL) < 0)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
+    return AW_OK;
+}
+
+enum aw_err embedded_open(struct event_base *base, const struct embedded_config *config,
+                          const struct engine_events *events, void *arg, struct engine **ret,
+                          struct aw_error *err)
+{
+    struct embedded *em = calloc(1, sizeof(*em));
+    struct store_info info = {0};
+    enum aw_err e;
+
+    if (!em)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
+    em->clock_fd = -1;
+    em->engine.ops = &ops;
+    em->engine.tag = em->tag;
+    em->events = events;
+    em->arg = arg;
+    em->config = *config;
+    STAILQ_INIT(&em->stalled);
+    em->sched = sched_new();
+    e = em->sched ? timers_make(em, base, err)
+                  : aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
+    if (!e)
+        e = store_open(config->path, base, on_live, on_down, em, &em->store, &info, err);
+    if (e) {
+        embedded_free(em);
+        return e;
+    }
+    memcpy(em->tag, info.tag, sizeof(em->tag));
+    em->next_number = info.high + 1;
+    /* 2^40 claims each time the store is opened, 2^23 times: no two are ever the same. */
+    em->next_claim = (info.epoch << 40) + 1;
+    em->kept = info.kept;
+    embedded_clock_set(em);
+    embedded_prune_at(em, 0);
+    *ret = &em->engine;
+    return AW_OK;
+}
+
+void embedded_configure(struct engine *e, const struct embedded_config *config)
+{
+    struct embedded *em = embedded_of(e);
+
+    em->config.max_queued = config->max_queued;
+    em->config.max_kept = config->max_kept;
+    em->config.retention_ms = config->retention_ms;
+    if (em->kept > em->config.max_kept)
+        embedded_prune_at(em, 0);
+}

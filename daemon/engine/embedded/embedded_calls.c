@@ -1,0 +1,578 @@
+/* The embedded engine's calls that change jobs: submit, claim, release, finish, cancel. */
+#include "daemon/engine/embedded/embedded_private.h"
+
+#include <inttypes.h>
+
+#include "daemon/engine/embedded/store_sql.h"
+#include "daemon/engine/job_next.h"
+
+static const struct aw_error no_memory = {AW_ERR_NO_MEMORY, 0, "engine: out of memory"};
+
+/* ---- Submit -------------------------------------------------------------------------------- */
+
+struct submit_call {
+    struct store_submit op;
+    struct embedded *em;
+    engine_submit_fn done;
+    void *arg;
+    struct submitted *submitted;
+    struct live **live; /* made beforehand, so that what is recorded has its place in memory */
+    char *text;         /* copies of keys, specifications and heads */
+    struct store_row rows[];
+};
+
+static void submit_free(struct submit_call *call)
+{
+    for (size_t i = 0; call->live && i < call->op.n; i++)
+        sched_discard(call->em->sched, call->live[i]);
+    free(call->live);
+    free(call->submitted);
+    free(call->text);
+    free(call);
+}
+
+static void submit_done(struct store_op *op)
+{
+    struct submit_call *call = (struct submit_call *)op;
+    struct embedded *em = call->em;
+
+    em->pending -= call->op.n;
+    if (op->error.code == AW_ERR_QUEUE_FULL) {
+        aw_fail(&op->error, AW_ERR_QUEUE_FULL,
+                "submit: %" PRIu64 " jobs have not ended; at most %" PRIu64 " are taken",
+                sched_total(em->sched), em->config.max_queued);
+        op->error.retry_after_ms = 1000;
+    }
+    for (size_t i = 0; !op->error.code && i < call->op.n; i++) {
+        if (call->op.repeated || call->submitted[i].deduplicated) {
+            em->counts.deduplicated++;
+            continue;
+        }
+        sched_insert(em->sched, take_ptr(call->live[i]));
+        em->counts.submitted++;
+    }
+    call->done(call->arg, op_error(op), call->submitted, call->op.n);
+    submit_free(call);
+    embedded_clock_set(em);
+    embedded_runnable(em);
+}
+
+static size_t text_size(const struct new_job *jobs, size_t n)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < n; i++)
+        size += jobs[i].spec.len + jobs[i].head.len + jobs[i].job->key.len;
+    return size;
+}
+
+static struct bytes text_add(char **at, struct bytes b)
+{
+    struct bytes copy = {b.data ? *at : NULL, b.len};
+
+    if (b.len)
+        memcpy(*at, b.data, b.len);
+    *at += b.len;
+    return copy;
+}
+
+static struct store_row row_of(struct embedded *em, const struct new_job *new, int64_t now,
+                               char **text)
+{
+    const struct job *job = new->job;
+    struct job_policy policy;
+    int64_t due = 0;
+
+    job_policy_of(job, &policy);
+    if (job->delay_ms)
+        due = now + (int64_t)job->delay_ms * 1000;
+    else if ((int64_t)job->not_before_us > now)
+        due = (int64_t)job->not_before_us;
+    return (struct store_row){
+        .number = em->next_number++,
+        .state = due ? AW_SCHEDULED : AW_QUEUED,
+        .priority = (int)job->priority,
+        .flags = policy.retry_interrupted ? STORE_RETRY_INTERRUPTED : 0,
+        .due_us = due,
+        .deadline_us = job->queue_timeout_ms ? now + (int64_t)job->queue_timeout_ms * 1000 : 0,
+        .retention_ms = (int64_t)job->retention_ms,
+        .retry_of = new->retry_of,
+        .key = text_add(text, job->key),
+        .spec = text_add(text, new->spec),
+        .head = text_add(text, new->head),
+    };
+}
+
+static struct submit_call *submit_make(struct embedded *em, const struct new_job *jobs, size_t n)
+{
+    struct submit_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
+    int64_t now = now_us();
+    char *text;
+
+    if (!call)
+        return NULL;
+    call->em = em;
+    call->op.n = n;
+    call->op.now_us = now;
+    call->submitted = calloc(n, sizeof(*call->submitted));
+    call->live = calloc(n, sizeof(struct live *));
+    text = call->text = malloc(text_size(jobs, n) + 1);
+    if (!call->submitted || !call->live || !call->text) {
+        submit_free(call);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct store_row *row = &call->rows[i];
+
+        *row = row_of(em, &jobs[i], now, &text);
+        call->live[i] = sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority,
+                                   row->due_us, row->deadline_us);
+        if (!call->live[i]) {
+            submit_free(call);
+            return NULL;
+        }
+        if (row->flags & STORE_RETRY_INTERRUPTED)
+            call->live[i]->flags |= LIVE_RETRY_INTERRUPTED;
+    }
+    return call;
+}
+
+void embedded_submit(struct engine *e, uint32_t uid, uint32_t gid, struct bytes request,
+                     const struct new_job *jobs, size_t n, engine_submit_fn done, void *arg)
+{
+    struct embedded *em = embedded_of(e);
+    struct submit_call *call = submit_make(em, jobs, n);
+
+    if (!call) {
+        done(arg, &no_memory, NULL, 0);
+        return;
+    }
+    call->op.full = sched_total(em->sched) + em->pending + n > em->config.max_queued;
+    call->done = done;
+    call->arg = arg;
+    call->op.uid = uid;
+    call->op.gid = gid;
+    call->op.has_request = request.len == sizeof(call->op.request);
+    if (call->op.has_request)
+        memcpy(call->op.request, request.data, sizeof(call->op.request));
+    call->op.rows = call->rows;
+    call->op.submitted = call->submitted;
+    call->op.op.done = submit_done;
+    store_submit_init(&call->op);
+    em->pending += n;
+    store_push(em->store, &call->op.op);
+}
+
+/* ---- Claim, recover, release ---------------------------------------------------------------- */
+
+struct claim_call {
+    struct store_claim op;
+    struct embedded *em;
+    engine_claim_fn done;
+    void *arg;
+    struct claimed *claimed;
+    struct store_claim_row rows[];
+};
+
+static struct claim_call *claim_make(struct embedded *em, size_t max, engine_claim_fn done,
+                                     void *arg)
+{
+    struct claim_call *call = calloc(1, sizeof(*call) + max * sizeof(*call->rows));
+
+    if (call)
+        call->claimed = calloc(max + 1, sizeof(*call->claimed));
+    if (!call || !call->claimed) {
+        free(call);
+        return NULL;
+    }
+    call->em = em;
+    call->done = done;
+    call->arg = arg;
+    call->op.now_us = now_us();
+    call->op.rows = call->rows;
+    call->op.claimed = call->claimed;
+    return call;
+}
+
+static void claim_finish(struct claim_call *call)
+{
+    call->done(call->arg, op_error(&call->op.op), call->claimed, call->op.n);
+    store_arena_free(&call->op.arena);
+    free(call->claimed);
+    free(call);
+}
+
+/* Nothing was recorded: the jobs are where they were. In reverse, so that the first is in front. */
+static void claim_undo(struct claim_call *call)
+{
+    struct embedded *em = call->em;
+
+    for (size_t i = call->op.n; i-- > 0;) {
+        struct live *job = sched_find(em->sched, call->rows[i].number);
+
+        sched_set_busy(em->sched, job, false);
+        sched_to_front(em->sched, job);
+    }
+    em->claims_stalled = true;
+    embedded_retry_later(em);
+    call->op.n = 0;
+}
+
+static void claim_done(struct store_op *op)
+{
+    struct claim_call *call = (struct claim_call *)op;
+    struct embedded *em = call->em;
+
+    if (op->error.code)
+        claim_undo(call);
+    for (size_t i = 0; i < call->op.n; i++) {
+        struct live *job = sched_find(em->sched, call->rows[i].number);
+
+        sched_set_busy(em->sched, job, false);
+        if (!sched_apply(em->sched, job, JOB_EV_CLAIM))
+            continue; /* impossible: it was queued, and busy since */
+        job->claim = call->rows[i].claim;
+        job->attempt = (uint32_t)call->rows[i].attempt;
+    }
+    claim_finish(call);
+}
+
+void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg)
+{
+    struct embedded *em = embedded_of(e);
+    struct claim_call *call = claim_make(em, max, done, arg);
+    struct live *job;
+
+    if (!call) {
+        done(arg, &no_memory, NULL, 0);
+        return;
+    }
+    while (call->op.n < max && !em->claims_stalled && (job = sched_next(em->sched))) {
+        call->rows[call->op.n++] =
+            (struct store_claim_row){job->number, em->next_claim++, job->attempt + 1u};
+        sched_set_busy(em->sched, job, true);
+    }
+    call->op.op.done = claim_done;
+    store_claim_init(&call->op);
+    store_push(em->store, &call->op.op);
+    embedded_clock_set(em);
+}
+
+static void recover_done(struct store_op *op)
+{
+    claim_finish((struct claim_call *)op);
+}
+
+static void recover_add(void *arg, struct live *job)
+{
+    struct claim_call *call = arg;
+
+    if (job->state == AW_RUNNING)
+        call->rows[call->op.n++] = (struct store_claim_row){job->number, job->claim, job->attempt};
+}
+
+void embedded_recover(struct engine *e, engine_claim_fn done, void *arg)
+{
+    struct embedded *em = embedded_of(e);
+    struct claim_call *call = claim_make(em, sched_count(em->sched, AW_RUNNING), done, arg);
+
+    if (!call) {
+        done(arg, &no_memory, NULL, 0);
+        return;
+    }
+    sched_each(em->sched, recover_add, call);
+    call->op.recover = true;
+    call->op.op.done = recover_done;
+    store_claim_init(&call->op);
+    store_push(em->store, &call->op.op);
+}
+
+/* The running job that this claim holds; NULL: the claim is over. */
+static struct live *claim_holder(struct embedded *em, uint64_t number, uint64_t claim)
+{
+    struct live *job = sched_find(em->sched, number);
+
+    return job && job->state == AW_RUNNING && job->claim == claim && !job->busy ? job : NULL;
+}
+
+static void refuse_stale(engine_done_fn done, void *arg, uint64_t number)
+{
+    struct aw_error err;
+
+    aw_fail(&err, AW_ERR_WRONG_STATE, "job %" PRIu64 ": this claim on it is over", number);
+    done(arg, &err);
+}
+
+struct release_call {
+    struct store_release op;
+    struct embedded *em;
+    engine_done_fn done;
+    void *arg;
+};
+
+static void release_done(struct store_op *op)
+{
+    struct release_call *call = (struct release_call *)op;
+    struct embedded *em = call->em;
+    struct live *job = sched_find(em->sched, call->op.number);
+
+    sched_set_busy(em->sched, job, false);
+    if (!op->error.code && sched_apply(em->sched, job, JOB_EV_RELEASE)) {
+        job->claim = 0;
+        job->attempt--;
+        sched_to_front(em->sched, job);
+    }
+    call->done(call->arg, op_error(op));
+    free(call);
+    embedded_runnable(em);
+}
+
+void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_done_fn done,
+                      void *arg)
+{
+    struct embedded *em = embedded_of(e);
+    struct live *job = claim_holder(em, number, claim);
+    struct release_call *call;
+
+    if (!job) {
+        refuse_stale(done, arg, number);
+        return;
+    }
+    call = calloc(1, sizeof(*call));
+    if (!call) {
+        done(arg, &no_memory);
+        return;
+    }
+    call->em = em;
+    call->done = done;
+    call->arg = arg;
+    call->op.number = number;
+    call->op.claim = claim;
+    call->op.op.done = release_done;
+    store_release_init(&call->op);
+    sched_set_busy(em->sched, job, true);
+    store_push(em->store, &call->op.op);
+}
+
+/* ---- Finish -------------------------------------------------------------------------------- */
+
+struct finish_call {
+    struct store_finish op;
+    STAILQ_ENTRY(finish_call) next;
+    struct embedded *em;
+    engine_done_fn done;
+    void *arg;
+    enum job_event event;
+    char output[];
+};
+
+/* What the end of the attempt means, once it is durable. */
+static void finish_apply(struct finish_call *call)
+{
+    struct embedded *em = call->em;
+    struct live *job = sched_find(em->sched, call->op.number);
+
+    sched_set_busy(em->sched, job, false);
+    if (!sched_apply(em->sched, job, call->event))
+        return; /* impossible: job_next() asked the same table */
+    if (aw_state_is_final((enum aw_state)job->state)) {
+        embedded_prune_at(em, call->op.expires_us);
+        embedded_job_ended(em, job, (enum aw_state)job->state);
+        return;
+    }
+    job->claim = 0;
+    sched_to_front(em->sched, job);
+    embedded_runnable(em);
+}
+
+static void finish_done(struct store_op *op)
+{
+    struct finish_call *call = (struct finish_call *)op;
+    struct embedded *em = call->em;
+    struct aw_error stale;
+
+    if (op->error.code == AW_ERR_DISK_FULL && !em->closing) {
+        STAILQ_INSERT_TAIL(&em->stalled, call, next);
+        embedded_retry_later(em);
+        return;
+    }
+    if (op->error.code) {
+        call->done(call->arg, &op->error);
+    } else if (call->op.stale) {
+        aw_fail(&stale, AW_ERR_WRONG_STATE, "job %" PRIu64 ": this claim on it is over",
+                call->op.number);
+        call->done(call->arg, &stale);
+    } else {
+        finish_apply(call);
+        call->done(call->arg, NULL);
+    }
+    free(call);
+}
+
+void embedded_retry_stalled(struct embedded *em)
+{
+    struct finish_call *call;
+
+    while ((call = STAILQ_FIRST(&em->stalled))) {
+        STAILQ_REMOVE_HEAD(&em->stalled, next);
+        store_push(em->store, &call->op.op);
+    }
+}
+
+static struct finish_call *finish_make(const struct outcome *outcome)
+{
+    size_t size = outcome->output[0].data.len + outcome->output[1].data.len;
+    struct finish_call *call = calloc(1, sizeof(*call) + size);
+    char *at;
+
+    if (!call)
+        return NULL;
+    at = call->output;
+    call->op.outcome = *outcome;
+    for (int i = 0; i < N_STREAMS; i++)
+        call->op.outcome.output[i].data = text_add(&at, outcome->output[i].data);
+    return call;
+}
+
+void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
+                     const struct outcome *outcome, engine_done_fn done, void *arg)
+{
+    struct embedded *em = embedded_of(e);
+    struct live *job = claim_holder(em, number, claim);
+    struct job_policy policy;
+    struct finish_call *call;
+    struct job_move move;
+
+    if (!job) {
+        refuse_stale(done, arg, number);
+        return;
+    }
+    call = finish_make(outcome);
+    if (!call) {
+        done(arg, &no_memory);
+        return;
+    }
+    policy.retry_interrupted = job->flags & LIVE_RETRY_INTERRUPTED;
+    move = job_next(outcome, &policy, job->flags & LIVE_CANCEL_REQUESTED);
+    call->em = em;
+    call->done = done;
+    call->arg = arg;
+    call->event = move.event;
+    call->op.number = number;
+    call->op.claim = claim;
+    call->op.to = move.to;
+    call->op.now_us = now_us();
+    call->op.default_retention_ms = em->config.retention_ms;
+    call->op.op.done = finish_done;
+    store_finish_init(&call->op);
+    sched_set_busy(em->sched, job, true);
+    store_push(em->store, &call->op.op);
+}
+
+/* ---- Cancel -------------------------------------------------------------------------------- */
+
+struct cancel_call {
+    struct store_cancel op;
+    struct embedded *em;
+    engine_results_fn done;
+    void *arg;
+    int64_t grace_ms;
+    struct job_result *results;
+    struct store_cancel_row rows[];
+};
+
+static void ignore_results(void *arg, const struct aw_error *err, const struct job_result *jobs,
+                           size_t n)
+{
+    (void)arg;
+    (void)err;
+    (void)jobs;
+    (void)n;
+}
+
+/* One that runs, or that moved while the cancel was on its way to the disk. */
+static void cancel_running(struct cancel_call *call, struct job_result *r)
+{
+    struct embedded *em = call->em;
+    struct live *job = sched_find(em->sched, r->number);
+
+    if (!job)
+        return;
+    r->err = AW_OK;
+    r->state = AW_RUNNING;
+    if (job->state == AW_RUNNING) {
+        job->flags |= LIVE_CANCEL_REQUESTED;
+        em->events->stop(em->arg, job->number, job->claim, call->grace_ms);
+    } else if (!job->busy) {
+        /* Its claim failed, or was given back: now it waits, and can be ended. */
+        embedded_cancel(&em->engine, &r->number, 1, call->grace_ms, ignore_results, NULL);
+    }
+}
+
+static void cancel_settle(struct cancel_call *call, size_t i)
+{
+    struct embedded *em = call->em;
+    struct job_result *r = &call->results[i];
+
+    if (call->rows[i].waits) {
+        embedded_job_ended(em, sched_find(em->sched, r->number), AW_CANCELLED);
+        r->err = AW_OK;
+    } else if (r->err == AW_ERR_EXPIRED_ID) {
+        if (r->number >= em->next_number)
+            r->err = AW_ERR_UNKNOWN_ID;
+    } else if (!aw_state_is_final(r->state)) {
+        cancel_running(call, r);
+    }
+}
+
+static void cancel_done(struct store_op *op)
+{
+    struct cancel_call *call = (struct cancel_call *)op;
+    struct embedded *em = call->em;
+
+    for (size_t i = 0; i < call->op.n; i++) {
+        if (!op->error.code)
+            cancel_settle(call, i);
+        else if (call->rows[i].waits)
+            sched_set_busy(em->sched, sched_find(em->sched, call->rows[i].number), false);
+    }
+    call->done(call->arg, op_error(op), call->results, call->op.n);
+    free(call->results);
+    free(call);
+    embedded_clock_set(em);
+}
+
+void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
+                     engine_results_fn done, void *arg)
+{
+    struct embedded *em = embedded_of(e);
+    struct cancel_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
+
+    if (call)
+        call->results = calloc(n + 1, sizeof(*call->results));
+    if (!call || !call->results) {
+        free(call);
+        done(arg, &no_memory, NULL, 0);
+        return;
+    }
+    call->em = em;
+    call->done = done;
+    call->arg = arg;
+    call->grace_ms = grace_ms;
+    for (size_t i = 0; i < n; i++) {
+        struct live *job = sched_find(em->sched, numbers[i]);
+
+        call->rows[i].number = numbers[i];
+        call->rows[i].waits = job && !job->busy && job->state < AW_RUNNING;
+        if (call->rows[i].waits)
+            sched_set_busy(em->sched, job, true);
+    }
+    call->op.rows = call->rows;
+    call->op.n = n;
+    call->op.now_us = now_us();
+    call->op.default_retention_ms = em->config.retention_ms;
+    call->op.results = call->results;
+    call->op.op.done = cancel_done;
+    store_cancel_init(&call->op);
+    store_push(em->store, &call->op.op);
+}

@@ -1,0 +1,96 @@
+/*
+ * embedded_private.h - shared by embedded*.c and nobody else.
+ *
+ * How each call works: it decides by what the scheduler knows, marks the jobs that it is about to
+ * move as busy, and pushes one operation to the store. When that comes back, the moves are made
+ * in the scheduler (or the marks taken off), then events and the callback tell what happened.
+ * embedded.c opens, closes and keeps time; embedded_calls.c has the calls that change jobs,
+ * embedded_reads.c those that read.
+ */
+#ifndef AW_EMBEDDED_PRIVATE_H
+#define AW_EMBEDDED_PRIVATE_H
+
+#include "daemon/engine/embedded/embedded.h"
+#include "daemon/engine/embedded/sched.h"
+#include "daemon/engine/embedded/store_ops.h"
+
+struct event;
+struct finish_call;
+STAILQ_HEAD(finish_queue, finish_call);
+
+struct embedded {
+    struct engine engine; /* first: engine_ops get a pointer to it */
+    struct store *store;
+    struct sched *sched;
+    const struct engine_events *events;
+    void *arg;
+    struct embedded_config config;
+    char tag[AW_TAG_LEN + 1];
+    uint64_t next_number;
+    uint64_t next_claim;
+    uint64_t kept;
+    uint64_t pending; /* jobs in submits that the store has not answered */
+    struct engine_stats counts;
+
+    int clock_fd; /* a timer on the wall clock: starts and ends of times in the queue */
+    struct event *clock;
+    int64_t clock_us; /* what it is set to; 0: not */
+    struct event *prune_timer;
+    int64_t prune_us; /* when it will ring; 0: not set */
+    bool pruning;
+    struct event *retry_timer;   /* after a full disk */
+    struct finish_queue stalled; /* ends that found no room */
+    bool claims_stalled;
+    bool closing;
+};
+
+static inline struct embedded *embedded_of(struct engine *e)
+{
+    return (struct embedded *)e;
+}
+
+/* NULL when it succeeded, for callbacks. */
+static inline const struct aw_error *op_error(const struct store_op *op)
+{
+    return op->error.code ? &op->error : NULL;
+}
+
+/* After jobs were queued, or times may have come to the front: says so, sets the clock. */
+void embedded_runnable(struct embedded *em);
+void embedded_clock_set(struct embedded *em);
+
+/* A job has ended for good, and that is durable: out of memory, and into the counts. */
+void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state state);
+
+/* Tries again in a moment what found no room on the disk. */
+void embedded_retry_later(struct embedded *em);
+/* Sees to it that old records go at that time, or soon after; an earlier date stands. */
+void embedded_prune_at(struct embedded *em, int64_t when_us);
+
+/* embedded_calls.c */
+void embedded_submit(struct engine *e, uint32_t uid, uint32_t gid, struct bytes request,
+                     const struct new_job *jobs, size_t n, engine_submit_fn done, void *arg);
+void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg);
+void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_done_fn done,
+                      void *arg);
+void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
+                     const struct outcome *outcome, engine_done_fn done, void *arg);
+void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
+                     engine_results_fn done, void *arg);
+void embedded_recover(struct engine *e, engine_claim_fn done, void *arg);
+void embedded_retry_stalled(struct embedded *em);
+
+/* embedded_reads.c */
+void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, bool whole,
+                  engine_get_fn done, void *arg);
+void embedded_list(struct engine *e, const struct list_filter *filter, engine_list_fn done,
+                   void *arg);
+void embedded_output(struct engine *e, uint64_t number, uint64_t attempt, int stream,
+                     uint64_t offset, size_t max, engine_output_fn done, void *arg);
+
+/* embedded_remove.c */
+void embedded_forget(struct engine *e, const uint64_t *numbers, size_t n, engine_results_fn done,
+                     void *arg);
+void embedded_prune(struct embedded *em);
+
+#endif

@@ -1,0 +1,351 @@
+/* The store's thread: what is pushed, in groups, into transactions, and back. */
+#include "daemon/engine/embedded/store_private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include <event2/event.h>
+
+/* A transaction takes no more than this, so that the first of a flood is not kept waiting. */
+#define GROUP_MAX 4096
+
+static enum aw_err load_live(struct store *st,
+                             enum aw_err (*each)(void *arg, const struct store_live *), void *arg,
+                             struct aw_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    enum aw_err e = AW_OK;
+    int rc;
+
+    if (sqlite3_prepare_v2(st->db,
+                           "SELECT number, state, priority, flags, attempt, claim, due_us,"
+                           " deadline_us FROM job WHERE state < 4 ORDER BY number",
+                           -1, &s, NULL) != SQLITE_OK)
+        return store_fail(st, err, "reading the queue");
+    while (!e && (rc = sqlite3_step(s)) != SQLITE_DONE) {
+        struct store_live live = {
+            .number = (uint64_t)sqlite3_column_int64(s, 0),
+            .state = sqlite3_column_int(s, 1),
+            .priority = sqlite3_column_int(s, 2),
+            .flags = (unsigned)sqlite3_column_int(s, 3),
+            .attempt = (uint64_t)sqlite3_column_int64(s, 4),
+            .claim = (uint64_t)sqlite3_column_int64(s, 5),
+            .due_us = sqlite3_column_int64(s, 6),
+            .deadline_us = sqlite3_column_int64(s, 7),
+        };
+
+        if (rc != SQLITE_ROW)
+            e = store_fail(st, err, "reading the queue");
+        else if (each(arg, &live))
+            e = aw_fail(err, AW_ERR_NO_MEMORY, "reading the queue: out of memory");
+    }
+    sqlite3_finalize(s);
+    return e;
+}
+
+/* ---- Transactions (the store's thread) ----------------------------------------------------- */
+
+static void rollback(struct store *st)
+{
+    /* A full disk or an I/O error may have rolled back already. */
+    if (!sqlite3_get_autocommit(st->db))
+        (void)!store_exec(st, SQL_ROLLBACK, NULL);
+    st->high = 0; /* what was raised may be rolled back: to be written again */
+}
+
+/* After these the disk may hold anything: half of it, or all of it. */
+static bool leaves_doubt(enum aw_err e)
+{
+    return e == AW_ERR_STORE;
+}
+
+/* After these the transaction itself may be gone. */
+static bool fails_group(enum aw_err e)
+{
+    return leaves_doubt(e) || e == AW_ERR_DISK_FULL || e == AW_ERR_NO_MEMORY;
+}
+
+/* Runs the operations and commits. On failure everything is rolled back and the code returned. */
+static enum aw_err transaction(struct store *st, struct store_op *first, const struct store_op *end,
+                               struct aw_error *err)
+{
+    bool writes = false;
+    enum aw_err e;
+
+    for (const struct store_op *op = first; op != end; op = STAILQ_NEXT(op, next))
+        writes |= op->writes;
+    e = writes ? store_exec(st, SQL_BEGIN, err) : AW_OK;
+    for (struct store_op *op = first; !e && op != end; op = STAILQ_NEXT(op, next)) {
+        int64_t changes = sqlite3_total_changes64(st->db);
+
+        op->error.code = op->run(op, st, &op->error);
+        /* One that failed before it changed anything: its error is its own affair. */
+        if (op->error.code &&
+            (sqlite3_total_changes64(st->db) != changes || fails_group(op->error.code))) {
+            e = op->error.code;
+            if (err)
+                *err = op->error;
+        }
+    }
+    if (!e && writes)
+        e = store_exec(st, SQL_COMMIT, err);
+    if (e && writes)
+        rollback(st);
+    return e;
+}
+
+static void fail_all(struct store_queue *group, const struct aw_error *why)
+{
+    struct store_op *op;
+
+    STAILQ_FOREACH (op, group, next)
+        op->error = *why;
+}
+
+static void store_break(struct store *st, struct store_queue *group, const struct aw_error *why)
+{
+    struct aw_error doubt;
+
+    aw_fail(&doubt, AW_ERR_IN_DOUBT, "%.200s", why->text);
+    fail_all(group, &doubt);
+    pthread_mutex_lock(&st->lock);
+    st->failed = doubt;
+    pthread_mutex_unlock(&st->lock);
+}
+
+/* Each by itself, so that one that cannot be done does not take the others along. */
+static void run_singly(struct store *st, struct store_queue *group)
+{
+    struct store_op *op;
+
+    STAILQ_FOREACH (op, group, next) {
+        struct aw_error err = {0};
+        enum aw_err e = transaction(st, op, STAILQ_NEXT(op, next), &err);
+
+        if (leaves_doubt(e)) {
+            store_break(st, group, &err);
+            return;
+        }
+        if (e)
+            op->error = err;
+    }
+}
+
+static void count_commit(struct store *st, bool disk_full)
+{
+    pthread_mutex_lock(&st->lock);
+    st->stats.commits++;
+    st->stats.disk_full = disk_full;
+    pthread_mutex_unlock(&st->lock);
+}
+
+static bool any_full(const struct store_queue *group)
+{
+    const struct store_op *op;
+
+    STAILQ_FOREACH (op, group, next)
+        if (op->error.code == AW_ERR_DISK_FULL)
+            return true;
+    return false;
+}
+
+static void run_group(struct store *st, struct store_queue *group)
+{
+    struct aw_error err = {0};
+    bool broken;
+    enum aw_err e;
+
+    pthread_mutex_lock(&st->lock);
+    broken = st->failed.code != AW_OK;
+    err = st->failed;
+    pthread_mutex_unlock(&st->lock);
+    if (broken) {
+        fail_all(group, &err);
+        return;
+    }
+    e = transaction(st, STAILQ_FIRST(group), NULL, &err);
+    if (leaves_doubt(e))
+        store_break(st, group, &err);
+    else if (e)
+        run_singly(st, group);
+    count_commit(st, any_full(group));
+}
+
+static void take_group(struct store *st, struct store_queue *ret)
+{
+    struct store_op *op;
+
+    STAILQ_INIT(ret);
+    for (int n = 0; n < GROUP_MAX && (op = STAILQ_FIRST(&st->todo)); n++) {
+        STAILQ_REMOVE_HEAD(&st->todo, next);
+        STAILQ_INSERT_TAIL(ret, op, next);
+    }
+}
+
+static void *store_main(void *arg)
+{
+    struct store *st = arg;
+    struct store_queue group;
+
+    pthread_setname_np(pthread_self(), "awd-store");
+    pthread_mutex_lock(&st->lock);
+    for (;;) {
+        bool wake;
+
+        while (STAILQ_EMPTY(&st->todo) && !st->stop) {
+            st->idle = true;
+            pthread_cond_wait(&st->wake, &st->lock);
+            st->idle = false;
+        }
+        if (STAILQ_EMPTY(&st->todo))
+            break;
+        take_group(st, &group);
+        pthread_mutex_unlock(&st->lock);
+        run_group(st, &group);
+        pthread_mutex_lock(&st->lock);
+        wake = STAILQ_EMPTY(&st->finished);
+        STAILQ_CONCAT(&st->finished, &group);
+        if (wake)
+            eventfd_write(st->ready_fd, 1);
+    }
+    pthread_mutex_unlock(&st->lock);
+    return NULL;
+}
+
+/* ---- The loop's side ----------------------------------------------------------------------- */
+
+static void deliver(struct store *st)
+{
+    struct store_queue finished = STAILQ_HEAD_INITIALIZER(finished);
+    struct aw_error failed;
+    struct store_op *op;
+
+    pthread_mutex_lock(&st->lock);
+    STAILQ_CONCAT(&finished, &st->finished);
+    failed = st->failed;
+    pthread_mutex_unlock(&st->lock);
+    while ((op = STAILQ_FIRST(&finished))) {
+        STAILQ_REMOVE_HEAD(&finished, next);
+        op->done(op);
+    }
+    if (failed.code && !st->told_down) {
+        st->told_down = true;
+        st->down(st->arg, &failed);
+    }
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    eventfd_t n;
+
+    (void)what;
+    eventfd_read(fd, &n);
+    deliver(arg);
+}
+
+void store_push(struct store *st, struct store_op *op)
+{
+    bool wake;
+
+    op->error.code = AW_OK;
+    pthread_mutex_lock(&st->lock);
+    STAILQ_INSERT_TAIL(&st->todo, op, next);
+    wake = st->idle;
+    st->idle = false;
+    pthread_mutex_unlock(&st->lock);
+    if (wake)
+        pthread_cond_signal(&st->wake);
+}
+
+void store_get_stats(struct store *st, struct store_stats *ret)
+{
+    struct stat sb;
+
+    pthread_mutex_lock(&st->lock);
+    *ret = st->stats;
+    pthread_mutex_unlock(&st->lock);
+    ret->bytes = stat(st->path, &sb) == 0 ? (uint64_t)sb.st_size : 0;
+}
+
+static enum aw_err thread_start(struct store *st, struct event_base *base, struct aw_error *err)
+{
+    sigset_t all, old;
+    int rc;
+
+    st->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    st->ready =
+        st->ready_fd < 0 ? NULL : event_new(base, st->ready_fd, EV_READ | EV_PERSIST, on_ready, st);
+    if (!st->ready || event_add(st->ready, NULL) < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "store: eventfd: %s", strerror(errno));
+    /* Signals are the loop's. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(&st->thread, NULL, store_main, st);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc)
+        return aw_fail(err, AW_ERR_SYSTEM, "store: starting its thread: %s", strerror(rc));
+    return AW_OK;
+}
+
+static void store_free(struct store *st)
+{
+    store_db_close(st);
+    if (st->ready)
+        event_free(st->ready);
+    if (st->ready_fd >= 0)
+        close(st->ready_fd);
+    pthread_mutex_destroy(&st->lock);
+    pthread_cond_destroy(&st->wake);
+    free(st->path);
+    free(st);
+}
+
+enum aw_err store_open(const char *path, struct event_base *base,
+                       enum aw_err (*each_live)(void *arg, const struct store_live *),
+                       void (*down)(void *arg, const struct aw_error *err), void *arg,
+                       struct store **ret, struct store_info *ret_info, struct aw_error *err)
+{
+    struct store *st = calloc(1, sizeof(*st));
+    enum aw_err e;
+
+    if (!st)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "store: out of memory");
+    st->ready_fd = -1;
+    st->path = strdup(path);
+    if (!st->path) {
+        free(st);
+        return aw_fail(err, AW_ERR_NO_MEMORY, "store: out of memory");
+    }
+    st->down = down;
+    st->arg = arg;
+    pthread_mutex_init(&st->lock, NULL);
+    pthread_cond_init(&st->wake, NULL);
+    STAILQ_INIT(&st->todo);
+    STAILQ_INIT(&st->finished);
+    e = store_db_open(st, path, ret_info, err);
+    if (!e)
+        e = load_live(st, each_live, arg, err);
+    if (!e)
+        e = thread_start(st, base, err);
+    if (e) {
+        store_free(st);
+        return e;
+    }
+    *ret = st;
+    return AW_OK;
+}
+
+void store_close(struct store *st)
+{
+    if (!st)
+        return;
+    pthread_mutex_lock(&st->lock);
+    st->stop = true;
+    pthread_mutex_unlock(&st->lock);
+    pthread_cond_signal(&st->wake);
+    pthread_join(st->thread, NULL);
+    deliver(st);
+    store_free(st);
+}

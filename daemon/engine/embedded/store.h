@@ -1,0 +1,83 @@
+/*
+ * store.h - the embedded engine's memory on disk: SQLite behind one thread, with group commit.
+ *
+ * Work comes as operations (struct store_op, embedded first in a struct of its own, see
+ * store_ops.h). The loop thread pushes them and never waits. The store's thread takes whatever
+ * has queued up, runs it in one transaction, commits, and hands everything back; done() is then
+ * called on the loop thread, in the order of the pushes. Since reads stand in the same queue as
+ * writes, and nothing is handed back before the commit, nobody is ever shown what a crash could
+ * take away.
+ *
+ * If an operation fails, the transaction is rolled back and each of the group is run by itself,
+ * so that an error (a full disk, say) hits only those that cannot do without the room. If the
+ * disk fails in a way that leaves open what was written, everything fails with AW_ERR_IN_DOUBT
+ * and the store stays down: only opening it anew can tell.
+ *
+ * Only store*.c know SQLite. A store has one user at a time: the database is locked exclusively.
+ */
+#ifndef AW_STORE_H
+#define AW_STORE_H
+
+#include <sys/queue.h>
+
+#include "proto/base.h"
+#include "proto/limits.h"
+
+struct event_base;
+struct store;
+struct store_op;
+
+/* Runs on the store's thread, inside a transaction; perhaps again, after a rollback. */
+typedef enum aw_err (*store_run_fn)(struct store_op *op, struct store *st, struct aw_error *err);
+/* Runs on the loop thread; the operation is the pusher's again. */
+typedef void (*store_done_fn)(struct store_op *op);
+
+struct store_op {
+    STAILQ_ENTRY(store_op) next;
+    store_run_fn run;
+    store_done_fn done;
+    bool writes;
+    struct aw_error error; /* code AW_OK when done() is called: it is durable */
+};
+
+struct store_info {
+    char tag[AW_TAG_LEN + 1];
+    uint64_t high;  /* the highest number ever recorded */
+    uint64_t epoch; /* how often the store was opened, this time counted */
+    uint64_t kept;  /* ended jobs on record */
+};
+
+/* A job that has not ended, as found when the store was opened. */
+struct store_live {
+    uint64_t number, claim, attempt;
+    int state, priority;
+    unsigned flags;
+    int64_t due_us, deadline_us;
+};
+
+/*
+ * Opens the database file, makes it if there is none, migrates an older one, and calls each_live
+ * for every job that has not ended. Blocks. `down` is called on the loop if the store fails later.
+ * AW_ERR_STORE with a sentence when it is damaged, newer than this program, in use, not readable
+ * or not ours; a store that is refused is left as it was found.
+ */
+AW_MUSTCHECK enum aw_err store_open(const char *path, struct event_base *base,
+                                    enum aw_err (*each_live)(void *arg, const struct store_live *),
+                                    void (*down)(void *arg, const struct aw_error *err), void *arg,
+                                    struct store **ret, struct store_info *ret_info,
+                                    struct aw_error *err);
+
+/* Does all that was pushed, calls the done() of each, closes. Harmless on NULL. */
+void store_close(struct store *st);
+
+/* Hands an operation over. It belongs to the store until its done() is called. */
+void store_push(struct store *st, struct store_op *op);
+
+struct store_stats {
+    uint64_t commits;
+    uint64_t bytes; /* of the database file */
+    bool disk_full; /* the last transaction that wrote found no room */
+};
+void store_get_stats(struct store *st, struct store_stats *ret);
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * store_ops.h - the operations on the store: what each is given, what it gives back.
+ *
+ * Each struct starts with its store_op; its maker fills the fields above the line "ret", sets
+ * op.done, and pushes it. Results are valid in done() if op.error.code is AW_OK, and as long as
+ * the struct and its arena. The maker frees both. Nothing a struct points to may change between
+ * push and done.
+ */
+#ifndef AW_STORE_OPS_H
+#define AW_STORE_OPS_H
+
+#include "daemon/engine/embedded/store.h"
+#include "daemon/engine/engine.h"
+
+/* Memory for what was read: chunks that are freed together. */
+struct store_arena {
+    struct store_chunk *chunks;
+};
+void store_arena_free(struct store_arena *arena);
+
+struct store_row {
+    uint64_t number;
+    int state, priority;
+    unsigned flags; /* STORE_RETRY_INTERRUPTED */
+    int64_t due_us, deadline_us, retention_ms;
+    uint64_t retry_of;
+    struct bytes key, spec, head;
+};
+
+/* Adds jobs, unless the call is known by its name, or the job by its key. */
+struct store_submit {
+    struct store_op op;
+    uint32_t uid, gid;
+    uint8_t request[16];
+    bool has_request;
+    bool full; /* the queue is: only what is known already is answered, else AW_ERR_QUEUE_FULL */
+    int64_t now_us;
+    const struct store_row *rows;
+    size_t n;
+    /* ret */
+    struct submitted *submitted; /* n of them; the maker's memory */
+    bool repeated;               /* the call is known: nothing was added */
+};
+void store_submit_init(struct store_submit *op);
+
+struct store_get {
+    struct store_op op;
+    const uint64_t *numbers;
+    size_t n;
+    bool whole;
+    /* ret */
+    struct found *found; /* n of them; the maker's memory; err: AW_OK or AW_ERR_EXPIRED_ID */
+    struct store_arena arena;
+};
+void store_get_init(struct store_get *op);
+
+struct store_list {
+    struct store_op op;
+    struct list_filter filter; /* name: the maker's memory */
+    /* ret */
+    struct record *records; /* filter.limit of them; the maker's memory */
+    size_t n;
+    uint64_t next;
+    struct store_arena arena;
+};
+void store_list_init(struct store_list *op);
+
+struct store_claim_row {
+    uint64_t number, claim, attempt;
+};
+
+/* Makes jobs running; or, with `recover`, only reads what a running job's claim was. */
+struct store_claim {
+    struct store_op op;
+    const struct store_claim_row *rows;
+    size_t n;
+    int64_t now_us;
+    bool recover;
+    /* ret */
+    struct claimed *claimed; /* n of them; the maker's memory */
+    struct store_arena arena;
+};
+void store_claim_init(struct store_claim *op);
+
+/* Ends an attempt. to: a final state, or AW_QUEUED: the job goes back and the attempt is kept. */
+struct store_finish {
+    struct store_op op;
+    uint64_t number, claim;
+    enum aw_state to;
+    struct outcome outcome; /* what it points to: the maker's memory */
+    int64_t now_us, default_retention_ms;
+    /* ret */
+    bool stale;         /* the claim is over: nothing was changed */
+    int64_t expires_us; /* of a job that has ended */
+};
+void store_finish_init(struct store_finish *op);
+
+/* Gives a claim back as if it had never been taken. */
+struct store_release {
+    struct store_op op;
+    uint64_t number, claim;
+};
+void store_release_init(struct store_release *op);
+
+/* Ends jobs that wait, as failed. */
+struct store_end_waiting {
+    struct store_op op;
+    const uint64_t *numbers;
+    size_t n;
+    enum aw_class class;
+    const char *message;
+    int64_t now_us;
+    int64_t default_retention_ms;
+};
+void store_end_waiting_init(struct store_end_waiting *op);
+
+struct store_cancel_row {
+    uint64_t number;
+    bool waits; /* to be ended here and now; otherwise: noted that it shall stop, if it runs */
+};
+
+/* Cancels what waits, notes what shall stop, and reads how each stands after that. */
+struct store_cancel {
+    struct store_op op;
+    const struct store_cancel_row *rows;
+    size_t n;
+    int64_t now_us;
+    int64_t default_retention_ms;
+    /* ret */
+    struct job_result *results; /* n of them; the maker's memory; err as of store_state_read() */
+};
+void store_cancel_init(struct store_cancel *op);
+
+/* Removes ended jobs: the given ones, or, with prune, those whose time is over. */
+struct store_remove {
+    struct store_op op;
+    const uint64_t *numbers;
+    size_t n;
+    bool prune;
+    int64_t now_us;
+    size_t excess; /* prune: this many go even if their time is not over */
+    size_t max;    /* prune: no more than this at once */
+    /* ret */
+    struct job_result *results; /* given ones: n of them; the maker's memory */
+    struct gone *gone;          /* n, or max, of them; the maker's memory */
+    size_t n_gone;
+    int64_t next_expiry_us; /* 0: nothing is left that will expire */
+};
+void store_remove_init(struct store_remove *op);
+
+struct store_output {
+    struct store_op op;
+    uint64_t number, attempt, offset;
+    int stream;
+    size_t max;
+    /* ret */
+    struct bytes data;
+    struct store_arena arena;
+};
+void store_output_init(struct store_output *op);
+
+#endif

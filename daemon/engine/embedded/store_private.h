@@ -1,0 +1,69 @@
+/*
+ * store_private.h - shared by store*.c and nobody else.
+ */
+#ifndef AW_STORE_PRIVATE_H
+#define AW_STORE_PRIVATE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "daemon/engine/embedded/store.h"
+#include "daemon/engine/embedded/store_sql.h"
+
+enum store_sql {
+#define X(NAME, sql) SQL_##NAME,
+    STORE_SQL_MAP(X)
+#undef X
+        N_STORE_SQL
+};
+
+STAILQ_HEAD(store_queue, store_op);
+
+struct event;
+
+struct store {
+    /* The store's thread only, once it runs. */
+    sqlite3 *db;
+    sqlite3_stmt *sql[N_STORE_SQL];
+    uint64_t high; /* the number that meta holds as given out */
+
+    /* Loop thread only. */
+    char *path;
+    struct event *ready;
+    void (*down)(void *arg, const struct aw_error *err);
+    void *arg;
+    int ready_fd; /* written by the store's thread */
+    bool told_down;
+
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t wake;
+    struct store_queue todo;
+    struct store_queue finished;
+    struct store_stats stats;
+    struct aw_error failed; /* code AW_OK: it works */
+    bool idle;              /* the thread waits */
+    bool stop;
+};
+
+/*
+ * Makes sure that the file is ours or absent, opens it, brings the schema up to date, prepares
+ * the statements. The caller closes st->db also on failure.
+ */
+AW_MUSTCHECK enum aw_err store_db_open(struct store *st, const char *path,
+                                       struct store_info *ret_info, struct aw_error *err);
+void store_db_close(struct store *st);
+
+/*
+ * Says what SQLite's result means: AW_ERR_DISK_FULL, AW_ERR_NO_MEMORY, AW_ERR_INTERNAL (a defect of
+ * ours), or AW_ERR_STORE (everything else: what is on the disk is in doubt).
+ */
+enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what);
+
+/* Runs a statement that returns no rows, with its bindings, and resets it. */
+AW_MUSTCHECK enum aw_err store_exec(struct store *st, enum store_sql which, struct aw_error *err);
+
+/* Raises the number that survives the removal of its row. */
+AW_MUSTCHECK enum aw_err store_raise_high(struct store *st, uint64_t number, struct aw_error *err);
+
+#endif

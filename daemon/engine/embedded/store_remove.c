@@ -1,0 +1,122 @@
+/* Operations that remove records: forget and prune. */
+#include "daemon/engine/embedded/store_records.h"
+
+/* A few thousand remembered requests a time, so that nobody waits for the sweep. */
+#define REQUESTS_PER_PRUNE 2000
+
+static enum aw_err exec_number(struct store *st, enum store_sql which, uint64_t number,
+                               struct aw_error *err)
+{
+    sqlite3_bind_int64(st->sql[which], 1, (int64_t)number);
+    return store_exec(st, which, err);
+}
+
+static enum aw_err remove_one(struct store *st, struct store_remove *op, const struct gone *gone,
+                              struct aw_error *err)
+{
+    static const enum store_sql tables[] = {SQL_DELETE_JOB, SQL_DELETE_SPEC, SQL_DELETE_OUTPUT,
+                                            SQL_DELETE_ATTEMPTS};
+    enum aw_err e = store_raise_high(st, gone->number, err);
+
+    for (size_t i = 0; !e && i < ARRAY_SIZE(tables); i++)
+        e = exec_number(st, tables[i], gone->number, err);
+    if (!e)
+        op->gone[op->n_gone++] = *gone;
+    return e;
+}
+
+static enum aw_err forget_given(struct store *st, struct store_remove *op, struct aw_error *err)
+{
+    enum aw_err e = AW_OK;
+
+    for (size_t i = 0; !e && i < op->n; i++) {
+        struct job_result *r = &op->results[i];
+        struct gone gone = {0};
+
+        e = store_state_read(st, op->numbers[i], r, &gone, err);
+        if (!e && r->err == AW_ERR_WRONG_STATE && aw_state_is_final(r->state)) {
+            r->err = AW_OK;
+            e = remove_one(st, op, &gone, err);
+        }
+    }
+    return e;
+}
+
+/* Reads who goes before anything goes: a table is not changed under its own cursor. */
+static enum aw_err prunable_read(struct store *st, int64_t until_us, size_t max, struct gone *ret,
+                                 size_t *ret_n, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_PRUNABLE];
+    enum aw_err e = AW_OK;
+    size_t n = 0;
+    int rc;
+
+    sqlite3_bind_int64(s, 1, until_us);
+    sqlite3_bind_int64(s, 2, (int64_t)max);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        uint64_t attempt = (uint64_t)sqlite3_column_int64(s, 1);
+        unsigned flags = (unsigned)sqlite3_column_int64(s, 2);
+
+        ret[n++] = (struct gone){
+            .number = (uint64_t)sqlite3_column_int64(s, 0),
+            .attempt = attempt,
+            .spooled = attempt > 1 || flags & (RECORD_SPOOLED_STDOUT | RECORD_SPOOLED_STDERR),
+        };
+    }
+    if (rc != SQLITE_DONE)
+        e = store_fail(st, err, "looking for what to prune");
+    sqlite3_reset(s);
+    *ret_n = n;
+    return e;
+}
+
+static enum aw_err next_expiry_read(struct store *st, int64_t *ret_us, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_NEXT_EXPIRY];
+    enum aw_err e = AW_OK;
+
+    if (sqlite3_step(s) == SQLITE_ROW)
+        *ret_us = sqlite3_column_int64(s, 0);
+    else
+        e = store_fail(st, err, "looking for what to prune next");
+    sqlite3_reset(s);
+    return e;
+}
+
+static enum aw_err prune(struct store *st, struct store_remove *op, struct aw_error *err)
+{
+    _cleanup_free_ struct gone *rows = calloc(op->max, sizeof(*rows));
+    size_t n = 0;
+    enum aw_err e;
+
+    if (!rows)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "prune: out of memory");
+    if (op->excess)
+        e = prunable_read(st, INT64_MAX, MIN(op->excess, op->max), rows, &n, err);
+    else
+        e = prunable_read(st, op->now_us, op->max, rows, &n, err);
+    for (size_t i = 0; !e && i < n; i++)
+        e = remove_one(st, op, &rows[i], err);
+    if (!e) {
+        sqlite3_stmt *s = st->sql[SQL_REQUEST_PRUNE];
+
+        sqlite3_bind_int64(s, 1, op->now_us / STORE_REQUEST_BUCKET_US - 1);
+        sqlite3_bind_int64(s, 2, REQUESTS_PER_PRUNE);
+        e = store_exec(st, SQL_REQUEST_PRUNE, err);
+    }
+    return e ? e : next_expiry_read(st, &op->next_expiry_us, err);
+}
+
+static enum aw_err remove_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_remove *op = (struct store_remove *)base;
+
+    op->n_gone = 0;
+    return op->prune ? prune(st, op, err) : forget_given(st, op, err);
+}
+
+void store_remove_init(struct store_remove *op)
+{
+    op->op.run = remove_run;
+    op->op.writes = true;
+}

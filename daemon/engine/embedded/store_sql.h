@@ -1,0 +1,113 @@
+/*
+ * store_sql.h - the schema, and every statement that is run on it.
+ *
+ * Schema 1. Times are microseconds since 1970. The enums are those of aw_codes.h.
+ *
+ *   job      one row for each future. It is rewritten at each move, so it is kept narrow: `spec`
+ *            holds the specification itself when it is short, otherwise a shortened one (flag
+ *            STORE_SPEC_APART), with the whole in:
+ *   spec     number, specification.
+ *   output   what an attempt wrote, when it is little (spool files hold the rest).
+ *   attempt  attempts that ended without ending their job.
+ *   request  answers to submits, by the name that the client gave each, for a resend. Its first
+ *            column is the time in units of STORE_REQUEST_BUCKET_US, so that old ones go in bulk.
+ *   meta     tag, epoch (how often opened), high (a number that was given out: raised before rows
+ *            go, so that no number can ever come back).
+ */
+#ifndef AW_STORE_SQL_H
+#define AW_STORE_SQL_H
+
+#define STORE_APPLICATION_ID 0x61776431 /* "awd1", in the file's header */
+#define STORE_SCHEMA_VERSION 1
+
+#define STORE_REQUEST_BUCKET_US (INT64_C(12) * 3600 * 1000000)
+
+/* The row's own flags, above those of struct record. */
+#define STORE_SPEC_APART        (1u << 16)
+#define STORE_RETRY_INTERRUPTED (1u << 17)
+
+#define STORE_SCHEMA_1                                                                          \
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"                           \
+    "CREATE TABLE job (number INTEGER PRIMARY KEY, state INTEGER NOT NULL,"                     \
+    " class INTEGER NOT NULL DEFAULT 0, flags INTEGER NOT NULL, priority INTEGER NOT NULL,"     \
+    " uid INTEGER NOT NULL, gid INTEGER NOT NULL,"                                              \
+    " attempt INTEGER NOT NULL DEFAULT 0, claim INTEGER NOT NULL DEFAULT 0,"                    \
+    " exit_code INTEGER NOT NULL DEFAULT -1, signal INTEGER NOT NULL DEFAULT 0,"                \
+    " created_us INTEGER NOT NULL, due_us INTEGER NOT NULL, deadline_us INTEGER NOT NULL,"      \
+    " started_us INTEGER NOT NULL DEFAULT 0, ended_us INTEGER NOT NULL DEFAULT 0,"              \
+    " expires_us INTEGER, retention_ms INTEGER NOT NULL,"                                       \
+    " stdout_size INTEGER NOT NULL DEFAULT 0, stderr_size INTEGER NOT NULL DEFAULT 0,"          \
+    " cpu_user_us INTEGER NOT NULL DEFAULT 0, cpu_sys_us INTEGER NOT NULL DEFAULT 0,"           \
+    " max_rss_kib INTEGER NOT NULL DEFAULT 0, retry_of INTEGER NOT NULL,"                       \
+    " key TEXT, message TEXT, spec BLOB NOT NULL);"                                             \
+    "CREATE UNIQUE INDEX job_key ON job (uid, key) WHERE key IS NOT NULL;"                      \
+    "CREATE INDEX job_expiry ON job (expires_us) WHERE expires_us IS NOT NULL;"                 \
+    "CREATE TABLE spec (number INTEGER PRIMARY KEY, spec BLOB NOT NULL);"                       \
+    "CREATE TABLE output (number INTEGER, attempt INTEGER, stream INTEGER, data BLOB NOT NULL," \
+    " PRIMARY KEY (number, attempt, stream)) WITHOUT ROWID;"                                    \
+    "CREATE TABLE attempt (number INTEGER, attempt INTEGER, claim INTEGER NOT NULL,"            \
+    " class INTEGER NOT NULL, exit_code INTEGER NOT NULL, signal INTEGER NOT NULL,"             \
+    " started_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, flags INTEGER NOT NULL,"          \
+    " message TEXT, PRIMARY KEY (number, attempt)) WITHOUT ROWID;"                              \
+    "CREATE TABLE request (bucket INTEGER, uid INTEGER, name BLOB, answer BLOB NOT NULL,"       \
+    " PRIMARY KEY (bucket, uid, name)) WITHOUT ROWID;"
+
+/* The columns of struct record, in the order in which store_ops.c reads them. */
+#define STORE_RECORD_COLUMNS                                                              \
+    "number, state, class, flags, exit_code, signal, priority, attempt, claim, uid, gid," \
+    " created_us, due_us, started_us, ended_us, expires_us, stdout_size, stderr_size,"    \
+    " cpu_user_us, cpu_sys_us, max_rss_kib, retry_of, key, message, spec"
+
+/* Of a job that ends at ?1, if ?2 is the retention (ms) of those that do not say it themselves. */
+#define STORE_EXPIRES \
+    " expires_us = ?1 + 1000 * CASE retention_ms WHEN 0 THEN ?2 ELSE retention_ms END"
+
+/* X(NAME, sql): each is prepared once, when the store is opened. */
+#define STORE_SQL_MAP(X)                                                                           \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(META_SET, "INSERT OR REPLACE INTO meta VALUES (?, ?)")                                       \
+    X(INSERT_JOB, "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
+                  " deadline_us, retention_ms, retry_of, key, spec)"                               \
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                               \
+    X(INSERT_SPEC, "INSERT INTO spec VALUES (?, ?)")                                               \
+    X(KEY_FIND, "SELECT number FROM job WHERE uid = ? AND key = ?")                                \
+    X(REQUEST_FIND, "SELECT answer FROM request WHERE bucket = ? AND uid = ? AND name = ?")        \
+    X(REQUEST_ADD, "INSERT INTO request VALUES (?, ?, ?, ?)")                                      \
+    X(REQUEST_PRUNE, "DELETE FROM request WHERE (bucket, uid, name) IN"                            \
+                     " (SELECT bucket, uid, name FROM request WHERE bucket < ? LIMIT ?)")          \
+    X(RECORD, "SELECT " STORE_RECORD_COLUMNS " FROM job WHERE number = ?")                         \
+    X(LIST, "SELECT " STORE_RECORD_COLUMNS " FROM job WHERE number < ? ORDER BY number DESC")      \
+    X(SPEC, "SELECT spec FROM spec WHERE number = ?")                                              \
+    X(CLAIM, "UPDATE job SET state = 3, attempt = ?, claim = ?, started_us = ?"                    \
+             " WHERE number = ? AND state IN (0, 2)"                                               \
+             " RETURNING uid, gid, flags, spec")                                                   \
+    X(CLAIMED, "SELECT uid, gid, flags, spec, started_us, attempt FROM job"                        \
+               " WHERE number = ? AND claim = ? AND state = 3")                                    \
+    X(RELEASE, "UPDATE job SET state = 2, claim = 0, started_us = 0, attempt = attempt - ?3"       \
+               " WHERE number = ?1 AND claim = ?2 AND state = 3")                                  \
+    X(ATTEMPT_ADD,                                                                                 \
+      "INSERT INTO attempt SELECT number, attempt, claim, ?, ?, ?, ?, ?, ?, ? FROM job"            \
+      " WHERE number = ? AND claim = ? AND state = 3")                                             \
+    X(FINISH,                                                                                      \
+      "UPDATE job SET state = ?4, class = ?5, flags = (flags & ~6) | ?6, exit_code = ?7,"          \
+      " signal = ?8, started_us = ?9, ended_us = ?1," STORE_EXPIRES ", stdout_size = ?10,"         \
+      " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14, message = ?15"  \
+      " WHERE number = ?3 AND claim = ?16 AND state = 3 RETURNING attempt, expires_us")            \
+    X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
+    X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \
+    X(END_WAITING,                                                                                 \
+      "UPDATE job SET state = ?4, class = ?5, message = ?6, ended_us = ?1," STORE_EXPIRES          \
+      " WHERE number = ?3 AND state < 3")                                                          \
+    X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1 WHERE number = ? AND state = 3")           \
+    X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
+    X(PRUNABLE, "SELECT number, attempt, flags FROM job WHERE expires_us <= ?"                     \
+                " ORDER BY expires_us LIMIT ?")                                                    \
+    X(NEXT_EXPIRY, "SELECT min(expires_us) FROM job WHERE expires_us IS NOT NULL")                 \
+    X(DELETE_JOB, "DELETE FROM job WHERE number = ?")                                              \
+    X(DELETE_SPEC, "DELETE FROM spec WHERE number = ?")                                            \
+    X(DELETE_OUTPUT, "DELETE FROM output WHERE number = ?")                                        \
+    X(DELETE_ATTEMPTS, "DELETE FROM attempt WHERE number = ?")
+
+#endif

@@ -1,0 +1,456 @@
+/* Operations that write: submit, claim, finish, release, cancel. */
+#include "daemon/engine/embedded/store_records.h"
+
+static void bind_bytes(sqlite3_stmt *s, int col, struct bytes b)
+{
+    if (b.data)
+        sqlite3_bind_blob(s, col, b.data, (int)b.len, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(s, col);
+}
+
+static void bind_text(sqlite3_stmt *s, int col, struct bytes b)
+{
+    if (b.data && b.len)
+        sqlite3_bind_text(s, col, b.data, (int)b.len, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(s, col);
+}
+
+/* ---- Submit -------------------------------------------------------------------------------- */
+
+/* How a remembered answer looks: for each job 8 bytes, its number times two, plus one if it
+ * existed before; in this machine's byte order. */
+static uint64_t answer_pack(const struct submitted *s)
+{
+    return s->number << 1 | s->deduplicated;
+}
+
+static enum aw_err request_find(struct store *st, struct store_submit *op, int64_t bucket,
+                                struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_REQUEST_FIND];
+    enum aw_err e = AW_OK;
+    int rc;
+
+    sqlite3_bind_int64(s, 1, bucket);
+    sqlite3_bind_int64(s, 2, op->uid);
+    sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        const char *answer = sqlite3_column_blob(s, 0);
+        size_t n = (size_t)sqlite3_column_bytes(s, 0) / sizeof(uint64_t);
+
+        if (n != op->n)
+            e = aw_fail(err, AW_ERR_INVALID,
+                        "request: this key came before, with %zu jobs instead of %zu; a new submit "
+                        "needs a new key",
+                        n, op->n);
+        for (size_t i = 0; !e && i < n; i++) {
+            uint64_t v;
+
+            memcpy(&v, answer + i * sizeof(v), sizeof(v));
+            op->submitted[i] = (struct submitted){.number = v >> 1, .deduplicated = v & 1};
+        }
+        op->repeated = true;
+    } else if (rc != SQLITE_DONE) {
+        e = store_fail(st, err, "looking up a request");
+    }
+    sqlite3_reset(s);
+    return e;
+}
+
+static enum aw_err request_add(struct store *st, struct store_submit *op, int64_t bucket,
+                               struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_REQUEST_ADD];
+    _cleanup_free_ uint64_t *answer = reallocarray(NULL, op->n, sizeof(*answer));
+
+    if (!answer)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
+    for (size_t i = 0; i < op->n; i++)
+        answer[i] = answer_pack(&op->submitted[i]);
+    sqlite3_bind_int64(s, 1, bucket);
+    sqlite3_bind_int64(s, 2, op->uid);
+    sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
+    sqlite3_bind_blob(s, 4, answer, (int)(op->n * sizeof(*answer)), SQLITE_STATIC);
+    return store_exec(st, SQL_REQUEST_ADD, err);
+}
+
+static enum aw_err key_find(struct store *st, uint32_t uid, struct bytes key, struct submitted *ret,
+                            struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_KEY_FIND];
+    enum aw_err e = AW_OK;
+    int rc;
+
+    sqlite3_bind_int64(s, 1, uid);
+    bind_text(s, 2, key);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        *ret = (struct submitted){(uint64_t)sqlite3_column_int64(s, 0), true};
+    else if (rc != SQLITE_DONE)
+        e = store_fail(st, err, "looking up a key");
+    sqlite3_reset(s);
+    return e;
+}
+
+static enum aw_err row_insert(struct store *st, const struct store_submit *op,
+                              const struct store_row *row, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_INSERT_JOB];
+    bool apart = row->head.data != NULL;
+    enum aw_err e;
+
+    sqlite3_bind_int64(s, 1, (int64_t)row->number);
+    sqlite3_bind_int(s, 2, row->state);
+    sqlite3_bind_int64(s, 3, row->flags | (apart ? STORE_SPEC_APART : 0));
+    sqlite3_bind_int(s, 4, row->priority);
+    sqlite3_bind_int64(s, 5, op->uid);
+    sqlite3_bind_int64(s, 6, op->gid);
+    sqlite3_bind_int64(s, 7, op->now_us);
+    sqlite3_bind_int64(s, 8, row->due_us);
+    sqlite3_bind_int64(s, 9, row->deadline_us);
+    sqlite3_bind_int64(s, 10, row->retention_ms);
+    sqlite3_bind_int64(s, 11, (int64_t)row->retry_of);
+    bind_text(s, 12, row->key);
+    bind_bytes(s, 13, apart ? row->head : row->spec);
+    e = store_exec(st, SQL_INSERT_JOB, err);
+    if (!e && apart) {
+        sqlite3_bind_int64(st->sql[SQL_INSERT_SPEC], 1, (int64_t)row->number);
+        bind_bytes(st->sql[SQL_INSERT_SPEC], 2, row->spec);
+        e = store_exec(st, SQL_INSERT_SPEC, err);
+    }
+    return e;
+}
+
+static enum aw_err submit_row(struct store *st, struct store_submit *op, size_t i,
+                              struct aw_error *err)
+{
+    const struct store_row *row = &op->rows[i];
+    enum aw_err e = AW_OK;
+
+    op->submitted[i] = (struct submitted){row->number, false};
+    if (row->key.len)
+        e = key_find(st, op->uid, row->key, &op->submitted[i], err);
+    if (e || op->submitted[i].deduplicated)
+        return e;
+    if (op->full)
+        return aw_fail(err, AW_ERR_QUEUE_FULL, "submit: the queue is full");
+    return row_insert(st, op, row, err);
+}
+
+static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_submit *op = (struct store_submit *)base;
+    int64_t bucket = op->now_us / STORE_REQUEST_BUCKET_US;
+    enum aw_err e = AW_OK;
+
+    op->repeated = false;
+    for (int64_t b = bucket; op->has_request && !e && !op->repeated && b >= bucket - 1; b--)
+        e = request_find(st, op, b, err);
+    if (op->repeated)
+        return e;
+    for (size_t i = 0; !e && i < op->n; i++)
+        e = submit_row(st, op, i, err);
+    if (!e && op->has_request && !op->full)
+        e = request_add(st, op, bucket, err);
+    return e;
+}
+
+void store_submit_init(struct store_submit *op)
+{
+    op->op.run = submit_run;
+    op->op.writes = !op->full;
+}
+
+/* ---- Claim and release --------------------------------------------------------------------- */
+
+static enum aw_err claimed_read(struct store *st, sqlite3_stmt *s, struct store_claim *op,
+                                struct claimed *c, struct aw_error *err)
+{
+    c->uid = (uint32_t)sqlite3_column_int64(s, 0);
+    c->gid = (uint32_t)sqlite3_column_int64(s, 1);
+    if ((unsigned)sqlite3_column_int64(s, 2) & STORE_SPEC_APART)
+        return store_spec_read(st, c->number, &op->arena, &c->spec, err);
+    return store_column_copy(s, 3, &op->arena, &c->spec, err);
+}
+
+static enum aw_err claim_one(struct store *st, struct store_claim *op, size_t i,
+                             struct aw_error *err)
+{
+    const struct store_claim_row *row = &op->rows[i];
+    sqlite3_stmt *s = st->sql[op->recover ? SQL_CLAIMED : SQL_CLAIM];
+    struct claimed *c = &op->claimed[i];
+    enum aw_err e;
+    int rc;
+
+    *c = (struct claimed){.claim = row->claim,
+                          .number = row->number,
+                          .attempt = row->attempt,
+                          .started_us = op->now_us};
+    if (op->recover) {
+        sqlite3_bind_int64(s, 1, (int64_t)row->number);
+        sqlite3_bind_int64(s, 2, (int64_t)row->claim);
+    } else {
+        sqlite3_bind_int64(s, 1, (int64_t)row->attempt);
+        sqlite3_bind_int64(s, 2, (int64_t)row->claim);
+        sqlite3_bind_int64(s, 3, op->now_us);
+        sqlite3_bind_int64(s, 4, (int64_t)row->number);
+    }
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        e = claimed_read(st, s, op, c, err);
+    else if (rc == SQLITE_DONE)
+        e = aw_fail(err, AW_ERR_INTERNAL, "store: job %llu is not there to be claimed",
+                    (unsigned long long)row->number);
+    else
+        e = store_fail(st, err, "claiming a job");
+    if (!e && op->recover)
+        c->started_us = sqlite3_column_int64(s, 4);
+    sqlite3_reset(s);
+    return e;
+}
+
+static enum aw_err claim_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_claim *op = (struct store_claim *)base;
+    enum aw_err e = AW_OK;
+
+    store_arena_free(&op->arena);
+    for (size_t i = 0; !e && i < op->n; i++)
+        e = claim_one(st, op, i, err);
+    return e;
+}
+
+void store_claim_init(struct store_claim *op)
+{
+    op->op.run = claim_run;
+    op->op.writes = !op->recover;
+}
+
+static enum aw_err release_exec(struct store *st, uint64_t number, uint64_t claim,
+                                bool attempt_counts, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_RELEASE];
+
+    sqlite3_bind_int64(s, 1, (int64_t)number);
+    sqlite3_bind_int64(s, 2, (int64_t)claim);
+    sqlite3_bind_int(s, 3, attempt_counts ? 0 : 1);
+    return store_exec(st, SQL_RELEASE, err);
+}
+
+static enum aw_err release_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_release *op = (struct store_release *)base;
+
+    return release_exec(st, op->number, op->claim, false, err);
+}
+
+void store_release_init(struct store_release *op)
+{
+    op->op.run = release_run;
+    op->op.writes = true;
+}
+
+/* ---- Finish -------------------------------------------------------------------------------- */
+
+static unsigned spool_flags(const struct outcome *o)
+{
+    return (o->output[STREAM_STDOUT].spooled ? RECORD_SPOOLED_STDOUT : 0u) |
+           (o->output[STREAM_STDERR].spooled ? RECORD_SPOOLED_STDERR : 0u);
+}
+
+static struct bytes message_of(const struct outcome *o)
+{
+    return o->message[0] ? bytes_str(o->message) : (struct bytes){0};
+}
+
+/* An interrupted attempt: kept as one, while its job goes back into the queue. */
+static enum aw_err finish_requeue(struct store *st, struct store_finish *op, struct aw_error *err)
+{
+    const struct outcome *o = &op->outcome;
+    sqlite3_stmt *s = st->sql[SQL_ATTEMPT_ADD];
+    enum aw_err e;
+
+    sqlite3_bind_int(s, 1, (int)o->class);
+    sqlite3_bind_int(s, 2, o->exit_code);
+    sqlite3_bind_int(s, 3, o->signal);
+    sqlite3_bind_int64(s, 4, o->started_us);
+    sqlite3_bind_int64(s, 5, op->now_us);
+    sqlite3_bind_int64(s, 6, spool_flags(o));
+    bind_text(s, 7, message_of(o));
+    sqlite3_bind_int64(s, 8, (int64_t)op->number);
+    sqlite3_bind_int64(s, 9, (int64_t)op->claim);
+    e = store_exec(st, SQL_ATTEMPT_ADD, err);
+    op->stale = !e && sqlite3_changes(st->db) == 0;
+    if (e || op->stale)
+        return e;
+    return release_exec(st, op->number, op->claim, true, err);
+}
+
+static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t *ret_attempt,
+                              struct aw_error *err)
+{
+    const struct outcome *o = &op->outcome;
+    sqlite3_stmt *s = st->sql[SQL_FINISH];
+    enum aw_err e = AW_OK;
+    int rc;
+
+    sqlite3_bind_int64(s, 1, op->now_us);
+    sqlite3_bind_int64(s, 2, op->default_retention_ms);
+    sqlite3_bind_int64(s, 3, (int64_t)op->number);
+    sqlite3_bind_int(s, 4, (int)op->to);
+    sqlite3_bind_int(s, 5, op->to == AW_FAILED ? (int)o->class : AW_CLASS_NONE);
+    sqlite3_bind_int64(s, 6, spool_flags(o));
+    sqlite3_bind_int(s, 7, o->exit_code);
+    sqlite3_bind_int(s, 8, o->signal);
+    sqlite3_bind_int64(s, 9, o->started_us);
+    sqlite3_bind_int64(s, 10, (int64_t)o->output[STREAM_STDOUT].size);
+    sqlite3_bind_int64(s, 11, (int64_t)o->output[STREAM_STDERR].size);
+    sqlite3_bind_int64(s, 12, (int64_t)o->cpu_user_us);
+    sqlite3_bind_int64(s, 13, (int64_t)o->cpu_sys_us);
+    sqlite3_bind_int64(s, 14, (int64_t)o->max_rss_kib);
+    bind_text(s, 15, message_of(o));
+    sqlite3_bind_int64(s, 16, (int64_t)op->claim);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        *ret_attempt = sqlite3_column_int64(s, 0);
+        op->expires_us = sqlite3_column_int64(s, 1);
+    } else if (rc == SQLITE_DONE) {
+        op->stale = true;
+    } else {
+        e = store_fail(st, err, "recording an end");
+    }
+    sqlite3_reset(s);
+    return e;
+}
+
+static enum aw_err output_add(struct store *st, uint64_t number, int64_t attempt, int stream,
+                              struct bytes data, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_OUTPUT_ADD];
+
+    sqlite3_bind_int64(s, 1, (int64_t)number);
+    sqlite3_bind_int64(s, 2, attempt);
+    sqlite3_bind_int(s, 3, stream);
+    bind_bytes(s, 4, data);
+    return store_exec(st, SQL_OUTPUT_ADD, err);
+}
+
+static enum aw_err finish_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_finish *op = (struct store_finish *)base;
+    int64_t attempt = 0;
+    enum aw_err e;
+
+    op->stale = false;
+    if (op->to == AW_QUEUED)
+        return finish_requeue(st, op, err);
+    e = finish_row(st, op, &attempt, err);
+    for (int i = 0; !e && !op->stale && i < N_STREAMS; i++)
+        if (op->outcome.output[i].data.len)
+            e = output_add(st, op->number, attempt, i, op->outcome.output[i].data, err);
+    return e;
+}
+
+void store_finish_init(struct store_finish *op)
+{
+    op->op.run = finish_run;
+    op->op.writes = true;
+}
+
+/* ---- Cancel, and other ends of what waits --------------------------------------------------- */
+
+struct end {
+    enum aw_state to;
+    enum aw_class class;
+    const char *message; /* NULL: none */
+    int64_t now_us, default_retention_ms;
+};
+
+static enum aw_err end_one(struct store *st, uint64_t number, const struct end *end,
+                           struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_END_WAITING];
+
+    sqlite3_bind_int64(s, 1, end->now_us);
+    sqlite3_bind_int64(s, 2, end->default_retention_ms);
+    sqlite3_bind_int64(s, 3, (int64_t)number);
+    sqlite3_bind_int(s, 4, (int)end->to);
+    sqlite3_bind_int(s, 5, (int)end->class);
+    bind_text(s, 6, bytes_str(end->message));
+    return store_exec(st, SQL_END_WAITING, err);
+}
+
+static enum aw_err end_waiting_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_end_waiting *op = (struct store_end_waiting *)base;
+    struct end end = {AW_FAILED, op->class, op->message, op->now_us, op->default_retention_ms};
+    enum aw_err e = AW_OK;
+
+    for (size_t i = 0; !e && i < op->n; i++)
+        e = end_one(st, op->numbers[i], &end, err);
+    return e;
+}
+
+void store_end_waiting_init(struct store_end_waiting *op)
+{
+    op->op.run = end_waiting_run;
+    op->op.writes = true;
+}
+
+enum aw_err store_state_read(struct store *st, uint64_t number, struct job_result *ret,
+                             struct gone *ret_gone, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_STATE];
+    enum aw_err e = AW_OK;
+    int rc;
+
+    sqlite3_bind_int64(s, 1, (int64_t)number);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        unsigned flags = (unsigned)sqlite3_column_int64(s, 2);
+
+        *ret = (struct job_result){number, AW_ERR_WRONG_STATE,
+                                   (enum aw_state)sqlite3_column_int(s, 0)};
+        *ret_gone =
+            (struct gone){.number = number, .attempt = (uint64_t)sqlite3_column_int64(s, 1)};
+        ret_gone->spooled =
+            ret_gone->attempt > 1 || flags & (RECORD_SPOOLED_STDOUT | RECORD_SPOOLED_STDERR);
+    } else if (rc == SQLITE_DONE) {
+        *ret = (struct job_result){.number = number, .err = AW_ERR_EXPIRED_ID};
+    } else {
+        e = store_fail(st, err, "reading a state");
+    }
+    sqlite3_reset(s);
+    return e;
+}
+
+static enum aw_err cancel_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_cancel *op = (struct store_cancel *)base;
+    struct end end = {AW_CANCELLED, AW_CLASS_NONE, NULL, op->now_us, op->default_retention_ms};
+    struct gone ignored;
+    enum aw_err e = AW_OK;
+
+    for (size_t i = 0; !e && i < op->n; i++) {
+        uint64_t number = op->rows[i].number;
+
+        if (op->rows[i].waits) {
+            e = end_one(st, number, &end, err);
+        } else {
+            sqlite3_bind_int64(st->sql[SQL_CANCEL_REQUEST], 1, (int64_t)number);
+            e = store_exec(st, SQL_CANCEL_REQUEST, err);
+        }
+        if (!e)
+            e = store_state_read(st, number, &op->results[i], &ignored, err);
+    }
+    return e;
+}
+
+void store_cancel_init(struct store_cancel *op)
+{
+    op->op.run = cancel_run;
+    op->op.writes = true;
+}
