@@ -1,0 +1,83 @@
+/*
+ * endpoint.h - where clients reach the daemon: listens, takes requests, sends answers.
+ *
+ * Speaks SP (the REP side, see proto/sp.h) over ipc, tcp and TLS; transports/ does the work.
+ * Everything below is called on, and calls back on, the loop thread.
+ *
+ * A request is a `struct call`. Whoever gets one owes it exactly one call_reply(). It may come at
+ * once or after hours, in any order; a call that waits costs about a kilobyte once call_park() has
+ * let go of the request's body. If the client goes away first, endpoint_gone_fn says so for each
+ * of its unanswered calls and the call is no more: nothing is to be called on it.
+ */
+#ifndef AW_ENDPOINT_H
+#define AW_ENDPOINT_H
+
+#include <sys/types.h>
+
+#include "proto/base.h"
+
+struct event_base;
+struct endpoint;
+struct call;
+
+/* Who sent a request. */
+struct caller {
+    uint32_t pipe; /* names the connection; not reused while the daemon runs */
+    bool has_cred; /* the three below are known (ipc) */
+    uint32_t uid, gid;
+    pid_t pid;
+    unsigned n_inflight; /* unanswered calls of this connection, this one counted */
+};
+
+typedef void (*endpoint_call_fn)(void *arg, struct call *call, const void *body, size_t len);
+typedef void (*endpoint_gone_fn)(void *arg, struct call *call);
+
+struct endpoint_config {
+    const char *tls_cert_key_file; /* PEM, certificate and key; NULL: no tls+tcp */
+    const char *tls_ca_file;       /* PEM, who may sign clients' certificates */
+    bool allow_plain_tcp;          /* tcp:// on loopback addresses */
+    unsigned socket_mode;          /* of an ipc socket's file: 0600, 0660, 0666 */
+    unsigned max_connections;      /* more are closed as they come; ipc and the rest count apart */
+};
+
+/* AW_ERR_NO_MEMORY, AW_ERR_SYSTEM. `config` is copied. */
+AW_MUSTCHECK enum aw_err endpoint_new(struct event_base *base, const struct endpoint_config *config,
+                                      endpoint_call_fn on_call, endpoint_gone_fn on_gone, void *arg,
+                                      struct endpoint **ret, struct aw_error *err);
+
+/*
+ * Listens on one more URL: ipc:///path, tls+tcp://host:port, tcp://127.0.0.1:port.
+ * AW_ERR_INVALID says why another one is refused and what would be right.
+ */
+AW_MUSTCHECK enum aw_err endpoint_listen(struct endpoint *ep, const char *url,
+                                         struct aw_error *err);
+
+/* Takes no requests and no connections any more; answers still go out. */
+void endpoint_quiet(struct endpoint *ep);
+
+/*
+ * Sends what has been answered (for 500 ms at most), closes everything, frees. Unanswered calls
+ * are dropped without endpoint_gone_fn.
+ */
+void endpoint_free(struct endpoint *ep);
+
+struct endpoint_stats {
+    uint64_t requests;
+    unsigned connections;
+    unsigned unanswered;
+};
+void endpoint_stats(const struct endpoint *ep, struct endpoint_stats *ret);
+
+const struct caller *call_caller(const struct call *call);
+
+/* A pointer of the caller's own, for endpoint_gone_fn. */
+void call_set_user(struct call *call, void *user);
+void *call_user(const struct call *call);
+
+/* Lets go of the request's body: the answer will take a while. `body` is gone after this. */
+void call_park(struct call *call);
+
+/* Answers, with a copy of `data`, and ends the call. */
+void call_reply(struct call *call, const void *data, size_t len);
+
+#endif

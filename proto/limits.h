@@ -1,0 +1,43 @@
+/*
+ * limits.h - every limit on what comes from outside, in one place.
+ *
+ * What a client can size is checked against one of these before anything is allocated for it.
+ * PROTOCOL.md lists them; a test holds the two together. Sizes are bytes unless the name says
+ * otherwise.
+ */
+#ifndef AW_LIMITS_H
+#define AW_LIMITS_H
+
+#define AW_PROTO_VERSION 1 /* the only version spoken so far */
+
+#define AW_MAX_MESSAGE  (8u << 20) /* one request or reply, SP header not counted */
+#define AW_MAX_DEPTH    16         /* nesting of maps and arrays */
+#define AW_MAX_ELEMENTS 262144     /* maps, arrays, keys and values in one message */
+
+#define AW_MAX_JOBS_PER_SUBMIT 1000
+#define AW_MAX_IDS             10000 /* in one request */
+#define AW_MAX_PAGE            1000  /* jobs in one reply of list */
+#define AW_MAX_CHUNK           (1u << 20) /* bytes of output in one reply */
+
+#define AW_MAX_ID      64 /* text of a future ID, NUL included */
+#define AW_TAG_LEN     5
+#define AW_MAX_NAME    128
+#define AW_MAX_KEY     255
+#define AW_MAX_PATH    4095
+#define AW_MAX_ARGS    4096       /* strings in argv, or in env */
+#define AW_MAX_ARG     131071     /* one of them: the kernel's own limit, less the NUL */
+#define AW_MAX_ARGSIZE (2u << 20) /* argv and env together */
+#define AW_MAX_STDIN   (4u << 20)
+#define AW_MAX_COMMAND 256 /* the command shown in status and list: cut there */
+#define AW_MAX_MESSAGE_TEXT 512 /* the sentence that goes with a failed job */
+
+#define AW_MAX_PRIORITY 10  /* the most urgent; AW_MIN_PRIORITY the least */
+#define AW_MIN_PRIORITY -10
+#define AW_MAX_SLOTS    4096
+#define AW_MAX_DURATION_MS (3650LL * 86400 * 1000) /* ten years */
+
+#define AW_LONG_POLL_MS 30000 /* the longest that one wait or logs request is held */
+
+#define AW_INLINE_OUTPUT (16u << 10) /* per stream: more goes to a spool file */
+
+#endif

@@ -1,0 +1,79 @@
+#include "proto/messages.h"
+
+SCHEMA_DEFINE(request, REQUEST_FIELDS)
+SCHEMA_DEFINE(reply, REPLY_FIELDS)
+SCHEMA_DEFINE(job, JOB_FIELDS)
+SCHEMA_DEFINE(job_status, JOB_STATUS_FIELDS)
+SCHEMA_DEFINE(id_result, ID_RESULT_FIELDS)
+
+#define X(NAME, name, wire, who, text)                                                             \
+    SCHEMA_DEFINE(name##_req, NAME##_REQ_FIELDS)                                                   \
+    SCHEMA_DEFINE(name##_rep, NAME##_REP_FIELDS)
+OP_MAP(X)
+#undef X
+
+enum { OP_WHO_ANY = false, OP_WHO_ADMIN = true };
+
+static const struct op_info ops[] = {
+#define X(NAME, name, wire, who, text)                                                             \
+    [OP_##NAME] = {wire, text, &name##_req_schema, &name##_rep_schema, OP_WHO_##who},
+    OP_MAP(X)
+#undef X
+};
+
+const struct op_info *op_info(enum op op)
+{
+    return &ops[op];
+}
+
+bool op_parse(struct bytes name, enum op *ret)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
+        if (bytes_eq(name, bytes_str(ops[i].name))) {
+            *ret = (enum op)i;
+            return true;
+        }
+    return false;
+}
+
+static enum aw_err exec_check(const struct job *job, struct aw_error *err)
+{
+    size_t total = 0;
+
+    if (job->argv.n == 0 || job->argv.v[0].len == 0)
+        return aw_fail(err, AW_ERR_INVALID, "argv: a job of type exec needs a program to run");
+    for (size_t i = 0; i < job->argv.n; i++)
+        total += job->argv.v[i].len + 1;
+    for (size_t i = 0; i < job->env.n; i++) {
+        const char *s = job->env.v[i].data;
+
+        if (job->env.v[i].len == 0 || s[0] == '=' || !memchr(s, '=', job->env.v[i].len))
+            return aw_fail(err, AW_ERR_INVALID, "env[%zu]: must be NAME=VALUE", i);
+        total += job->env.v[i].len + 1;
+    }
+    if (total > AW_MAX_ARGSIZE)
+        return aw_fail(err, AW_ERR_TOO_LARGE, "argv and env have %zu bytes together; at most %u",
+                       total, AW_MAX_ARGSIZE);
+    if (job->cwd.data && *(const char *)job->cwd.data != '/')
+        return aw_fail(err, AW_ERR_INVALID, "cwd: must be an absolute path");
+    if (job->stdin_file.data && *(const char *)job->stdin_file.data != '/')
+        return aw_fail(err, AW_ERR_INVALID, "stdin_file: must be an absolute path");
+    if (job->stdin_file.data && job->stdin.data)
+        return aw_fail(err, AW_ERR_INVALID, "stdin and stdin_file exclude each other");
+    return AW_OK;
+}
+
+enum aw_err job_check(const struct job *job, struct aw_error *err)
+{
+    if (job->on_interrupt.data && !bytes_eq(job->on_interrupt, bytes_str("fail")) &&
+        !bytes_eq(job->on_interrupt, bytes_str("retry")))
+        return aw_fail(err, AW_ERR_INVALID, "on_interrupt: must be fail or retry");
+    if (job->delay_ms && job->not_before_us)
+        return aw_fail(err, AW_ERR_INVALID, "delay_ms and not_before_us exclude each other");
+    if (!job->type.data || bytes_eq(job->type, bytes_str("exec")))
+        return exec_check(job, err);
+    if (bytes_eq(job->type, bytes_str("sleep")) || bytes_eq(job->type, bytes_str("noop")))
+        return AW_OK;
+    return aw_fail(err, AW_ERR_INVALID, "type: '%.*s' is none of exec, sleep, noop",
+                   (int)job->type.len, (const char *)job->type.data);
+}
