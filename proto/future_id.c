@@ -63,7 +63,7 @@ size_t future_id_format(char buf[AW_MAX_ID], const char *tag, uint64_t number)
     do
         digits[--n] = (char)('0' + number % 10);
     while (number /= 10);
-    while (tag[len] && len < AW_TAG_LEN) {
+    while (len < AW_TAG_LEN && tag[len]) {
         buf[len] = tag[len];
         len++;
     }

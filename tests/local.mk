@@ -41,3 +41,57 @@ if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
+
+# ---- End to end ---------------------------------------------------------------------------------
+#
+# Scripts called *.test that print TAP and drive the programs as they are installed, in stage/ of
+# the build directory. They find them by the variables below; tests/e2e/lib.sh does that for them.
+
+E2E_TESTS =
+TESTS += $(E2E_TESTS)
+EXTRA_DIST += $(E2E_TESTS) tests/README.md tests/e2e/lib.sh
+
+AM_TESTS_ENVIRONMENT = \
+	AWD_STAGE='$(abs_builddir)/stage'; export AWD_STAGE; \
+	AWD_BINDIR="$$AWD_STAGE$(bindir)"; export AWD_BINDIR; \
+	AWD_SBINDIR="$$AWD_STAGE$(sbindir)"; export AWD_SBINDIR; \
+	AWD_LIBDIR="$$AWD_STAGE$(libdir)"; export AWD_LIBDIR; \
+	AWD_LIBEXECDIR="$$AWD_STAGE$(pkglibexecdir)"; export AWD_LIBEXECDIR; \
+	AWD_TOP_SRCDIR='$(abs_top_srcdir)'; export AWD_TOP_SRCDIR;
+
+stage.stamp: $(bin_PROGRAMS) $(sbin_PROGRAMS) $(pkglibexec_PROGRAMS) $(lib_LTLIBRARIES) \
+		$(pkglib_LTLIBRARIES)
+	@rm -rf stage $@
+	$(AM_V_GEN)$(MAKE) $(AM_MAKEFLAGS) install DESTDIR='$(abs_builddir)/stage' >stage.log 2>&1 \
+		|| { cat stage.log; exit 1; }
+	@touch $@
+
+stage: stage.stamp
+check_DATA = stage.stamp
+CLEANFILES += stage.stamp stage.log
+
+clean-local:
+	rm -rf stage systemd-root
+
+# ---- Lint ---------------------------------------------------------------------------------------
+
+LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -I$(abs_top_srcdir) -I$(abs_top_srcdir)/proto -I$(abs_builddir) \
+	-DHAVE_CONFIG_H \
+	-DAW_RUNNER_PATH=\"x\" -DAW_PKGLIBDIR=\"x\" $(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(MSGPACK_CFLAGS) \
+	$(SQLITE_CFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(SYSTEMD_CFLAGS) \
+	$(CHECK_CFLAGS)
+
+lint:
+	$(AM_V_at)LINT_CPPFLAGS="$(LINT_CPPFLAGS)" $(srcdir)/tests/lint/run $(LINT)
+
+EXTRA_DIST += tests/lint/run tests/lint/layers tests/lint/banned tests/lint/keys \
+	tests/lint/cppcheck.txt
+
+# ---- Under a real systemd -----------------------------------------------------------------------
+
+check-systemd: stage.stamp
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/systemd/run '$(abs_builddir)/systemd-root'
+
+EXTRA_DIST += tests/systemd/run tests/systemd/inside
+
+.PHONY: stage lint check-systemd

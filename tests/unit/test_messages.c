@@ -36,7 +36,9 @@ enum how { SMALLEST, LARGEST, ODD, N_HOWS };
 
 static int64_t pick(enum how how, int64_t min, int64_t max)
 {
-    return how == SMALLEST ? min : how == LARGEST ? max : min / 2 + max / 2 + (max / 2 - min / 2 > 1);
+    return how == SMALLEST  ? min
+           : how == LARGEST ? max
+                            : min / 2 + max / 2 + (max / 2 - min / 2 > 1);
 }
 
 static struct bytes text(int64_t len, char letter)

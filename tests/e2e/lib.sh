@@ -1,0 +1,188 @@
+# lib.sh - for end-to-end tests: a private daemon, TAP, and waiting without luck. Source it with
+#
+#     . "${0%/*}/lib.sh"
+#
+# then declare functions and run them, one sentence each:
+#
+#     check "an unknown ID is told from an expired one" unknown_id
+#     finish
+#
+# Each check runs in a subshell with `set -e`: the first command that fails ends it, and what it
+# printed is shown. All share one daemon directory, $DIR; awctl finds the daemon there by itself.
+# Whatever runs from $DIR when the script ends is killed.
+# shellcheck shell=bash
+
+set -u
+: "${AWD_BINDIR:?run this by make check, or set AWD_BINDIR and AWD_SBINDIR}" "${AWD_SBINDIR:?}"
+PATH=$AWD_BINDIR:$AWD_SBINDIR:$PATH
+LD_LIBRARY_PATH=${AWD_LIBDIR:-}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export PATH LD_LIBRARY_PATH
+
+# A short path: a Unix socket's name has 107 bytes at most.
+TMP=$(mktemp -d /tmp/awd-test.XXXXXX)
+DIR=$TMP/d
+mkdir -m 700 "$DIR"
+AWD_SOCKET=$DIR/awd.sock
+export TMP DIR AWD_SOCKET
+N=0
+FAILED=0
+AWD_PID=
+
+say()
+{
+    printf '%s\n' "$*" >&2
+}
+
+fail()
+{
+    say "$*"
+    return 1
+}
+
+# is GOT WANT [WHAT]: two strings are the same.
+is()
+{
+    [ "$1" = "$2" ] || fail "${3:-value} is '$1', not '$2'"
+}
+
+# like GOT PATTERN [WHAT]: a string matches a shell pattern.
+like()
+{
+    # shellcheck disable=SC2254 # it is a pattern
+    case $1 in
+    $2) ;;
+    *) fail "${3:-value} is '$1', which is not like '$2'" ;;
+    esac
+}
+
+# exits CODE COMMAND...: it does exit with this code. Its output is kept in $TMP/out, $TMP/err.
+exits()
+{
+    local want=$1 got=0
+
+    shift
+    "$@" >"$TMP/out" 2>"$TMP/err" || got=$?
+    [ "$got" = "$want" ] && return
+    cat "$TMP/out" "$TMP/err" >&2
+    fail "$* exited with $got, not $want"
+}
+
+# eventually SECONDS COMMAND...: tries it 20 times a second until it succeeds.
+eventually()
+{
+    local n=$(($1 * 20))
+
+    shift
+    while ! "$@" >/dev/null 2>&1; do
+        [ $((n -= 1)) -gt 0 ] || fail "in vain: $*"
+        sleep 0.05
+    done
+}
+
+# awd_start [OPTION...]: starts awd on $DIR and waits until it answers. Its log is $TMP/awd.log.
+awd_start()
+{
+    awd --dir "$DIR" "$@" </dev/null >>"$TMP/awd.log" 2>&1 &
+    AWD_PID=$!
+    echo $AWD_PID >"$TMP/awd.pid"
+    awd_ready
+}
+
+awd_ready()
+{
+    local n=600
+
+    until awctl ping >/dev/null 2>&1; do
+        kill -0 "$(cat "$TMP/awd.pid")" 2>/dev/null || {
+            cat "$TMP/awd.log" >&2
+            fail "awd has ended"
+        }
+        [ $((n -= 1)) -gt 0 ] || fail "awd does not answer"
+        sleep 0.05
+    done
+}
+
+# awd_kill [SIGNAL]: ends it (KILL, unless said otherwise) and waits until it is gone.
+awd_kill()
+{
+    kill "-${1:-KILL}" "$(cat "$TMP/awd.pid")"
+    eventually 30 awd_gone
+}
+
+awd_gone()
+{
+    local state
+
+    state=$(ps -o stat= -p "$(cat "$TMP/awd.pid")") || return 0
+    case $state in Z*) return 0 ;; *) return 1 ;; esac
+}
+
+# Processes whose command line or working directory is in our private directory.
+ours()
+{
+    local p
+
+    for p in /proc/[0-9]*; do
+        case $p in "/proc/$$" | "/proc/$BASHPID") continue ;; esac
+        case $(readlink "$p/cwd" 2>/dev/null) in
+        "$TMP"*) echo "${p#/proc/}" ;;
+        *)
+            if { tr '\0' ' ' <"$p/cmdline" | grep -qF "$TMP"; } 2>/dev/null; then
+                echo "${p#/proc/}"
+            fi
+            ;;
+        esac
+    done
+}
+
+cleanup()
+{
+    local pids
+
+    trap - EXIT
+    timeout 10 awctl shutdown --kill >/dev/null 2>&1
+    pids=$(ours)
+    # shellcheck disable=SC2086 # several
+    [ -z "$pids" ] || kill -KILL $pids 2>/dev/null
+    rm -rf "$TMP"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+# check SENTENCE FUNCTION [ARGUMENT...]
+check()
+{
+    local sentence=$1 rc
+
+    shift
+    N=$((N + 1))
+    (
+        set -e
+        "$@"
+    ) >"$TMP/check.log" 2>&1
+    rc=$?
+    AWD_PID=$(cat "$TMP/awd.pid" 2>/dev/null)
+    if [ $rc -eq 0 ]; then
+        echo "ok $N - $sentence"
+    elif [ $rc -eq 77 ]; then
+        echo "ok $N - $sentence # SKIP $(tail -n 1 "$TMP/check.log")"
+    else
+        echo "not ok $N - $sentence"
+        sed 's/^/# /' "$TMP/check.log"
+        [ ! -e "$TMP/awd.log" ] || tail -n 20 "$TMP/awd.log" | sed 's/^/# awd: /'
+        FAILED=$((FAILED + 1))
+    fi
+}
+
+# skip REASON: within a check, when what it needs is not here.
+skip()
+{
+    echo "$*"
+    exit 77
+}
+
+finish()
+{
+    echo "1..$N"
+    exit $((FAILED > 0))
+}
