@@ -7,6 +7,7 @@ dist_man_MANS += daemon/awd.8 daemon/awd.conf.5
 daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/engine.h \
 	daemon/engine/job_next.c daemon/engine/job_next.h \
+	daemon/engine/numtable.c daemon/engine/numtable.h \
 	daemon/engine/outcome.h \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
 	daemon/engine/embedded/embedded_calls.c \
@@ -33,22 +34,29 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/endpoint.c daemon/endpoint.h \
 	daemon/log.c daemon/log.h \
 	daemon/notify.c daemon/notify.h \
+	daemon/running.c daemon/running.h \
 	daemon/server.c daemon/server.h \
 	daemon/spool.c daemon/spool.h \
-	daemon/waiters.c daemon/waiters.h \
+	daemon/sweep.c daemon/sweep.h \
+	daemon/watches.c daemon/watches.h \
 	daemon/ops/cancel.c \
 	daemon/ops/drain.c \
 	daemon/ops/forget.c \
 	daemon/ops/hello.c \
+	daemon/ops/ids.c daemon/ops/ids.h \
 	daemon/ops/list.c \
 	daemon/ops/logs.c \
+	daemon/ops/output.c daemon/ops/output.h \
 	daemon/ops/result.c \
+	daemon/ops/results.c daemon/ops/results.h \
 	daemon/ops/retry.c \
 	daemon/ops/shutdown.c \
 	daemon/ops/slots.c \
 	daemon/ops/stats.c \
 	daemon/ops/status.c \
 	daemon/ops/submit.c \
+	daemon/ops/submit_jobs.c daemon/ops/submit_jobs.h \
+	daemon/ops/view.c daemon/ops/view.h \
 	daemon/ops/wait.c \
 	daemon/workers/exec.c \
 	daemon/workers/noop.c \

@@ -71,7 +71,7 @@ static void expire(struct embedded *em, struct live *job)
         return;
     }
     call->em = em;
-    call->number = job->number;
+    call->number = job->node.number;
     call->op.numbers = &call->number;
     call->op.n = 1;
     call->op.class = AW_CLASS_EXPIRED_IN_QUEUE;
@@ -156,7 +156,7 @@ void embedded_prune_at(struct embedded *em, int64_t when_us)
 
 void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state state)
 {
-    struct ended ended = {job->number, state};
+    struct ended ended = {job->node.number, state};
 
     sched_remove(em->sched, job);
     em->kept++;

@@ -249,7 +249,7 @@ void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *ar
     }
     while (call->op.n < max && !em->claims_stalled && (job = sched_next(em->sched))) {
         call->rows[call->op.n++] =
-            (struct store_claim_row){job->number, em->next_claim++, job->attempt + 1u};
+            (struct store_claim_row){job->node.number, em->next_claim++, job->attempt + 1u};
         sched_set_busy(em->sched, job, true);
     }
     call->op.op.done = claim_done;
@@ -268,7 +268,8 @@ static void recover_add(void *arg, struct live *job)
     struct claim_call *call = arg;
 
     if (job->state == AW_RUNNING)
-        call->rows[call->op.n++] = (struct store_claim_row){job->number, job->claim, job->attempt};
+        call->rows[call->op.n++] =
+            (struct store_claim_row){job->node.number, job->claim, job->attempt};
 }
 
 void embedded_recover(struct engine *e, engine_claim_fn done, void *arg)
@@ -280,7 +281,7 @@ void embedded_recover(struct engine *e, engine_claim_fn done, void *arg)
         done(arg, &no_memory, NULL, 0);
         return;
     }
-    sched_each(em->sched, recover_add, call);
+    sched_each_running(em->sched, recover_add, call);
     call->op.recover = true;
     call->op.op.done = recover_done;
     store_claim_init(&call->op);
@@ -502,7 +503,7 @@ static void cancel_running(struct cancel_call *call, struct job_result *r)
     r->state = AW_RUNNING;
     if (job->state == AW_RUNNING) {
         job->flags |= LIVE_CANCEL_REQUESTED;
-        em->events->stop(em->arg, job->number, job->claim, call->grace_ms);
+        em->events->stop(em->arg, job->node.number, job->claim, call->grace_ms);
     } else if (!job->busy) {
         /* Its claim failed, or was given back: now it waits, and can be ended. */
         embedded_cancel(&em->engine, &r->number, 1, call->grace_ms, ignore_results, NULL);

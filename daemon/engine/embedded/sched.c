@@ -2,131 +2,21 @@
 
 #define N_PRIORITIES (AW_MAX_PRIORITY - AW_MIN_PRIORITY + 1)
 
-/* Buckets come in segments that are never moved, so growing never copies more than pointers. */
-#define SEGMENT_BITS 12
-#define SEGMENT_SIZE (1u << SEGMENT_BITS)
-
 TAILQ_HEAD(live_list, live);
 
-/*
- * Jobs by number: linear hashing. Buckets 0 to n_buckets-1 exist; each new job beyond one a bucket
- * splits one more of them, so growth costs every insertion a little and none much.
- */
-struct number_table {
-    struct live ***segments;
-    size_t n_segments;
-    size_t n_buckets;
-    size_t low_mask; /* of the round before: buckets not yet split in this one use it */
-};
-
 struct sched {
-    struct number_table table;
+    struct numtable table;
     struct live_list ready[N_PRIORITIES]; /* [0] is the most urgent */
     uint32_t ready_mask;                  /* bit i: ready[i] is not empty */
     struct live **timers;                 /* binary heap, the earliest first */
     size_t n_timers, cap_timers;
     size_t n_timed; /* jobs that may be in the heap */
     uint64_t n_by_state[N_JOB_STATES];
-    uint64_t total;
 };
-
-/* ---- By number ---------------------------------------------------------------------------- */
-
-static size_t hash_number(uint64_t number)
-{
-    number *= UINT64_C(0x9e3779b97f4a7c15);
-    return (size_t)(number >> 20);
-}
-
-static struct live **bucket_at(const struct number_table *t, size_t i)
-{
-    return &t->segments[i >> SEGMENT_BITS][i & (SEGMENT_SIZE - 1)];
-}
-
-static struct live **bucket_of(const struct number_table *t, uint64_t number)
-{
-    size_t h = hash_number(number);
-    size_t i = h & (t->low_mask * 2 + 1);
-
-    return bucket_at(t, i < t->n_buckets ? i : h & t->low_mask);
-}
-
-static bool segment_add(struct number_table *t)
-{
-    struct live ***grown = reallocarray(t->segments, t->n_segments + 1, sizeof(*grown));
-
-    if (!grown)
-        return false;
-    t->segments = grown;
-    grown[t->n_segments] = calloc(SEGMENT_SIZE, sizeof(**grown));
-    if (!grown[t->n_segments])
-        return false;
-    t->n_segments++;
-    return true;
-}
-
-/* Adds one bucket and moves to it what now belongs there. Without memory the table stays as it is:
- * slower, not wrong. */
-static void table_grow(struct number_table *t)
-{
-    size_t fresh = t->n_buckets, split;
-    struct live *job, **from, **to;
-
-    if (fresh >> SEGMENT_BITS >= t->n_segments && !segment_add(t))
-        return;
-    if (fresh > t->low_mask * 2 + 1)
-        t->low_mask = t->low_mask * 2 + 1;
-    split = fresh & t->low_mask;
-    t->n_buckets++;
-    from = bucket_at(t, split);
-    to = bucket_at(t, fresh);
-    while ((job = *from)) {
-        if (bucket_of(t, job->number) == to) {
-            *from = job->bucket_next;
-            job->bucket_next = *to;
-            *to = job;
-        } else {
-            from = &job->bucket_next;
-        }
-    }
-}
-
-static bool table_init(struct number_table *t)
-{
-    if (!segment_add(t))
-        return false;
-    t->n_buckets = SEGMENT_SIZE;
-    t->low_mask = SEGMENT_SIZE / 2 - 1;
-    return true;
-}
-
-static void table_insert(struct number_table *t, struct live *job, uint64_t total)
-{
-    struct live **bucket;
-
-    if (total >= t->n_buckets)
-        table_grow(t);
-    bucket = bucket_of(t, job->number);
-    job->bucket_next = *bucket;
-    *bucket = job;
-}
-
-static void table_remove(struct number_table *t, const struct live *job)
-{
-    struct live **at = bucket_of(t, job->number);
-
-    while (*at != job)
-        at = &(*at)->bucket_next;
-    *at = job->bucket_next;
-}
 
 struct live *sched_find(const struct sched *s, uint64_t number)
 {
-    struct live *job = *bucket_of(&s->table, number);
-
-    while (job && job->number != number)
-        job = job->bucket_next;
-    return job;
+    return numtable_entry(numtable_find(&s->table, number), struct live, node);
 }
 
 /* ---- By time ------------------------------------------------------------------------------ */
@@ -249,28 +139,26 @@ struct sched *sched_new(void)
         return NULL;
     for (size_t i = 0; i < N_PRIORITIES; i++)
         TAILQ_INIT(&s->ready[i]);
-    if (!table_init(&s->table)) {
+    if (!numtable_init(&s->table)) {
         sched_free(s);
         return NULL;
     }
     return s;
 }
 
+static void job_free(void *arg, struct numnode *node)
+{
+    (void)arg;
+    free(numtable_entry(node, struct live, node));
+}
+
 void sched_free(struct sched *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->table.n_buckets; i++) {
-        struct live *job = *bucket_at(&s->table, i), *next;
-
-        for (; job; job = next) {
-            next = job->bucket_next;
-            free(job);
-        }
-    }
-    for (size_t i = 0; i < s->table.n_segments; i++)
-        free(s->table.segments[i]);
-    free(s->table.segments);
+    if (s->table.segments)
+        numtable_each(&s->table, job_free, NULL);
+    numtable_done(&s->table);
     free(s->timers);
     free(s);
 }
@@ -282,7 +170,7 @@ struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, i
 
     if (!job)
         return NULL;
-    job->number = number;
+    job->node.number = number;
     job->state = (uint8_t)state;
     job->priority = (int8_t)priority;
     job->due_us = due_us;
@@ -307,8 +195,7 @@ void sched_discard(struct sched *s, struct live *job)
 
 void sched_insert(struct sched *s, struct live *job)
 {
-    table_insert(&s->table, job, s->total);
-    s->total++;
+    numtable_insert(&s->table, &job->node);
     s->n_by_state[job->state]++;
     job_link(s, job);
 }
@@ -316,8 +203,7 @@ void sched_insert(struct sched *s, struct live *job)
 void sched_remove(struct sched *s, struct live *job)
 {
     job_unlink(s, job);
-    table_remove(&s->table, job);
-    s->total--;
+    numtable_remove(&s->table, &job->node);
     s->n_by_state[job->state]--;
     sched_discard(s, job);
 }
@@ -373,12 +259,26 @@ uint64_t sched_count(const struct sched *s, enum aw_state state)
 
 uint64_t sched_total(const struct sched *s)
 {
-    return s->total;
+    return s->table.n_nodes;
 }
 
-void sched_each(const struct sched *s, void (*fn)(void *arg, struct live *job), void *arg)
+struct each_running {
+    void (*fn)(void *arg, struct live *job);
+    void *arg;
+};
+
+static void each_running(void *arg, struct numnode *node)
 {
-    for (size_t i = 0; i < s->table.n_buckets; i++)
-        for (struct live *job = *bucket_at(&s->table, i); job; job = job->bucket_next)
-            fn(arg, job);
+    const struct each_running *each = arg;
+    struct live *job = numtable_entry(node, struct live, node);
+
+    if (job->state == AW_RUNNING)
+        each->fn(each->arg, job);
+}
+
+void sched_each_running(const struct sched *s, void (*fn)(void *arg, struct live *job), void *arg)
+{
+    struct each_running each = {fn, arg};
+
+    numtable_each(&s->table, each_running, &each);
 }

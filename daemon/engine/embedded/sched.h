@@ -17,13 +17,13 @@
 
 #include <sys/queue.h>
 
+#include "daemon/engine/numtable.h"
 #include "proto/lifecycle.h"
 #include "proto/limits.h"
 
 /* A job that has not ended. Fields are read by all, written by sched.c, except as noted. */
 struct live {
-    uint64_t number;
-    struct live *bucket_next;
+    struct numnode node; /* node.number: of the job */
     TAILQ_ENTRY(live) link;
     uint64_t claim;       /* RUNNING: written by the engine */
     int64_t due_us;       /* SCHEDULED: when it may start */
@@ -85,7 +85,7 @@ struct live *sched_next_timer(const struct sched *s, int64_t *ret_at_us);
 uint64_t sched_count(const struct sched *s, enum aw_state state);
 uint64_t sched_total(const struct sched *s);
 
-/* Calls fn for each job; fn may not add or remove. */
-void sched_each(const struct sched *s, void (*fn)(void *arg, struct live *job), void *arg);
+/* Calls fn for each running job; fn may not add or remove. */
+void sched_each_running(const struct sched *s, void (*fn)(void *arg, struct live *job), void *arg);
 
 #endif

@@ -141,6 +141,16 @@ static void count_commit(struct store *st, bool disk_full)
     pthread_mutex_unlock(&st->lock);
 }
 
+static bool group_writes(const struct store_queue *group)
+{
+    const struct store_op *op;
+
+    STAILQ_FOREACH(op, group, next)
+    if (op->writes)
+        return true;
+    return false;
+}
+
 static bool any_full(const struct store_queue *group)
 {
     const struct store_op *op;
@@ -170,7 +180,8 @@ static void run_group(struct store *st, struct store_queue *group)
         store_break(st, group, &err);
     else if (e)
         run_singly(st, group);
-    count_commit(st, any_full(group));
+    if (group_writes(group))
+        count_commit(st, any_full(group));
 }
 
 static void take_group(struct store *st, struct store_queue *ret)

@@ -1,0 +1,223 @@
+#include "daemon/dispatch.h"
+
+#include <stdarg.h>
+
+#include "daemon/log.h"
+
+/* One for each operation, in the order of OP_MAP. */
+static const op_fn handlers[] = {
+#define X(NAME, name, wire, who, text) [OP_##NAME] = op_##name,
+    OP_MAP(X)
+#undef X
+};
+
+static void exchange_free(struct exchange *x)
+{
+    if (x->parked)
+        TAILQ_REMOVE(&x->srv->parked, x, entry);
+    codec_close(&x->doc);
+    free(x->args);
+    free(x);
+}
+
+/* Writes envelope and body, sends them, and forgets the exchange. */
+static void exchange_send(struct exchange *x, const struct reply *head, const void *rep)
+{
+    struct codec_buf *out = &x->srv->out;
+    struct codec_part parts[] = {{&reply_schema, head}, {op_info(x->op)->rep, rep}};
+    struct aw_error err;
+    enum aw_err e;
+
+    if (!x->call) {
+        exchange_free(x);
+        return;
+    }
+    codec_buf_reset(out);
+    e = codec_write(out, parts, rep ? 2 : 1);
+    if (e && rep) {
+        aw_fail(&err, e, "%s: the answer is larger than a message can be; ask for less",
+                op_info(x->op)->name);
+        exchange_fail(x, &err);
+        return;
+    }
+    call_reply(x->call, out->data, out->len);
+    exchange_free(x);
+}
+
+void exchange_reply(struct exchange *x, const void *rep)
+{
+    struct reply head = {0};
+
+    exchange_send(x, &head, rep);
+}
+
+void exchange_fail(struct exchange *x, const struct aw_error *err)
+{
+    struct reply head = {
+        .err = (uint64_t)err->code,
+        .error = bytes_str(aw_err_name(err->code)),
+        .message = bytes_str(err->text),
+        .retry_after_ms = err->retry_after_ms,
+    };
+
+    exchange_send(x, &head, NULL);
+}
+
+void exchange_failf(struct exchange *x, enum aw_err code, const char *fmt, ...)
+{
+    struct aw_error err;
+    va_list ap;
+
+    va_start(ap, fmt);
+    aw_failv(&err, code, fmt, ap);
+    va_end(ap);
+    exchange_fail(x, &err);
+}
+
+void exchange_drop(struct exchange *x)
+{
+    exchange_free(x);
+}
+
+void exchange_park(struct exchange *x, void (*on_gone)(struct exchange *x), void *state)
+{
+    x->on_gone = on_gone;
+    x->state = state;
+    x->parked = true;
+    TAILQ_INSERT_TAIL(&x->srv->parked, x, entry);
+    codec_close(&x->doc);
+    free(x->args);
+    x->args = NULL;
+    if (x->call)
+        call_park(x->call);
+}
+
+void dispatch_gone(void *arg, struct call *call)
+{
+    struct exchange *x = call_user(call);
+
+    (void)arg;
+    if (!x)
+        return;
+    x->call = NULL;
+    if (x->parked)
+        x->on_gone(x);
+}
+
+void dispatch_fail_parked(struct server *srv)
+{
+    struct reply head = {
+        .err = AW_ERR_STOPPING,
+        .error = bytes_str(aw_err_name(AW_ERR_STOPPING)),
+        .message = bytes_str("the daemon is going down; ask again once it is back"),
+        .retry_after_ms = 500,
+    };
+    struct codec_part part = {&reply_schema, &head};
+    struct exchange *x;
+
+    codec_buf_reset(&srv->out);
+    if (codec_write(&srv->out, &part, 1))
+        return;
+    while ((x = TAILQ_FIRST(&srv->parked))) {
+        call_reply(x->call, srv->out.data, srv->out.len);
+        x->call = NULL;
+        x->on_gone(x);
+    }
+}
+
+/*
+ * Without peer credentials (tcp) the transport has already decided who may come in: they act as
+ * the daemon's own user.
+ */
+uint32_t exchange_uid(const struct exchange *x)
+{
+    return x->caller.has_cred ? x->caller.uid : geteuid();
+}
+
+uint32_t exchange_gid(const struct exchange *x)
+{
+    return x->caller.has_cred ? x->caller.gid : getegid();
+}
+
+bool exchange_is_admin(const struct exchange *x)
+{
+    uint32_t uid = exchange_uid(x);
+
+    return uid == 0 || uid == geteuid();
+}
+
+bool exchange_may(const struct exchange *x, uint32_t uid)
+{
+    return exchange_uid(x) == uid || exchange_is_admin(x);
+}
+
+/* Which operation, and may they ask for it? */
+static enum aw_err envelope_read(struct exchange *x, const void *body, size_t len,
+                                 struct aw_error *err)
+{
+    struct request head;
+    enum aw_err e = codec_open(body, len, &x->doc, err);
+
+    if (!e)
+        e = codec_read(&x->doc, &request_schema, &head, err);
+    if (e)
+        return e;
+    if (head.v != AW_PROTO_VERSION)
+        return aw_fail(err, AW_ERR_BAD_VERSION, "v: version %llu is not spoken here; %d is",
+                       (unsigned long long)head.v, AW_PROTO_VERSION);
+    if (!op_parse(head.op, &x->op))
+        return aw_fail(err, AW_ERR_UNKNOWN_OP, "op: there is no operation '%.*s'", (int)head.op.len,
+                       (const char *)head.op.data);
+    if (op_info(x->op)->admin && !exchange_is_admin(x))
+        return aw_fail(err, AW_ERR_NOT_PERMITTED, "%s: only root and the daemon's own user may",
+                       op_info(x->op)->name);
+    if (x->caller.n_inflight > x->srv->config->max_inflight) {
+        aw_fail(err, AW_ERR_BUSY, "%u requests of this connection are unanswered; at most %u",
+                x->caller.n_inflight, (unsigned)x->srv->config->max_inflight);
+        if (err)
+            err->retry_after_ms = 100;
+        return AW_ERR_BUSY;
+    }
+    return AW_OK;
+}
+
+static enum aw_err exchange_open(struct exchange *x, const void *body, size_t len,
+                                 struct aw_error *err)
+{
+    const struct schema *schema;
+    enum aw_err e = envelope_read(x, body, len, err);
+
+    if (e)
+        return e;
+    if (x->srv->stopping == STOP_LEAVE)
+        return aw_fail(err, AW_ERR_STOPPING, "the daemon is going down");
+    schema = op_info(x->op)->req;
+    x->args = calloc(1, schema->size + 1);
+    if (!x->args)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", op_info(x->op)->name);
+    return codec_read(&x->doc, schema, x->args, err);
+}
+
+void dispatch_call(void *arg, struct call *call, const void *body, size_t len)
+{
+    struct exchange *x = calloc(1, sizeof(*x));
+    struct aw_error err = {0};
+
+    if (!x) {
+        static const char no_memory[] = "\x82\xa3"
+                                        "err"
+                                        "\x32\xa5"
+                                        "error\xa9no-memory";
+
+        call_reply(call, no_memory, sizeof(no_memory) - 1);
+        return;
+    }
+    x->srv = arg;
+    x->call = call;
+    x->caller = *call_caller(call);
+    call_set_user(call, x);
+    if (exchange_open(x, body, len, &err))
+        exchange_fail(x, &err);
+    else
+        handlers[x->op](x);
+}

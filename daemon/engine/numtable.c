@@ -1,0 +1,121 @@
+#include "daemon/engine/numtable.h"
+
+/* Buckets come in segments that are never moved, so growing never copies more than pointers. */
+#define SEGMENT_BITS 9
+#define SEGMENT_SIZE (1u << SEGMENT_BITS)
+
+static size_t hash_number(uint64_t number)
+{
+    return (size_t)(number * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+}
+
+static struct numnode **bucket_at(const struct numtable *t, size_t i)
+{
+    return &t->segments[i >> SEGMENT_BITS][i & (SEGMENT_SIZE - 1)];
+}
+
+/* Buckets that this round has not split yet still hold what will go to their twin. */
+static struct numnode **bucket_of(const struct numtable *t, uint64_t number)
+{
+    size_t h = hash_number(number);
+    size_t i = h & (t->low_mask * 2 + 1);
+
+    return bucket_at(t, i < t->n_buckets ? i : h & t->low_mask);
+}
+
+static bool segment_add(struct numtable *t)
+{
+    struct numnode ***grown = reallocarray(t->segments, t->n_segments + 1, sizeof(*grown));
+
+    if (!grown)
+        return false;
+    t->segments = grown;
+    grown[t->n_segments] = calloc(SEGMENT_SIZE, sizeof(**grown));
+    if (!grown[t->n_segments])
+        return false;
+    t->n_segments++;
+    return true;
+}
+
+/* Adds one bucket and moves to it what now belongs there. */
+static void grow(struct numtable *t)
+{
+    size_t fresh = t->n_buckets;
+    struct numnode *node, **from, **to;
+
+    if (fresh >> SEGMENT_BITS >= t->n_segments && !segment_add(t))
+        return;
+    if (fresh > t->low_mask * 2 + 1)
+        t->low_mask = t->low_mask * 2 + 1;
+    t->n_buckets++;
+    from = bucket_at(t, fresh & t->low_mask);
+    to = bucket_at(t, fresh);
+    while ((node = *from)) {
+        if (bucket_of(t, node->number) == to) {
+            *from = node->next;
+            node->next = *to;
+            *to = node;
+        } else {
+            from = &node->next;
+        }
+    }
+}
+
+bool numtable_init(struct numtable *t)
+{
+    *t = (struct numtable){0};
+    if (!segment_add(t)) {
+        numtable_done(t);
+        return false;
+    }
+    t->n_buckets = SEGMENT_SIZE;
+    t->low_mask = SEGMENT_SIZE / 2 - 1;
+    return true;
+}
+
+void numtable_done(struct numtable *t)
+{
+    for (size_t i = 0; i < t->n_segments; i++)
+        free(t->segments[i]);
+    free(t->segments);
+    *t = (struct numtable){0};
+}
+
+void numtable_insert(struct numtable *t, struct numnode *node)
+{
+    struct numnode **bucket;
+
+    if (t->n_nodes++ >= t->n_buckets)
+        grow(t);
+    bucket = bucket_of(t, node->number);
+    node->next = *bucket;
+    *bucket = node;
+}
+
+void numtable_remove(struct numtable *t, struct numnode *node)
+{
+    struct numnode **at = bucket_of(t, node->number);
+
+    while (*at != node)
+        at = &(*at)->next;
+    *at = node->next;
+    t->n_nodes--;
+}
+
+struct numnode *numtable_find(const struct numtable *t, uint64_t number)
+{
+    struct numnode *node = *bucket_of(t, number);
+
+    while (node && node->number != number)
+        node = node->next;
+    return node;
+}
+
+void numtable_each(const struct numtable *t, void (*fn)(void *arg, struct numnode *node), void *arg)
+{
+    for (size_t i = 0; i < t->n_buckets; i++)
+        for (struct numnode *node = *bucket_at(t, i), *next; node; node = next) {
+            next = node->next;
+            fn(arg, node);
+        }
+}

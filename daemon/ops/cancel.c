@@ -1,0 +1,16 @@
+/* cancel: end jobs before they end themselves. */
+#include "daemon/ops/results.h"
+
+static void act(struct many *m)
+{
+    const struct cancel_req *req = m->x->args;
+
+    engine_cancel(m->x->srv->engine, m->numbers, m->n_numbers, req->grace_ms, many_answer, m);
+}
+
+void op_cancel(struct exchange *x)
+{
+    const struct cancel_req *req = x->args;
+
+    many_begin(x, &req->ids, act);
+}

@@ -1,0 +1,14 @@
+/* forget: remove the records and output of ended jobs. */
+#include "daemon/ops/results.h"
+
+static void act(struct many *m)
+{
+    engine_forget(m->x->srv->engine, m->numbers, m->n_numbers, many_answer, m);
+}
+
+void op_forget(struct exchange *x)
+{
+    const struct forget_req *req = x->args;
+
+    many_begin(x, &req->ids, act);
+}

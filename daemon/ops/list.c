@@ -1,0 +1,70 @@
+/* list: jobs by filter, page by page, newest first. */
+#include "daemon/ops/ids.h"
+#include "daemon/ops/view.h"
+
+static void listed(void *arg, const struct aw_error *err, const struct record *jobs, size_t n,
+                   uint64_t next)
+{
+    struct exchange *x = arg;
+    char next_text[AW_MAX_ID];
+    struct list_rep rep = {0};
+    struct view view;
+
+    if (err) {
+        exchange_fail(x, err);
+        return;
+    }
+    if (!view_init(&view, x->srv, n)) {
+        exchange_failf(x, AW_ERR_NO_MEMORY, "list: out of memory");
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        view_set(&view, i, &jobs[i]);
+    rep.jobs.v = view.jobs;
+    rep.jobs.n = n;
+    if (next)
+        rep.next = bytes_of(next_text, future_id_format(next_text, x->srv->engine->tag, next));
+    exchange_reply(x, &rep);
+    view_done(&view);
+}
+
+static enum aw_err filter_read(const struct exchange *x, struct list_filter *ret,
+                               struct aw_error *err)
+{
+    const struct list_req *req = x->args;
+    struct list_filter f = {.uid = req->uid, .name = req->name, .limit = (size_t)req->limit};
+
+    for (size_t i = 0; i < req->states.n; i++) {
+        enum aw_state state;
+
+        if (!aw_state_parse(req->states.v[i], &state))
+            return aw_fail(err, AW_ERR_INVALID, "states[%zu]: '%.*s' is no state", i,
+                           (int)MIN(req->states.v[i].len, (size_t)32),
+                           (const char *)req->states.v[i].data);
+        f.states |= 1u << state;
+    }
+    if (req->before.data) {
+        enum aw_err e = id_parse(x->srv, req->before, &f.before, err);
+
+        if (e)
+            return e;
+    }
+    if (!exchange_is_admin(x)) {
+        if (f.uid >= 0 && f.uid != exchange_uid(x))
+            return aw_fail(err, AW_ERR_NOT_PERMITTED, "list: only one's own jobs");
+        f.uid = exchange_uid(x);
+    }
+    *ret = f;
+    return AW_OK;
+}
+
+void op_list(struct exchange *x)
+{
+    struct list_filter filter;
+    struct aw_error err;
+
+    if (filter_read(x, &filter, &err))
+        exchange_fail(x, &err);
+    else
+        engine_list(x->srv->engine, &filter, listed, x);
+}

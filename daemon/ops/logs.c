@@ -1,0 +1,266 @@
+/*
+ * logs: output from an offset on, of a job that has ended or not; waits for more.
+ *
+ * Each look at the job begins with its record. An ended job's output is read from where it is
+ * kept; a running one's from its spool file, once the runner was asked to write there. When there
+ * is nothing to give yet, the request is parked until something happens to the job.
+ */
+#include "daemon/ops/ids.h"
+#include "daemon/ops/output.h"
+
+#include <event2/event.h>
+
+struct logs {
+    struct watch watch; /* first */
+    struct exchange *x; /* NULL: the client is gone; freed when the engine has answered */
+    struct event *timer;
+    uint64_t number;
+    int64_t offset; /* negative: from the end */
+    size_t max;
+    int stream;
+    bool patient; /* the client gave it time */
+    bool busy;    /* a look is under way */
+    bool again;   /* something happened meanwhile */
+    bool over;    /* the time is */
+    struct logs_rep rep;
+};
+
+static void logs_free(struct logs *l)
+{
+    if (l->timer)
+        event_free(l->timer);
+    free(l);
+}
+
+static void logs_end(struct logs *l)
+{
+    if (l->x)
+        watch_remove(l->x->srv->watches, &l->watch);
+}
+
+static void logs_fail(struct logs *l, enum aw_err e, const char *text)
+{
+    logs_end(l);
+    exchange_failf(l->x, e, "%s", text);
+    logs_free(l);
+}
+
+static void logs_answer(struct logs *l)
+{
+    logs_end(l);
+    exchange_reply(l->x, &l->rep);
+    logs_free(l);
+}
+
+/* Where to read, now that the size is known. Stays where the end is if it is beyond. */
+static void offset_settle(struct logs *l, uint64_t size)
+{
+    uint64_t back = 0 - (uint64_t)l->offset;
+
+    if (l->offset < 0)
+        l->offset = size > back ? (int64_t)(size - back) : 0;
+    l->rep.size = size;
+    l->rep.offset = (uint64_t)l->offset;
+}
+
+static void read_done(void *arg, const struct aw_error *err, struct bytes data)
+{
+    struct logs *l = arg;
+
+    l->busy = false;
+    if (!l->x) {
+        logs_free(l);
+    } else if (err) {
+        logs_fail(l, err->code, err->text);
+    } else {
+        l->rep.data = data;
+        l->rep.eof = aw_state_is_final(l->rep.state) && l->rep.offset + data.len >= l->rep.size;
+        logs_answer(l);
+    }
+}
+
+static void logs_read(struct logs *l, uint64_t attempt, bool spooled)
+{
+    struct output_want want = {
+        .number = l->number,
+        .attempt = attempt,
+        .stream = l->stream,
+        .spooled = spooled,
+        .offset = (uint64_t)l->offset,
+        .max = (size_t)MIN((uint64_t)l->max, l->rep.size - (uint64_t)l->offset),
+    };
+
+    l->busy = true;
+    output_read(l->x->srv, &want, read_done, l);
+}
+
+static void logs_look(struct logs *l);
+
+/* Nothing to give yet: until something happens, or the time is over. */
+static void logs_wait(struct logs *l)
+{
+    if (l->over) {
+        logs_answer(l);
+    } else if (l->again) {
+        l->again = false;
+        logs_look(l);
+    }
+}
+
+/* Nothing to give, and nothing on its way: who is not patient has the answer now. */
+static void logs_wait_long(struct logs *l)
+{
+    l->over |= !l->patient;
+    logs_wait(l);
+}
+
+static void look_ended(struct logs *l, const struct record *r)
+{
+    unsigned flag = l->stream == STREAM_STDOUT ? RECORD_SPOOLED_STDOUT : RECORD_SPOOLED_STDERR;
+
+    offset_settle(l, r->size[l->stream]);
+    if ((uint64_t)l->offset < l->rep.size && l->max) {
+        logs_read(l, r->attempt, r->flags & flag);
+    } else {
+        l->rep.eof = (uint64_t)l->offset >= l->rep.size;
+        logs_answer(l);
+    }
+}
+
+static void look_running(struct logs *l, const struct record *r)
+{
+    struct running_info info;
+
+    l->rep.offset = (uint64_t)MAX(l->offset, INT64_C(0));
+    if (!running_find(l->x->srv->running, l->number, &info) || !info.has_output) {
+        logs_wait_long(l);
+        return;
+    }
+    if (!info.ended)
+        running_watch(l->x->srv->running, l->number);
+    if (info.ended || !info.sizes_known) {
+        /* The end, or the answer to running_watch(), comes as an event in a moment. */
+        logs_wait(l);
+        return;
+    }
+    offset_settle(l, info.size[l->stream]);
+    if ((uint64_t)l->offset < l->rep.size && l->max)
+        logs_read(l, r->attempt, true);
+    else
+        logs_wait_long(l);
+}
+
+static void got(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
+{
+    struct logs *l = arg;
+    struct future_id id = {.number = l->number};
+    enum aw_err e;
+
+    (void)n;
+    l->busy = false;
+    if (!l->x) {
+        logs_free(l);
+        return;
+    }
+    e = err ? err->code : id_error(l->x, &id, jobs);
+    if (e) {
+        logs_fail(l, e, err ? err->text : aw_err_text(e));
+        return;
+    }
+    l->rep.state = jobs->record.state;
+    if (aw_state_is_final(jobs->record.state))
+        look_ended(l, &jobs->record);
+    else if (jobs->record.state == AW_RUNNING)
+        look_running(l, &jobs->record);
+    else
+        logs_wait_long(l);
+}
+
+static void logs_look(struct logs *l)
+{
+    l->busy = true;
+    engine_get(l->x->srv->engine, &l->number, 1, false, got, l);
+}
+
+static void on_event(struct watch *watch, enum watch_event event)
+{
+    struct logs *l = (struct logs *)watch;
+
+    (void)event;
+    if (l->busy)
+        l->again = true;
+    else
+        logs_look(l);
+}
+
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+    struct logs *l = arg;
+
+    (void)fd;
+    (void)what;
+    l->over = true;
+    if (!l->busy)
+        logs_look(l);
+}
+
+static void on_gone(struct exchange *x)
+{
+    struct logs *l = x->state;
+
+    logs_end(l);
+    exchange_drop(x);
+    l->x = NULL;
+    if (!l->busy)
+        logs_free(l);
+    else if (l->timer)
+        event_del(l->timer);
+}
+
+static bool logs_begin(struct exchange *x, struct logs *l, int64_t wait_ms)
+{
+    struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+
+    /* Even who will not wait waits for what is on its way. */
+    if (wait_ms == 0)
+        tv.tv_sec = 2;
+    l->patient = wait_ms > 0;
+    l->timer = event_new(x->srv->base, -1, 0, on_timeout, l);
+    if (!l->timer || !watch_add(x->srv->watches, &l->watch, l->number, on_event))
+        return false;
+    event_add(l->timer, &tv);
+    l->x = x;
+    exchange_park(x, on_gone, l);
+    logs_look(l);
+    return true;
+}
+
+static enum aw_err logs_parse(struct exchange *x, struct logs *l, struct aw_error *err)
+{
+    const struct logs_req *req = x->args;
+
+    l->offset = req->offset;
+    l->max = (size_t)req->max;
+    if (req->stream.data && bytes_eq(req->stream, bytes_str("stderr")))
+        l->stream = STREAM_STDERR;
+    else if (req->stream.data && !bytes_eq(req->stream, bytes_str("stdout")))
+        return aw_fail(err, AW_ERR_INVALID, "stream: must be stdout or stderr");
+    return id_parse(x->srv, req->id, &l->number, err);
+}
+
+void op_logs(struct exchange *x)
+{
+    const struct logs_req *req = x->args;
+    struct logs *l = calloc(1, sizeof(*l));
+    struct aw_error err;
+
+    if (!l) {
+        exchange_failf(x, AW_ERR_NO_MEMORY, "logs: out of memory");
+    } else if (logs_parse(x, l, &err)) {
+        exchange_fail(x, &err);
+        free(l);
+    } else if (!logs_begin(x, l, (int64_t)req->wait_ms)) {
+        exchange_failf(x, AW_ERR_NO_MEMORY, "logs: out of memory");
+        logs_free(l);
+    }
+}

@@ -1,0 +1,32 @@
+/*
+ * results.h - operations that do something to several futures and say for each what came of it:
+ * the part that cancel and forget have in common.
+ */
+#ifndef AW_OPS_RESULTS_H
+#define AW_OPS_RESULTS_H
+
+#include "daemon/ops/ids.h"
+
+/* One request on its way through the engine. */
+struct many {
+    struct exchange *x;
+    struct ids ids;
+    enum aw_err *errs; /* what is known beforehand: foreign, somebody else's, ... */
+    uint64_t *numbers; /* the others' */
+    size_t n_numbers;
+};
+
+/*
+ * Parses the IDs, reads the records, and sorts out what the sender may not touch. Then calls
+ * act() with the rest; on failure the exchange is answered and act() is not called. `m` is to be
+ * given to many_answer().
+ */
+void many_begin(struct exchange *x, const struct strv *ids, void (*act)(struct many *m));
+
+/*
+ * Answers with a struct id_result for each ID: what was known beforehand, or what the engine said
+ * (in `jobs`, of m->n_numbers; err: for all of them). Frees m. For act() as engine_results_fn.
+ */
+void many_answer(void *m, const struct aw_error *err, const struct job_result *jobs, size_t n);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * retry: submit ended jobs again, as new futures. What has a final state keeps it; the new future
+ * says whose it is (retry_of). It has no key, as its key names the old one.
+ */
+#include "daemon/ops/ids.h"
+#include "daemon/ops/submit_jobs.h"
+
+struct retry {
+    struct exchange *x;
+    struct ids ids;
+    struct id_result *out;
+    char *text; /* two IDs for each */
+    size_t *at; /* for each job of the batch: whose retry it is */
+    size_t n;
+};
+
+static void retry_free(struct retry *r)
+{
+    ids_done(&r->ids);
+    free(r->out);
+    free(r->text);
+    free(r->at);
+    free(r);
+}
+
+static void retry_answer(struct retry *r)
+{
+    struct retry_rep rep = {0};
+
+    rep.jobs.v = r->out;
+    rep.jobs.n = r->ids.n;
+    exchange_reply(r->x, &rep);
+    retry_free(r);
+}
+
+static struct bytes id_text(struct retry *r, size_t slot, const struct future_id *id)
+{
+    char *buf = r->text + slot * AW_MAX_ID;
+    const char *tag = id->tag[0] ? id->tag : r->x->srv->engine->tag;
+
+    return bytes_of(buf, future_id_format(buf, tag, id->number));
+}
+
+static void submitted(void *arg, const struct aw_error *err, const struct submitted *jobs, size_t n)
+{
+    struct retry *r = arg;
+
+    if (err) {
+        exchange_fail(r->x, err);
+        retry_free(r);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct future_id id = {.number = jobs[i].number};
+
+        r->out[r->at[i]].new_id = id_text(r, r->ids.n + r->at[i], &id);
+    }
+    retry_answer(r);
+}
+
+static enum aw_err retry_error(struct retry *r, size_t i, const struct found *f)
+{
+    enum aw_err e = id_error(r->x, &r->ids.v[i], f);
+
+    r->out[i].state = f->record.state;
+    if (!e && !aw_state_is_final(f->record.state))
+        e = AW_ERR_WRONG_STATE;
+    r->out[i].err = (uint64_t)e;
+    if (e)
+        r->out[i].message = bytes_str(aw_err_text(e));
+    return e;
+}
+
+/* Decoded specifications of all that are tried again. They live until the submit is pushed. */
+struct decoded {
+    struct codec_doc doc;
+    struct job job;
+};
+
+static enum aw_err retry_add(struct retry *r, struct job_batch *batch, struct decoded *d,
+                             const struct found *f, size_t i, struct aw_error *err)
+{
+    enum aw_err e = codec_open(f->record.spec.data, f->record.spec.len, &d->doc, err);
+
+    if (!e)
+        e = codec_read(&d->doc, &job_schema, &d->job, err);
+    if (e)
+        return e;
+    d->job.key = (struct bytes){0};
+    d->job.delay_ms = 0;
+    d->job.not_before_us = 0;
+    r->at[r->n++] = i;
+    return batch_add(batch, &d->job, f->record.number, err);
+}
+
+static void retry_submit(struct retry *r, const struct found *jobs, struct job_batch *batch,
+                         struct decoded *decoded)
+{
+    const struct retry_req *req = r->x->args;
+    struct aw_error err;
+    enum aw_err e = AW_OK;
+
+    for (size_t i = 0; !e && i < r->ids.n; i++) {
+        r->out[i].id = id_text(r, i, &r->ids.v[i]);
+        if (!retry_error(r, i, &jobs[i]))
+            e = retry_add(r, batch, &decoded[i], &jobs[i], i, &err);
+    }
+    if (e) {
+        exchange_fail(r->x, &err);
+        retry_free(r);
+    } else if (r->n == 0) {
+        retry_answer(r);
+    } else {
+        engine_submit(r->x->srv->engine, exchange_uid(r->x), exchange_gid(r->x), req->request,
+                      batch_seal(batch), batch->n, submitted, r);
+    }
+}
+
+static void got(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
+{
+    struct retry *r = arg;
+    struct job_batch batch = {0};
+    struct decoded *decoded = calloc(n + 1, sizeof(*decoded));
+
+    if (err) {
+        exchange_fail(r->x, err);
+        retry_free(r);
+    } else if (!decoded || !batch_init(&batch, n)) {
+        exchange_failf(r->x, AW_ERR_NO_MEMORY, "retry: out of memory");
+        retry_free(r);
+    } else {
+        retry_submit(r, jobs, &batch, decoded);
+    }
+    batch_done(&batch);
+    for (size_t i = 0; decoded && i < n; i++)
+        codec_close(&decoded[i].doc);
+    free(decoded);
+}
+
+void op_retry(struct exchange *x)
+{
+    const struct retry_req *req = x->args;
+    struct retry *r = calloc(1, sizeof(*r));
+    struct aw_error err;
+
+    if (x->srv->draining || x->srv->stopping) {
+        exchange_failf(x, AW_ERR_DRAINING, "retry: the daemon accepts no new jobs now");
+        free(r);
+        return;
+    }
+    if (r && ids_parse(&req->ids, &r->ids, &err)) {
+        exchange_fail(x, &err);
+        free(r);
+        return;
+    }
+    if (r) {
+        r->x = x;
+        r->out = calloc(r->ids.n, sizeof(*r->out));
+        r->text = calloc(2 * r->ids.n, AW_MAX_ID);
+        r->at = calloc(r->ids.n, sizeof(*r->at));
+    }
+    if (r && r->out && r->text && r->at) {
+        engine_get(x->srv->engine, r->ids.numbers, r->ids.n, true, got, r);
+        return;
+    }
+    exchange_failf(x, AW_ERR_NO_MEMORY, "retry: out of memory");
+    if (r)
+        retry_free(r);
+}

@@ -1,0 +1,69 @@
+/*
+ * running.h - what runs now: claims jobs from the engine while there are free slots, gives them to
+ * the workers, and records how they end.
+ *
+ *     engine runnable --> claim --> worker start --> ended --> (sync spool) --> finish --> recorded
+ *
+ * An attempt holds its slot until its worker says that it has ended, and is known here until its
+ * end is durable. A worker's record of it is let go only then, so that a crash in between loses
+ * nothing: the runner tells again, and the engine answers that the claim is over.
+ *
+ * Loop thread only.
+ */
+#ifndef AW_RUNNING_H
+#define AW_RUNNING_H
+
+#include <sys/types.h>
+
+#include "daemon/engine/outcome.h"
+
+struct running;
+struct server;
+
+/* What others may know of an attempt at a job. */
+struct running_info {
+    pid_t pid;        /* 0: none (yet) */
+    bool has_output;  /* its worker can show output while it runs */
+    bool sizes_known; /* the two below mean something: running_watch() was answered */
+    uint64_t size[N_STREAMS];
+    bool ended; /* it has ended, but that is not durable yet */
+};
+
+AW_MUSTCHECK enum aw_err running_new(struct server *srv, struct running **ret,
+                                     struct aw_error *err);
+void running_free(struct running *r);
+
+/* Asks the engine for the attempts that went on without us; workers adopt them. */
+void running_recover(struct running *r);
+
+/* The engine has something to claim. Claims happen at the end of this turn of the loop. */
+void running_runnable(struct running *r);
+
+/* How many jobs may run at once; 0: none is started. Running ones go on. */
+void running_set_slots(struct running *r, unsigned slots);
+unsigned running_slots(const struct running *r);
+
+/* Attempts whose end is not durable yet, and those that are being claimed. */
+size_t running_count(const struct running *r);
+
+/* No attempt is started any more; what a claim under way brings is given back. */
+void running_quiet(struct running *r);
+
+/* Whether a claim is under way. */
+bool running_claiming(const struct running *r);
+
+void running_stop(struct running *r, uint64_t number, uint64_t claim, int64_t grace_ms);
+
+/* Cancels every job that runs. */
+void running_stop_all(struct running *r);
+
+/* False: no attempt at that job runs. */
+AW_MUSTCHECK bool running_find(const struct running *r, uint64_t number, struct running_info *ret);
+
+/* Wants the output of an attempt to be readable, and WATCH_GROWN when there is more of it. */
+void running_watch(struct running *r, uint64_t number);
+
+/* The runner's process; 0: none is known. */
+pid_t running_runner_pid(const struct running *r);
+
+#endif
