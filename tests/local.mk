@@ -72,6 +72,7 @@ CLEANFILES += stage.stamp stage.log
 
 clean-local:
 	rm -rf stage systemd-root
+	find . -name '*.gc??' -exec rm -f {} +
 
 # ---- Lint ---------------------------------------------------------------------------------------
 
@@ -84,7 +85,13 @@ LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -I$(abs_top_srcdir) -I$(abs_top_srcdir)
 lint:
 	$(AM_V_at)LINT_CPPFLAGS="$(LINT_CPPFLAGS)" $(srcdir)/tests/lint/run $(LINT)
 
-EXTRA_DIST += tests/lint/run tests/lint/layers tests/lint/banned tests/lint/keys \
+# The counters are in the objects' folders; `make coverage` adds up what `make check` has run.
+if COVERAGE
+coverage: check
+	$(AM_V_at)$(srcdir)/tests/lint/coverage '$(abs_top_srcdir)'
+endif
+
+EXTRA_DIST += tests/lint/coverage tests/lint/run tests/lint/layers tests/lint/banned tests/lint/keys \
 	tests/lint/cppcheck.txt
 
 # ---- Under a real systemd -----------------------------------------------------------------------
@@ -94,4 +101,4 @@ check-systemd: stage.stamp
 
 EXTRA_DIST += tests/systemd/run tests/systemd/inside
 
-.PHONY: stage lint check-systemd
+.PHONY: stage lint coverage check-systemd
