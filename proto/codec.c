@@ -313,7 +313,7 @@ static enum aw_err read_array(struct reader *r, const msgpack_object *o, const s
 static enum aw_err read_field(struct reader *r, const msgpack_object *o, const struct field *f,
                               void *to, const struct path *path)
 {
-    struct bytes name;
+    struct bytes name = {0};
     enum aw_err e;
 
     switch (f->kind) {

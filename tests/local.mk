@@ -76,11 +76,10 @@ clean-local:
 
 # ---- Lint ---------------------------------------------------------------------------------------
 
-LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -I$(abs_top_srcdir) -I$(abs_top_srcdir)/proto -I$(abs_builddir) \
-	-DHAVE_CONFIG_H \
-	-DAW_RUNNER_PATH=\"x\" -DAW_PKGLIBDIR=\"x\" $(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(MSGPACK_CFLAGS) \
-	$(SQLITE_CFLAGS) $(SMARTCOLS_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(SYSTEMD_CFLAGS) \
-	$(CHECK_CFLAGS)
+LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -include config.h -I$(abs_top_srcdir) -I$(abs_builddir) \
+	-idirafter $(abs_top_srcdir)/proto -DAW_RUNNER_PATH=\"x\" -DAW_PKGLIBDIR=\"x\" \
+	$(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(MSGPACK_CFLAGS) $(SQLITE_CFLAGS) $(SMARTCOLS_CFLAGS) \
+	$(JANSSON_CFLAGS) $(INIH_CFLAGS) $(SYSTEMD_CFLAGS) $(CHECK_CFLAGS)
 
 lint:
 	$(AM_V_at)LINT_CPPFLAGS="$(LINT_CPPFLAGS)" $(srcdir)/tests/lint/run $(LINT)
