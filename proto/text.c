@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "proto/limits.h"
@@ -55,7 +54,7 @@ enum aw_err duration_parse(const char *text, int64_t *ret_ms, struct aw_error *e
                        "'%.80s' is no duration (90, 1.5s, 250ms, 5m, 2h and 1d are)", text);
     if (ms > (double)AW_MAX_DURATION_MS)
         return aw_fail(err, AW_ERR_INVALID, "'%.80s' is too long a time; at most 3650d", text);
-    *ret_ms = (int64_t)llround(ms);
+    *ret_ms = (int64_t)(ms + 0.5);
     return AW_OK;
 }
 
@@ -92,6 +91,6 @@ enum aw_err size_parse(const char *text, int64_t *ret_bytes, struct aw_error *er
         return aw_fail(err, AW_ERR_INVALID, "'%.80s' is no size (4096, 64K, 10M and 2G are)", text);
     if (bytes > 4e18)
         return aw_fail(err, AW_ERR_INVALID, "'%.80s' is too large a size", text);
-    *ret_bytes = (int64_t)llround(bytes);
+    *ret_bytes = (int64_t)(bytes + 0.5);
     return AW_OK;
 }
