@@ -11,7 +11,10 @@ TEST_LOG_DRIVER = $(LOG_DRIVER)
 # tests/unit/test_<module>.c without saying so.
 
 UNIT_TESTS = \
+	tests/unit/test_awctl_args \
 	tests/unit/test_base \
+	tests/unit/test_client \
+	tests/unit/test_client_connection \
 	tests/unit/test_codec \
 	tests/unit/test_future_id \
 	tests/unit/test_lifecycle \
@@ -36,6 +39,22 @@ tests_unit_test_protocol_doc_LDADD = $(PROTO_TEST)
 tests_unit_test_sp_LDADD = $(BASE_TEST)
 tests_unit_test_text_LDADD = $(BASE_TEST)
 tests_unit_test_validator_LDADD = $(PROTO_TEST)
+
+# libaw against a daemon that does what the test says.
+FAKE_DAEMON = tests/unit/fake_daemon.c tests/unit/fake_daemon.h
+CLIENT_TEST = client/libaw.la proto/libproto.la $(CHECK_LIBS) -lpthread
+CLIENT_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
+tests_unit_test_client_SOURCES = tests/unit/test_client.c $(FAKE_DAEMON)
+tests_unit_test_client_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_connection_SOURCES = tests/unit/test_client_connection.c $(FAKE_DAEMON)
+tests_unit_test_client_connection_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_connection_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_connection_LDADD = $(CLIENT_TEST)
+tests_unit_test_awctl_args_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
+tests_unit_test_awctl_args_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)

@@ -1,0 +1,435 @@
+/*
+ * aw.h - libaw, the client library of awd: submit jobs, and hold their futures.
+ *
+ *     struct aw_client *client;
+ *     struct aw_future *future;
+ *     struct aw_result *result;
+ *     struct aw_job job;
+ *     char *argv[] = {"sort", "-u", "words", NULL};
+ *
+ *     aw_client_open(NULL, &client, &err);
+ *     aw_job_init(&job);
+ *     job.argv = argv;
+ *     job.cwd = "/srv/data";
+ *     aw_submit(client, &job, 1, &future, &err);
+ *     aw_future_result(future, AW_FOREVER, &result, &err);
+ *     fwrite(result->data, 1, result->len, stdout);
+ *
+ * Futures. A job is submitted once and is from then on named by its future's ID, a text such as
+ * "k3f9q-1042". Any process that may see the job can look the ID up, ask, wait, cancel: now, after
+ * the submitting process has ended, after awd or the machine went down. A future has exactly one
+ * final state. A time limit on waiting is never one on the job.
+ *
+ * Errors. Calls return AW_OK or an enum aw_err and, when `err` is not NULL, a sentence in it.
+ * Outputs (`ret_*`) and `*err` are touched in the one case only to which they belong. That a job
+ * failed is no error of the call that reports it: look at its status. No call prints, exits,
+ * aborts or raises SIGPIPE. AW_ERR_NO_MEMORY may come from any of them, and so may
+ * AW_ERR_UNREACHABLE, AW_ERR_PROTOCOL, AW_ERR_CLOSED, AW_ERR_NOT_PERMITTED and AW_ERR_SYSTEM from
+ * those that talk to awd, beside what the daemon answers (aw_codes.h has all codes).
+ *
+ * Connections. A client connects when it is first needed, and again, by itself, when awd went
+ * away: with growing pauses, and for as long as struct aw_client_config says. Requests that were
+ * under way are sent again; a submit carries a number by which awd knows it, so that it counts
+ * once. Long waits hold no connection: they go on across a restart of awd.
+ *
+ * Threads. A client, and a future, may be used by any number of threads at once; libaw starts no
+ * thread of its own (a tcp or tls+tcp connection does: it loads nng). What calls hand out (struct
+ * aw_status and so on) belongs to the caller, is never changed, and stays valid until it is freed,
+ * even after its client is closed.
+ *
+ * Fork. A child must not use its parent's client: each call there fails with AW_ERR_USAGE, but
+ * aw_client_close() and the functions that free are allowed and disturb nobody.
+ *
+ * Growth. Structs that the caller fills start with their size, set by an _init() macro; those that
+ * libaw hands out may get more members at their end, so never copy them or take their sizeof.
+ */
+#ifndef AW_H
+#define AW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <aw_codes.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AW_API __attribute__((visibility("default")))
+
+#define AW_FOREVER (-1) /* for parameters called timeout_ms and the like */
+
+/* "0.1.0": of the library that runs, which may be newer than this header. */
+AW_API const char *aw_version(void);
+
+/* The tables of aw_codes.h. The names are "?" for numbers that are in none. */
+AW_API const char *aw_state_name(enum aw_state state);
+AW_API const char *aw_class_name(enum aw_class error_class);
+AW_API const char *aw_err_name(enum aw_err code);
+AW_API const char *aw_err_text(enum aw_err code);
+AW_API bool aw_err_retryable(enum aw_err code);
+AW_API int aw_err_exit_code(enum aw_err code);
+
+/* ---- Client --------------------------------------------------------------------------------- */
+
+struct aw_client;
+
+struct aw_client_config {
+    size_t size;
+
+    /*
+     * Where awd listens: a path, ipc:///path, tcp://host:port or tls+tcp://host:port. NULL: what
+     * $AWD_SOCKET says, else $XDG_RUNTIME_DIR/awd/awd.sock, else /run/awd/awd.sock, whichever is
+     * there when the client connects.
+     */
+    const char *url;
+
+    /* How long a call goes on trying to reach awd before AW_ERR_UNREACHABLE (1,000 ms). */
+    int64_t retry_ms;
+
+    /* The same for calls that wait (AW_FOREVER: for as long as the wait itself may last). */
+    int64_t wait_retry_ms;
+
+    /* How long awd may take to answer, beyond the time that it was asked to wait (60,000 ms). */
+    int64_t answer_ms;
+
+    /* tls+tcp: PEM files with the CA of the daemon, and with our certificate and its key. */
+    const char *tls_ca_file;
+    const char *tls_cert_key_file;
+
+    /*
+     * Called when awd could not be reached for a second while a call goes on trying (`code` is
+     * why), and when it is back (AW_OK). Comes on the thread of some call that waits; must not
+     * call libaw.
+     */
+    void (*notice)(void *arg, enum aw_err code, const char *text);
+    void *notice_arg;
+};
+
+/* Fills in the defaults above. Always first. */
+#define aw_client_config_init(config) aw_client_config_init_sized((config), sizeof(*(config)))
+AW_API void aw_client_config_init_sized(struct aw_client_config *config, size_t size);
+
+/*
+ * Makes a client; `config` may be NULL and is copied. Does not connect yet.
+ * AW_ERR_USAGE: the URL is none that libaw knows, or a path is too long.
+ */
+AW_API enum aw_err aw_client_open(const struct aw_client_config *config, struct aw_client **ret,
+                                  struct aw_error *err);
+
+/*
+ * Closes and frees the client (NULL is fine). Calls of other threads that are under way come back
+ * with AW_ERR_CLOSED, and so will those on futures that are still held.
+ */
+AW_API void aw_client_close(struct aw_client *client);
+
+/* The address that the client is, or was last, connected to; "" before. */
+AW_API void aw_client_address(struct aw_client *client, char *buf, size_t size);
+
+/* ---- Submitting ----------------------------------------------------------------------------- */
+
+struct aw_future;
+
+/* What to run, and how. Whatever is 0 or NULL after aw_job_init() means "the usual". */
+struct aw_job {
+    size_t size;
+
+    const char *type;  /* "exec" (default), "sleep" or "noop" */
+    char *const *argv; /* exec: program and arguments, NULL at the end */
+    const char *cwd;   /* exec: absolute path (default /) */
+    char *const *env;  /* exec: the whole environment, NULL at the end; `environ` hands on ours */
+    const void *stdin_data; /* exec: bytes for its standard input, and how many */
+    size_t stdin_len;
+    const char *stdin_file; /* exec: or an absolute path */
+    bool merge_stderr;      /* exec: stderr goes where stdout goes */
+    int umask;              /* exec: -1 (default) keeps that of aw-runner */
+    int nice;               /* exec: -20 to 19 */
+    int64_t sleep_ms;       /* sleep: for how long */
+
+    const char *name; /* for people, and for filters of aw_list() */
+    int priority;     /* -10 to 10; higher runs first */
+
+    /*
+     * Names the job for its user: while a record of it is kept, another submit with the same key
+     * gives the same future and starts nothing.
+     */
+    const char *key;
+
+    int64_t delay_ms;         /* start no earlier than this after the submit */
+    int64_t not_before_us;    /* or than this time, in microseconds since 1970 UTC */
+    int64_t timeout_ms;       /* longest that an attempt may run; 0: no limit */
+    int64_t grace_ms;         /* from SIGTERM to SIGKILL when it is stopped (5,000) */
+    int64_t queue_timeout_ms; /* longest from the submit to the start; 0: no limit */
+    int64_t output_limit;     /* bytes of stdout and stderr together; 0: the daemon's limit */
+    int64_t retention_ms;     /* how long it is kept after its end; 0: the daemon's time */
+    const char *on_interrupt; /* "fail" (default) or "retry", when runner or machine went down */
+};
+
+/* Fills in the defaults above. Always first. */
+#define aw_job_init(job) aw_job_init_sized((job), sizeof(*(job)))
+AW_API void aw_job_init_sized(struct aw_job *job, size_t size);
+
+/*
+ * Submits `n` jobs (1 to 1,000): all of them, or none. Once it returns AW_OK they are on disk.
+ *
+ * AW_OK: ret_futures[0 .. n-1] are the caller's, in the order of the jobs.
+ * AW_ERR_INVALID, AW_ERR_TOO_LARGE: a job is not as it must be; the sentence says which.
+ * AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL, AW_ERR_DRAINING: refused; nothing was accepted.
+ * AW_ERR_UNREACHABLE, AW_ERR_IN_DOUBT: if the connection broke at the wrong moment, the jobs may
+ * have been accepted all the same. With a key, submitting again settles it.
+ */
+AW_API enum aw_err aw_submit(struct aw_client *client, const struct aw_job *jobs, size_t n,
+                             struct aw_future **ret_futures, struct aw_error *err);
+
+/* ---- Status --------------------------------------------------------------------------------- */
+
+/* A job as it stood when it was asked for. Texts are "" rather than NULL. */
+struct aw_status {
+    const char *id;
+    enum aw_err err;     /* AW_OK, or why there is no such future: then only `message` holds */
+    const char *message; /* a sentence: why, or how it failed */
+    enum aw_state state; /* final from AW_SUCCEEDED on */
+    enum aw_class error_class; /* how it failed */
+    int exit_code;             /* of the last attempt; -1: none */
+    int signal;                /* that ended the last attempt; 0: none */
+    const char *type;
+    const char *name;
+    const char *command; /* the arguments joined by spaces, and cut */
+    const char *key;
+    int priority;
+    uint64_t attempt; /* attempts begun so far */
+    uint32_t uid;     /* who submitted it */
+    int32_t pid;      /* of the running process; 0: none */
+    bool cancel_requested;
+    int64_t created_us; /* microseconds since 1970 UTC; 0: not (yet) */
+    int64_t due_us;
+    int64_t started_us;
+    int64_t ended_us;
+    int64_t expires_us;   /* when its record will be pruned */
+    uint64_t stdout_size; /* bytes, once it ended */
+    uint64_t stderr_size;
+    uint64_t cpu_user_us; /* processor time of its whole tree of processes */
+    uint64_t cpu_sys_us;
+    uint64_t max_rss_kib; /* most memory that one of its processes had */
+    const char *retry_of; /* the future that this one tries again */
+};
+
+struct aw_statuses;
+AW_API size_t aw_statuses_count(const struct aw_statuses *list);
+AW_API const struct aw_status *aw_statuses_at(const struct aw_statuses *list, size_t i);
+AW_API void aw_statuses_free(struct aw_statuses *list);
+
+/* ---- Futures -------------------------------------------------------------------------------- */
+
+/*
+ * Makes a handle for an existing future; the ID may lack its tag. Asks awd.
+ * AW_ERR_UNKNOWN_ID: never issued. AW_ERR_EXPIRED_ID: its record is gone. AW_ERR_FOREIGN_ID: of
+ * another store. AW_ERR_INVALID: that is no ID. AW_ERR_NOT_PERMITTED: somebody else's.
+ */
+AW_API enum aw_err aw_lookup(struct aw_client *client, const char *id, struct aw_future **ret,
+                             struct aw_error *err);
+
+AW_API struct aw_future *aw_future_ref(struct aw_future *future);
+AW_API void aw_future_unref(struct aw_future *future); /* the last one frees; NULL is fine */
+
+AW_API const char *aw_future_id(const struct aw_future *future);
+
+/* The submit that made this handle found the job already there, by its key. */
+AW_API bool aw_future_deduplicated(const struct aw_future *future);
+
+/* Where it is now. Once it has ended, both answer without asking awd. */
+AW_API enum aw_err aw_future_state(struct aw_future *future, enum aw_state *ret,
+                                   struct aw_error *err);
+AW_API enum aw_err aw_future_done(struct aw_future *future, bool *ret, struct aw_error *err);
+
+/*
+ * Blocks until the future has ended, however it did. AW_ERR_TIMED_OUT: not within timeout_ms
+ * (0: it has not ended now).
+ */
+AW_API enum aw_err aw_future_wait(struct aw_future *future, int64_t timeout_ms,
+                                  struct aw_error *err);
+
+/* How a future ended, and a piece of its standard output. */
+struct aw_result {
+    const struct aw_status *status;
+    const char *data; /* `len` bytes, and a NUL behind them */
+    size_t len;
+    uint64_t offset; /* where in the output `data` starts */
+    uint64_t size;   /* of the whole output */
+    bool eof;        /* nothing comes behind `data` */
+};
+AW_API void aw_result_free(struct aw_result *result);
+
+/*
+ * Blocks like aw_future_wait() and then fetches status and output: all of it up to AW_RESULT_MAX
+ * bytes, the rest with aw_result_read().
+ */
+#define AW_RESULT_MAX (64 << 20)
+AW_API enum aw_err aw_future_result(struct aw_future *future, int64_t timeout_ms,
+                                    struct aw_result **ret, struct aw_error *err);
+
+/* Ends the job early; see aw_cancel(). AW_ERR_WRONG_STATE: it has ended already. */
+AW_API enum aw_err aw_future_cancel(struct aw_future *future, struct aw_error *err);
+
+/* ---- By ID, many at once -------------------------------------------------------------------- */
+
+/* How these futures stand: one status for each ID, in their order, missing ones included. */
+AW_API enum aw_err aw_status(struct aw_client *client, const char *const *ids, size_t n,
+                             struct aw_statuses **ret, struct aw_error *err);
+
+struct aw_progress {
+    uint64_t n_ended;  /* of those waited for; missing futures count as ended */
+    uint64_t n_failed; /* of those that have ended: did not succeed, or are missing */
+};
+
+/*
+ * Blocks until all of these futures have ended (or do not exist).
+ * AW_OK: *ret has a status for each. AW_ERR_TIMED_OUT: not within timeout_ms. In both cases
+ * *ret_progress (may be NULL) says how many have ended.
+ */
+AW_API enum aw_err aw_wait(struct aw_client *client, const char *const *ids, size_t n,
+                           int64_t timeout_ms, struct aw_progress *ret_progress,
+                           struct aw_statuses **ret, struct aw_error *err);
+
+/* What a call on several IDs did to one of them. */
+struct aw_outcome {
+    const char *id;      /* as asked for */
+    enum aw_err err;     /* AW_OK, or why not */
+    const char *message; /* a sentence */
+    enum aw_state state; /* where it is now */
+    const char *new_id;  /* aw_retry(): the new future, else "" */
+};
+struct aw_outcomes;
+AW_API size_t aw_outcomes_count(const struct aw_outcomes *list);
+AW_API const struct aw_outcome *aw_outcomes_at(const struct aw_outcomes *list, size_t i);
+AW_API void aw_outcomes_free(struct aw_outcomes *list);
+
+/*
+ * Ends jobs early: those that wait at once, those that run with SIGTERM and, grace_ms later,
+ * SIGKILL (-1: the grace they were submitted with). Does not wait for their end; the outcome of
+ * one that runs has state AW_RUNNING.
+ */
+AW_API enum aw_err aw_cancel(struct aw_client *client, const char *const *ids, size_t n,
+                             int64_t grace_ms, struct aw_outcomes **ret, struct aw_error *err);
+
+/* Submits ended jobs again, as new futures (1 to 1,000 of them). */
+AW_API enum aw_err aw_retry(struct aw_client *client, const char *const *ids, size_t n,
+                            struct aw_outcomes **ret, struct aw_error *err);
+
+/* Removes records and output of ended jobs; their IDs are "expired" from then on. */
+AW_API enum aw_err aw_forget(struct aw_client *client, const char *const *ids, size_t n,
+                             struct aw_outcomes **ret, struct aw_error *err);
+
+struct aw_filter {
+    size_t size;
+    unsigned states;         /* bits 1 << AW_QUEUED and so on; 0: all */
+    const char *name_prefix; /* NULL: all */
+    int64_t uid;             /* -1: of all users whose jobs the caller may see */
+    const char *before;      /* only older ones: aw_list()'s *ret_next */
+    unsigned limit;          /* 1 to 1,000 (100) */
+};
+#define aw_filter_init(filter) aw_filter_init_sized((filter), sizeof(*(filter)))
+AW_API void aw_filter_init_sized(struct aw_filter *filter, size_t size);
+
+/*
+ * One page of jobs, newest first. *ret_next (NULL after the last page) belongs to *ret and is the
+ * next page's `before`. A page may be shorter than the limit, and even empty, and not the last.
+ */
+AW_API enum aw_err aw_list(struct aw_client *client, const struct aw_filter *filter,
+                           struct aw_statuses **ret, const char **ret_next, struct aw_error *err);
+
+/* ---- Output --------------------------------------------------------------------------------- */
+
+/*
+ * How a future ended, and its standard output from `offset` on: a megabyte at most.
+ * AW_ERR_WRONG_STATE: it has not ended.
+ */
+AW_API enum aw_err aw_result_read(struct aw_client *client, const char *id, uint64_t offset,
+                                  struct aw_result **ret, struct aw_error *err);
+
+enum aw_stream { AW_STDOUT, AW_STDERR };
+
+/* A piece of what a job has written so far. */
+struct aw_chunk {
+    const char *data; /* `len` bytes, and a NUL behind them */
+    size_t len;
+    uint64_t offset; /* where in the stream `data` starts */
+    uint64_t size;   /* of the stream, as far as is known */
+    bool eof;        /* the job has ended, and nothing comes behind `data` */
+    enum aw_state state;
+};
+AW_API void aw_chunk_free(struct aw_chunk *chunk);
+
+/*
+ * Output of a future, ended or not, from `offset` on (negative: that many bytes before the present
+ * end): a megabyte at most. When nothing is there yet, waits up to wait_ms for it; what comes then
+ * may still be empty.
+ */
+AW_API enum aw_err aw_logs(struct aw_client *client, const char *id, enum aw_stream stream,
+                           int64_t offset, int64_t wait_ms, struct aw_chunk **ret,
+                           struct aw_error *err);
+
+/* ---- The daemon ----------------------------------------------------------------------------- */
+
+/* Who is there. Free it with aw_hello_free(). */
+struct aw_hello {
+    uint32_t version; /* of the protocol: the newest that both speak */
+    const char *tag;  /* the store's: what its IDs begin with */
+    const char *daemon;
+    int32_t pid;
+    int64_t uid; /* as whom the daemon knows us; -1: it does not */
+    uint64_t max_message;
+    uint64_t max_jobs;
+    uint64_t max_ids;
+};
+AW_API enum aw_err aw_hello(struct aw_client *client, struct aw_hello **ret, struct aw_error *err);
+AW_API void aw_hello_free(struct aw_hello *hello);
+
+/* Counters (since the daemon started) and gauges (now). Free it with aw_stats_free(). */
+struct aw_stats {
+    const char *daemon;
+    const char *tag;
+    int32_t pid;
+    int32_t runner_pid; /* 0: no runner is connected */
+    int64_t started_us;
+    uint32_t slots;
+    bool draining;
+    bool disk_full;
+    uint64_t scheduled, blocked, queued, running; /* now */
+    uint64_t kept;                                /* ended jobs on record */
+    uint64_t submitted, deduplicated, succeeded, failed, cancelled, pruned;
+    uint64_t commits;
+    uint64_t store_bytes;
+    uint64_t requests;
+    uint64_t connections, waiters; /* now */
+};
+AW_API enum aw_err aw_stats(struct aw_client *client, struct aw_stats **ret, struct aw_error *err);
+AW_API void aw_stats_free(struct aw_stats *stats);
+
+/* How many jobs run at once: sets it (-1: only asks). The outputs may be NULL. */
+AW_API enum aw_err aw_slots(struct aw_client *client, int slots, unsigned *ret_slots,
+                            uint64_t *ret_running, struct aw_error *err);
+
+/* Accept no new jobs, or accept them again. `ret_unfinished` may be NULL. */
+AW_API enum aw_err aw_drain(struct aw_client *client, bool on, uint64_t *ret_unfinished,
+                            struct aw_error *err);
+
+enum aw_shutdown_mode {
+    AW_SHUTDOWN_LEAVE, /* at once; running jobs go on under aw-runner */
+    AW_SHUTDOWN_DRAIN, /* once the running jobs have ended */
+    AW_SHUTDOWN_KILL   /* end the running jobs first */
+};
+
+/*
+ * Ends the daemon; comes back before it is gone. AW_ERR_IN_DOUBT: the connection broke before the
+ * answer; as likely as not because the daemon ended.
+ */
+AW_API enum aw_err aw_shutdown(struct aw_client *client, enum aw_shutdown_mode mode,
+                               uint64_t *ret_running, struct aw_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,247 @@
+#include "client/libaw/copy.h"
+
+/* Puts a text behind the others; `*next` is where there is room. */
+static const char *text_copy(char **next, struct bytes text)
+{
+    char *to = *next;
+
+    if (text.len)
+        memcpy(to, text.data, text.len);
+    to[text.len] = '\0';
+    *next += text.len + 1;
+    return to;
+}
+
+/* The bytes that a struct's texts take, and the struct itself, by its list of fields. */
+#define SIZE_U64(name)   0
+#define SIZE_I64(name)   0
+#define SIZE_BOOL(name)  0
+#define SIZE_STATE(name) 0
+#define SIZE_CLASS(name) 0
+#define SIZE_STR(name)   (from->name.len + 1)
+
+#define COPY_NUMBER(name) to->name = (__typeof__(to->name))from->name;
+#define COPY_U64(name)    COPY_NUMBER(name)
+#define COPY_I64(name)    COPY_NUMBER(name)
+#define COPY_BOOL(name)   COPY_NUMBER(name)
+#define COPY_STATE(name)  COPY_NUMBER(name)
+#define COPY_CLASS(name)  to->error_class = from->name;
+#define COPY_STR(name)    to->name = text_copy(next, from->name);
+
+#define FIELD_SIZE(T, KIND, name, sub, need, min, max, def, text) +SIZE_##KIND(name)
+#define FIELD_COPY(T, KIND, name, sub, need, min, max, def, text) COPY_##KIND(name)
+
+#define DEFINE_COPY(name, from_type, to_type, LIST)                                        \
+    static size_t name##_texts(const struct from_type *from)                               \
+    {                                                                                      \
+        return (size_t)0 LIST(FIELD_SIZE, _);                                              \
+    }                                                                                      \
+    static void name##_fill(struct to_type *to, const struct from_type *from, char **next) \
+    {                                                                                      \
+        LIST(FIELD_COPY, _)                                                                \
+    }
+
+DEFINE_COPY(status, job_status, aw_status, JOB_STATUS_FIELDS)
+DEFINE_COPY(outcome, id_result, aw_outcome, ID_RESULT_FIELDS)
+DEFINE_COPY(hello, hello_rep, aw_hello, HELLO_REP_FIELDS)
+DEFINE_COPY(stats, stats_rep, aw_stats, STATS_REP_FIELDS)
+
+struct aw_statuses *statuses_copy(const struct job_status *v, size_t n, struct bytes next_page,
+                                  const char **ret_next)
+{
+    size_t size = sizeof(struct aw_statuses) + n * sizeof(struct aw_status) + next_page.len + 1;
+    struct aw_statuses *list;
+    char *next;
+
+    for (size_t i = 0; i < n; i++)
+        size += status_texts(&v[i]);
+    list = malloc(size);
+    if (!list)
+        return NULL;
+    list->next = NULL;
+    list->n = n;
+    next = (char *)&list->v[n];
+    for (size_t i = 0; i < n; i++)
+        status_fill(&list->v[i], &v[i], &next);
+    if (ret_next)
+        *ret_next = next_page.len ? text_copy(&next, next_page) : NULL;
+    return list;
+}
+
+struct aw_outcomes *outcomes_copy(const struct id_result *v, size_t n)
+{
+    size_t size = sizeof(struct aw_outcomes) + n * sizeof(struct aw_outcome);
+    struct aw_outcomes *list;
+    char *next;
+
+    for (size_t i = 0; i < n; i++)
+        size += outcome_texts(&v[i]);
+    list = malloc(size);
+    if (!list)
+        return NULL;
+    list->next = NULL;
+    list->n = n;
+    next = (char *)&list->v[n];
+    for (size_t i = 0; i < n; i++)
+        outcome_fill(&list->v[i], &v[i], &next);
+    return list;
+}
+
+struct result_block {
+    struct aw_result result;
+    char *attached;
+    struct aw_status status;
+    char texts[];
+};
+
+struct aw_result *result_copy(const struct result_rep *rep, uint64_t offset)
+{
+    struct result_block *b = malloc(sizeof(*b) + status_texts(&rep->job) + rep->data.len + 1);
+    char *next;
+
+    if (!b)
+        return NULL;
+    next = b->texts;
+    b->attached = NULL;
+    status_fill(&b->status, &rep->job, &next);
+    b->result = (struct aw_result){
+        .status = &b->status,
+        .data = text_copy(&next, rep->data),
+        .len = rep->data.len,
+        .offset = offset,
+        .size = rep->size,
+        .eof = rep->eof,
+    };
+    return &b->result;
+}
+
+void result_attach(struct aw_result *result, char *data, size_t len, bool eof)
+{
+    struct result_block *b = (struct result_block *)result;
+
+    free(b->attached);
+    b->attached = data;
+    result->data = data;
+    result->len = len;
+    result->eof = eof;
+}
+
+struct aw_chunk *chunk_copy(const struct logs_rep *rep)
+{
+    struct aw_chunk *chunk = malloc(sizeof(*chunk) + rep->data.len + 1);
+    char *next = (char *)(chunk + 1);
+
+    if (!chunk)
+        return NULL;
+    *chunk = (struct aw_chunk){
+        .data = text_copy(&next, rep->data),
+        .len = rep->data.len,
+        .offset = rep->offset,
+        .size = rep->size,
+        .eof = rep->eof,
+        .state = rep->state,
+    };
+    return chunk;
+}
+
+struct aw_hello *hello_copy(const struct hello_rep *rep)
+{
+    struct aw_hello *hello = malloc(sizeof(*hello) + hello_texts(rep));
+    char *next = (char *)(hello + 1);
+
+    if (hello)
+        hello_fill(hello, rep, &next);
+    return hello;
+}
+
+struct aw_stats *stats_copy(const struct stats_rep *rep)
+{
+    struct aw_stats *stats = malloc(sizeof(*stats) + stats_texts(rep));
+    char *next = (char *)(stats + 1);
+
+    if (stats)
+        stats_fill(stats, rep, &next);
+    return stats;
+}
+
+/* ---- The API around them ---------------------------------------------------------------- */
+
+size_t aw_statuses_count(const struct aw_statuses *list)
+{
+    size_t n = 0;
+
+    for (; list; list = list->next)
+        n += list->n;
+    return n;
+}
+
+const struct aw_status *aw_statuses_at(const struct aw_statuses *list, size_t i)
+{
+    while (list && i >= list->n) {
+        i -= list->n;
+        list = list->next;
+    }
+    return list ? &list->v[i] : NULL;
+}
+
+void aw_statuses_free(struct aw_statuses *list)
+{
+    while (list) {
+        struct aw_statuses *next = list->next;
+
+        free(list);
+        list = next;
+    }
+}
+
+size_t aw_outcomes_count(const struct aw_outcomes *list)
+{
+    size_t n = 0;
+
+    for (; list; list = list->next)
+        n += list->n;
+    return n;
+}
+
+const struct aw_outcome *aw_outcomes_at(const struct aw_outcomes *list, size_t i)
+{
+    while (list && i >= list->n) {
+        i -= list->n;
+        list = list->next;
+    }
+    return list ? &list->v[i] : NULL;
+}
+
+void aw_outcomes_free(struct aw_outcomes *list)
+{
+    while (list) {
+        struct aw_outcomes *next = list->next;
+
+        free(list);
+        list = next;
+    }
+}
+
+void aw_result_free(struct aw_result *result)
+{
+    struct result_block *b = (struct result_block *)result;
+
+    if (b)
+        free(b->attached);
+    free(b);
+}
+
+void aw_chunk_free(struct aw_chunk *chunk)
+{
+    free(chunk);
+}
+
+void aw_hello_free(struct aw_hello *hello)
+{
+    free(hello);
+}
+
+void aw_stats_free(struct aw_stats *stats)
+{
+    free(stats);
+}

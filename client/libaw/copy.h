@@ -1,0 +1,42 @@
+/*
+ * copy.h - protocol structs, which point into a message, to API structs, which own their texts.
+ *
+ * Everything that is handed out is one block of memory: the struct, then its texts. The fields are
+ * taken from the lists in messages.h, so that one that is added there and not in aw.h does not
+ * compile.
+ */
+#ifndef AW_CLIENT_COPY_H
+#define AW_CLIENT_COPY_H
+
+#include "client/aw.h"
+#include "proto/messages.h"
+
+/* Lists are chains of what single replies brought: as a rule there is one link. */
+struct aw_statuses {
+    struct aw_statuses *next;
+    size_t n;
+    struct aw_status v[];
+};
+
+struct aw_outcomes {
+    struct aw_outcomes *next;
+    size_t n;
+    struct aw_outcome v[];
+};
+
+/*
+ * NULL: out of memory. If `next_page` is not empty, a copy of it that belongs to the list is given
+ * back.
+ */
+struct aw_statuses *statuses_copy(const struct job_status *v, size_t n, struct bytes next_page,
+                                  const char **ret_next);
+struct aw_outcomes *outcomes_copy(const struct id_result *v, size_t n);
+struct aw_result *result_copy(const struct result_rep *rep, uint64_t offset);
+/* Gives a result another, malloc'ed, piece of output; takes it. */
+void result_attach(struct aw_result *result, char *data, size_t len, bool eof);
+
+struct aw_chunk *chunk_copy(const struct logs_rep *rep);
+struct aw_hello *hello_copy(const struct hello_rep *rep);
+struct aw_stats *stats_copy(const struct stats_rep *rep);
+
+#endif

@@ -1,0 +1,188 @@
+#include "client/libaw/future.h"
+
+#include "client/libaw/copy.h"
+
+struct aw_future *future_new(struct aw_client *client, struct bytes id)
+{
+    struct aw_future *f = calloc(1, sizeof(*f));
+
+    if (!f)
+        return NULL;
+    atomic_init(&f->n_refs, 1);
+    atomic_init(&f->final, -1);
+    f->client = client_ref(client);
+    memcpy(f->id, id.data, MIN(id.len, sizeof(f->id) - 1));
+    return f;
+}
+
+struct aw_future *aw_future_ref(struct aw_future *f)
+{
+    atomic_fetch_add_explicit(&f->n_refs, 1, memory_order_relaxed);
+    return f;
+}
+
+void aw_future_unref(struct aw_future *f)
+{
+    if (!f || atomic_fetch_sub_explicit(&f->n_refs, 1, memory_order_acq_rel) != 1)
+        return;
+    client_unref(f->client);
+    free(f);
+}
+
+const char *aw_future_id(const struct aw_future *f)
+{
+    return f->id;
+}
+
+bool aw_future_deduplicated(const struct aw_future *f)
+{
+    return f->deduplicated;
+}
+
+/* What a status says about its future: an error if there is none; its end is kept. */
+static enum aw_err status_take(struct aw_future *f, const struct aw_status *status,
+                               struct aw_error *err)
+{
+    if (status->err)
+        return aw_fail(err, status->err, "%s",
+                       *status->message ? status->message : aw_err_text(status->err));
+    if (aw_state_is_final(status->state))
+        atomic_store(&f->final, (int)status->state);
+    return AW_OK;
+}
+
+static enum aw_err one_of(struct aw_future *f, struct aw_statuses *list, enum aw_state *ret,
+                          struct aw_error *err)
+{
+    const struct aw_status *status = aw_statuses_at(list, 0);
+    enum aw_err e = status_take(f, status, err);
+
+    if (!e && ret)
+        *ret = status->state;
+    aw_statuses_free(list);
+    return e;
+}
+
+enum aw_err aw_lookup(struct aw_client *client, const char *id, struct aw_future **ret,
+                      struct aw_error *err)
+{
+    struct aw_statuses *list;
+    struct aw_future *f;
+    enum aw_err e = aw_status(client, &id, 1, &list, err);
+
+    if (e)
+        return e;
+    f = future_new(client, bytes_str(aw_statuses_at(list, 0)->id));
+    if (!f) {
+        aw_statuses_free(list);
+        return aw_fail(err, AW_ERR_NO_MEMORY, "future: out of memory");
+    }
+    e = one_of(f, list, NULL, err);
+    if (e)
+        aw_future_unref(f);
+    else
+        *ret = f;
+    return e;
+}
+
+enum aw_err aw_future_state(struct aw_future *f, enum aw_state *ret, struct aw_error *err)
+{
+    const char *id = f->id;
+    int final = atomic_load(&f->final);
+    struct aw_statuses *list;
+    enum aw_err e;
+
+    if (final >= 0) {
+        *ret = (enum aw_state) final;
+        return AW_OK;
+    }
+    e = aw_status(f->client, &id, 1, &list, err);
+    return e ? e : one_of(f, list, ret, err);
+}
+
+enum aw_err aw_future_done(struct aw_future *f, bool *ret, struct aw_error *err)
+{
+    enum aw_state state;
+    enum aw_err e = aw_future_state(f, &state, err);
+
+    if (!e)
+        *ret = aw_state_is_final(state);
+    return e;
+}
+
+enum aw_err aw_future_wait(struct aw_future *f, int64_t timeout_ms, struct aw_error *err)
+{
+    const char *id = f->id;
+    struct aw_statuses *list;
+    enum aw_err e;
+
+    if (atomic_load(&f->final) >= 0)
+        return AW_OK;
+    e = aw_wait(f->client, &id, 1, timeout_ms, NULL, &list, err);
+    return e ? e : one_of(f, list, NULL, err);
+}
+
+/* Fetches what is missing behind the first piece of output. */
+static enum aw_err output_collect(struct aw_future *f, struct aw_result *first,
+                                  struct aw_error *err)
+{
+    size_t have = first->len, total = MAX((size_t)MIN(first->size, (uint64_t)AW_RESULT_MAX), have);
+    _cleanup_free_ char *data = malloc(total + 1);
+    bool eof = first->eof;
+
+    if (!data)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "no memory for %zu bytes of output", total);
+    memcpy(data, first->data, have);
+    while (!eof && have < total) {
+        struct aw_result *more;
+        enum aw_err e = aw_result_read(f->client, f->id, have, &more, err);
+        size_t n;
+
+        if (e)
+            return e;
+        n = MIN(more->len, total - have);
+        memcpy(data + have, more->data, n);
+        have += n;
+        eof = more->eof || n == 0;
+        aw_result_free(more);
+    }
+    data[have] = '\0';
+    result_attach(first, take_ptr(data), have, have >= first->size);
+    return AW_OK;
+}
+
+enum aw_err aw_future_result(struct aw_future *f, int64_t timeout_ms, struct aw_result **ret,
+                             struct aw_error *err)
+{
+    enum aw_err e = aw_future_wait(f, timeout_ms, err);
+    struct aw_result *result;
+
+    if (!e)
+        e = aw_result_read(f->client, f->id, 0, &result, err);
+    if (e)
+        return e;
+    if (!result->eof)
+        e = output_collect(f, result, err);
+    if (e)
+        aw_result_free(result);
+    else
+        *ret = result;
+    return e;
+}
+
+enum aw_err aw_future_cancel(struct aw_future *f, struct aw_error *err)
+{
+    const char *id = f->id;
+    const struct aw_outcome *outcome;
+    struct aw_outcomes *list;
+    enum aw_err e = aw_cancel(f->client, &id, 1, -1, &list, err);
+
+    if (e)
+        return e;
+    outcome = aw_outcomes_at(list, 0);
+    e = outcome->err;
+    if (e)
+        aw_fail(err, e, "%s", *outcome->message ? outcome->message : aw_err_text(e));
+    aw_outcomes_free(list);
+    return e;
+}
