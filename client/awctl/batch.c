@@ -1,0 +1,231 @@
+#include "client/awctl/batch.h"
+
+#include <stdio.h>
+
+#include "client/awctl/lazy.h"
+#include "proto/messages.h"
+
+static enum aw_err no_memory(struct aw_error *err)
+{
+    return aw_fail(err, AW_ERR_NO_MEMORY, "batch: out of memory");
+}
+
+static enum aw_err wrong_type(const char *key, const char *want, struct aw_error *err)
+{
+    return aw_fail(err, AW_ERR_INVALID, "%.80s: must be %s", key, want);
+}
+
+/* ---- Lists of texts ------------------------------------------------------------------------ */
+
+static enum aw_err texts_read(struct batch_job *b, const char *key, json_t *value, char ***ret,
+                              struct aw_error *err)
+{
+    size_t n = json_is_array(value) ? lazy_json_array_size(value) : 0;
+    char **list;
+
+    if (!json_is_array(value))
+        return wrong_type(key, "an array of strings", err);
+    list = calloc(n + 1, sizeof(*list));
+    if (!list)
+        return no_memory(err);
+    free(*ret);
+    *ret = list;
+    for (size_t i = 0; i < n; i++) {
+        json_t *item = lazy_json_array_get(value, i);
+
+        if (!json_is_string(item))
+            return wrong_type(key, "an array of strings", err);
+        list[i] = (char *)lazy_json_string_value(item);
+        b->size += lazy_json_string_length(item) + 5;
+    }
+    b->n_texts += n;
+    return AW_OK;
+}
+
+static enum aw_err env_object_read(struct batch_job *b, json_t *value, struct aw_error *err)
+{
+    size_t n = lazy_json_object_size(value), total = 0, i = 0;
+    char *to;
+
+    for (void *it = lazy_json_object_iter(value); it; it = lazy_json_object_iter_next(value, it)) {
+        json_t *item = lazy_json_object_iter_value(it);
+
+        if (!json_is_string(item))
+            return wrong_type("env", "an object of strings, or an array of NAME=VALUE", err);
+        total += strlen(lazy_json_object_iter_key(it)) + lazy_json_string_length(item) + 2;
+    }
+    free(b->env);
+    b->env = calloc(n + 1, sizeof(*b->env));
+    b->env_texts = to = malloc(total + 1);
+    if (!b->env || !to)
+        return no_memory(err);
+    for (void *it = lazy_json_object_iter(value); it; it = lazy_json_object_iter_next(value, it)) {
+        b->env[i++] = to;
+        to += sprintf(to, "%s=%s", lazy_json_object_iter_key(it),
+                      lazy_json_string_value(lazy_json_object_iter_value(it))) +
+              1;
+    }
+    b->size += total + 5 * n;
+    b->n_texts += n;
+    return AW_OK;
+}
+
+static enum aw_err shell_read(struct batch_job *b, json_t *value, struct aw_error *err)
+{
+    static char sh[] = "/bin/sh", dash_c[] = "-c";
+
+    if (!json_is_string(value))
+        return wrong_type("shell", "a string", err);
+    free(b->argv);
+    b->argv = calloc(4, sizeof(*b->argv));
+    if (!b->argv)
+        return no_memory(err);
+    b->argv[0] = sh;
+    b->argv[1] = dash_c;
+    b->argv[2] = (char *)lazy_json_string_value(value);
+    b->size += lazy_json_string_length(value) + 32;
+    return AW_OK;
+}
+
+/* ---- Single values -------------------------------------------------------------------------- */
+
+enum member_kind { MEMBER_TEXT, MEMBER_BOOL, MEMBER_INT, MEMBER_INT64 };
+
+static const struct member {
+    const char *key;
+    enum member_kind kind;
+    size_t offset;
+    int64_t min, max;
+} members[] = {
+    {"type", MEMBER_TEXT, offsetof(struct aw_job, type), 0, 0},
+    {"cwd", MEMBER_TEXT, offsetof(struct aw_job, cwd), 0, 0},
+    {"stdin_file", MEMBER_TEXT, offsetof(struct aw_job, stdin_file), 0, 0},
+    {"merge_stderr", MEMBER_BOOL, offsetof(struct aw_job, merge_stderr), 0, 0},
+    {"umask", MEMBER_INT, offsetof(struct aw_job, umask), -1, 0777},
+    {"nice", MEMBER_INT, offsetof(struct aw_job, nice), -20, 19},
+    {"sleep_ms", MEMBER_INT64, offsetof(struct aw_job, sleep_ms), 0, AW_MAX_DURATION_MS},
+    {"name", MEMBER_TEXT, offsetof(struct aw_job, name), 0, 0},
+    {"priority", MEMBER_INT, offsetof(struct aw_job, priority), AW_MIN_PRIORITY, AW_MAX_PRIORITY},
+    {"key", MEMBER_TEXT, offsetof(struct aw_job, key), 0, 0},
+    {"delay_ms", MEMBER_INT64, offsetof(struct aw_job, delay_ms), 0, AW_MAX_DURATION_MS},
+    {"not_before_us", MEMBER_INT64, offsetof(struct aw_job, not_before_us), 0, MAX_TIME_US},
+    {"timeout_ms", MEMBER_INT64, offsetof(struct aw_job, timeout_ms), 0, AW_MAX_DURATION_MS},
+    {"grace_ms", MEMBER_INT64, offsetof(struct aw_job, grace_ms), 0, AW_MAX_DURATION_MS},
+    {"queue_timeout_ms", MEMBER_INT64, offsetof(struct aw_job, queue_timeout_ms), 0,
+     AW_MAX_DURATION_MS},
+    {"output_limit", MEMBER_INT64, offsetof(struct aw_job, output_limit), 0, MAX_OUTPUT},
+    {"retention_ms", MEMBER_INT64, offsetof(struct aw_job, retention_ms), 0, AW_MAX_DURATION_MS},
+    {"on_interrupt", MEMBER_TEXT, offsetof(struct aw_job, on_interrupt), 0, 0},
+};
+
+static enum aw_err member_set(struct batch_job *b, const struct member *m, json_t *value,
+                              struct aw_error *err)
+{
+    void *to = (char *)&b->job + m->offset;
+    int64_t v;
+
+    if (m->kind == MEMBER_TEXT) {
+        if (!json_is_string(value))
+            return wrong_type(m->key, "a string", err);
+        *(const char **)to = lazy_json_string_value(value);
+        b->size += lazy_json_string_length(value);
+        return AW_OK;
+    }
+    if (m->kind == MEMBER_BOOL) {
+        if (!json_is_boolean(value))
+            return wrong_type(m->key, "true or false", err);
+        *(bool *)to = json_is_true(value);
+        return AW_OK;
+    }
+    v = json_is_integer(value) ? lazy_json_integer_value(value) : INT64_MIN;
+    if (v < m->min || v > m->max)
+        return aw_fail(err, AW_ERR_INVALID, "%s: must be an integer from %lld to %lld", m->key,
+                       (long long)m->min, (long long)m->max);
+    if (m->kind == MEMBER_INT)
+        *(int *)to = (int)v;
+    else
+        *(int64_t *)to = v;
+    return AW_OK;
+}
+
+static enum aw_err member_read(struct batch_job *b, const char *key, json_t *value,
+                               struct aw_error *err)
+{
+    if (!strcmp(key, "argv"))
+        return texts_read(b, key, value, &b->argv, err);
+    if (!strcmp(key, "env"))
+        return json_is_object(value) ? env_object_read(b, value, err)
+                                     : texts_read(b, key, value, &b->env, err);
+    if (!strcmp(key, "shell"))
+        return shell_read(b, value, err);
+    if (!strcmp(key, "stdin")) {
+        if (!json_is_string(value))
+            return wrong_type(key, "a string", err);
+        b->job.stdin_data = lazy_json_string_value(value);
+        b->job.stdin_len = lazy_json_string_length(value);
+        b->size += b->job.stdin_len;
+        return AW_OK;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        if (!strcmp(key, members[i].key))
+            return member_set(b, &members[i], value, err);
+    return aw_fail(err, AW_ERR_INVALID, "a job has no member '%.80s'", key);
+}
+
+/* What the defaults weigh: the captured environment, above all. */
+static void defaults_weigh(struct batch_job *b)
+{
+    for (char *const *e = b->env ? NULL : b->job.env; e && *e; e++) {
+        b->size += strlen(*e) + 5;
+        b->n_texts++;
+    }
+    b->size += 256;
+    b->n_texts += 2 * 24;
+}
+
+static enum aw_err members_read(struct batch_job *b, struct aw_error *err)
+{
+    for (void *it = lazy_json_object_iter(b->json); it;
+         it = lazy_json_object_iter_next(b->json, it)) {
+        enum aw_err e =
+            member_read(b, lazy_json_object_iter_key(it), lazy_json_object_iter_value(it), err);
+
+        if (e)
+            return e;
+    }
+    if (b->argv)
+        b->job.argv = b->argv;
+    if (b->env)
+        b->job.env = b->env;
+    defaults_weigh(b);
+    return AW_OK;
+}
+
+enum aw_err batch_job_read(const char *line, size_t len, const struct aw_job *defaults,
+                           struct batch_job *ret, struct aw_error *err)
+{
+    struct batch_job b = {.job = *defaults};
+    json_error_t why;
+    enum aw_err e;
+
+    b.json = lazy_json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
+    if (!b.json)
+        return aw_fail(err, AW_ERR_INVALID, "no JSON (column %d: %s)", why.column, why.text);
+    e = json_is_object(b.json) ? members_read(&b, err)
+                               : aw_fail(err, AW_ERR_INVALID, "must be a JSON object");
+    if (e)
+        batch_job_done(&b);
+    else
+        *ret = b;
+    return e;
+}
+
+void batch_job_done(struct batch_job *b)
+{
+    if (b->json)
+        lazy_json_delete(b->json);
+    free(b->argv);
+    free(b->env);
+    free(b->env_texts);
+    *b = (struct batch_job){0};
+}

@@ -1,0 +1,42 @@
+#include <stdio.h>
+
+#include "client/awctl/awctl.h"
+
+static int run(struct awctl *ctl, int argc, char **argv)
+{
+    _cleanup_ids_ struct ids ids = {0};
+    struct aw_statuses *list;
+    struct aw_error err;
+    int code = 0;
+
+    if (ids_parse(argc, argv, &ids, &err))
+        return awctl_fail(&err);
+    code = awctl_prepare(ctl);
+    if (code)
+        return code;
+    if (aw_status(ctl->client, ids.v, ids.n, &list, &err))
+        return awctl_fail(&err);
+    for (size_t i = 0; i < ids.n; i++)
+        if (aw_statuses_at(list, i)->err)
+            code = verdict_code(aw_statuses_at(list, i), false);
+    if (ctl->json)
+        json_statuses(list);
+    else if (ids.n > 1)
+        code = print_table(list) ?: code;
+    else if (!code)
+        print_status(aw_statuses_at(list, 0));
+    if (code && !ctl->json && ids.n == 1)
+        verdict_complain(list);
+    aw_statuses_free(list);
+    return output_code(code);
+}
+
+const struct command command_status = {
+    .name = "status",
+    .usage = "[OPTION...] ID...",
+    .help = "say how futures stand now",
+    .notes = "Exits with 0 when they exist, whatever became of them, and with 4 when one does not.",
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
+};

@@ -1,0 +1,174 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "client/awctl/awctl.h"
+#include "client/awctl/lazy.h"
+#include "client/awctl/utf8.h"
+#include "proto/messages.h"
+
+bool json_ready(void)
+{
+    return lazy_jansson();
+}
+
+/* ---- Values. Out of memory gives NULL, which the next function up passes on. -------------- */
+
+static json_t *text_json(const char *text, size_t len)
+{
+    _cleanup_free_ char *clean = NULL;
+
+    if (utf8_valid(text, len))
+        return lazy_json_stringn_nocheck(text, len);
+    clean = utf8_clean(text, len, &len);
+    return clean ? lazy_json_stringn_nocheck(clean, len) : NULL;
+}
+
+static json_t *bool_json(bool v)
+{
+    return v ? lazy_json_true() : lazy_json_false();
+}
+
+static void put(json_t *obj, const char *key, json_t *value)
+{
+    if (obj)
+        lazy_json_object_set_new_nocheck(obj, key, value ? value : lazy_json_null());
+}
+
+static void put_text(json_t *obj, const char *key, const char *text)
+{
+    put(obj, key, text_json(text, strlen(text)));
+}
+
+/* Text as it is where it is text; other bytes in base64, and null where the text would be. */
+static void put_data(json_t *obj, const char *key, const char *key64, const char *data, size_t len)
+{
+    bool text = utf8_valid(data, len);
+    _cleanup_free_ char *encoded = text ? NULL : base64_encode(data, len);
+
+    put(obj, key, text ? lazy_json_stringn_nocheck(data, len) : lazy_json_null());
+    put(obj, key64,
+        encoded ? lazy_json_stringn_nocheck(encoded, strlen(encoded)) : lazy_json_null());
+}
+
+/* Writes the object on a line of its own and frees it. */
+static void emit(json_t *obj)
+{
+    if (!obj || lazy_json_dumpf(obj, stdout, JSON_COMPACT) != 0)
+        complain("JSON: out of memory");
+    putchar('\n');
+    if (obj)
+        lazy_json_delete(obj);
+}
+
+/* ---- Structs, by the protocol's own lists of fields --------------------------------------- */
+
+#define JSON_U64(obj, from, name)  put(obj, #name, lazy_json_integer((json_int_t)(from)->name));
+#define JSON_I64(obj, from, name)  put(obj, #name, lazy_json_integer((json_int_t)(from)->name));
+#define JSON_BOOL(obj, from, name) put(obj, #name, bool_json((from)->name));
+#define JSON_STR(obj, from, name)  put_text(obj, #name, (from)->name);
+#define JSON_STATE(obj, from, name) \
+    put(obj, #name,                 \
+        (from)->err                 \
+            ? lazy_json_null()      \
+            : text_json(aw_state_name((from)->name), strlen(aw_state_name((from)->name))));
+#define JSON_CLASS(obj, from, name) put_text(obj, #name, aw_class_name((from)->error_class));
+
+#define JSON_FIELD(from, KIND, name, sub, need, min, max, def, text) JSON_##KIND(obj, from, name)
+
+static json_t *status_object(const struct aw_status *s)
+{
+    json_t *obj = lazy_json_object();
+
+    JOB_STATUS_FIELDS(JSON_FIELD, s)
+    put_text(obj, "error", s->err ? aw_err_name(s->err) : "");
+    return obj;
+}
+
+void json_status(const struct aw_status *status)
+{
+    emit(status_object(status));
+}
+
+void json_statuses(const struct aw_statuses *list)
+{
+    size_t n = aw_statuses_count(list);
+
+    for (size_t i = 0; i < n; i++)
+        json_status(aw_statuses_at(list, i));
+}
+
+void json_result(const struct aw_status *status, const char *data, size_t len, uint64_t size)
+{
+    json_t *obj = status_object(status);
+
+    put_data(obj, "stdout", "stdout_base64", data, len);
+    put(obj, "stdout_truncated", bool_json(len < size));
+    emit(obj);
+}
+
+void json_chunk(const char *id, const char *stream, const struct aw_chunk *chunk)
+{
+    json_t *obj = lazy_json_object();
+
+    put_text(obj, "id", id);
+    put_text(obj, "stream", stream);
+    put(obj, "offset", lazy_json_integer((json_int_t)chunk->offset));
+    put_data(obj, "data", "data_base64", chunk->data, chunk->len);
+    put(obj, "eof", bool_json(chunk->eof));
+    emit(obj);
+}
+
+void json_outcomes(const struct aw_outcomes *list)
+{
+    size_t n = aw_outcomes_count(list);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct aw_outcome *o = aw_outcomes_at(list, i);
+        json_t *obj = lazy_json_object();
+
+        ID_RESULT_FIELDS(JSON_FIELD, o)
+        put_text(obj, "error", o->err ? aw_err_name(o->err) : "");
+        emit(obj);
+    }
+}
+
+void json_stats(const struct aw_stats *stats)
+{
+    json_t *obj = lazy_json_object();
+
+    STATS_REP_FIELDS(JSON_FIELD, stats)
+    emit(obj);
+}
+
+void json_hello(const struct aw_hello *hello, const char *address, int64_t rtt_us)
+{
+    json_t *obj = lazy_json_object();
+
+    put_text(obj, "address", address);
+    put(obj, "rtt_us", lazy_json_integer(rtt_us));
+    HELLO_REP_FIELDS(JSON_FIELD, hello)
+    emit(obj);
+}
+
+void json_line(const char *const *specs, size_t n, ...)
+{
+    json_t *obj = lazy_json_object();
+    va_list ap;
+
+    va_start(ap, n);
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(specs[i]);
+        char key[32];
+
+        snprintf(key, sizeof(key), "%.*s", (int)len - 2, specs[i]);
+        if (specs[i][len - 1] == 's')
+            put_text(obj, key, va_arg(ap, const char *));
+        else if (specs[i][len - 1] == 'b')
+            put(obj, key, bool_json(va_arg(ap, int)));
+        else
+            put(obj, key, lazy_json_integer(va_arg(ap, int64_t)));
+    }
+    va_end(ap);
+    emit(obj);
+}

@@ -1,0 +1,79 @@
+#include <signal.h>
+#include <stdio.h>
+
+#include "client/awctl/awctl.h"
+
+/* How a job failed, in words: the class, and code or signal where they say more. */
+static void failure_text(const struct aw_status *s, char *buf, size_t size)
+{
+    const char *message = *s->message ? s->message : NULL;
+    const char *name = s->signal ? sigabbrev_np(s->signal) : NULL;
+
+    if (s->error_class == AW_CLASS_EXIT)
+        snprintf(buf, size, "failed: exit code %d", s->exit_code);
+    else if (s->error_class == AW_CLASS_SIGNAL && name)
+        snprintf(buf, size, "failed: killed by SIG%s", name);
+    else if (s->error_class == AW_CLASS_SIGNAL)
+        snprintf(buf, size, "failed: killed by signal %d", s->signal);
+    else
+        snprintf(buf, size, "failed: %s%s%s%s", aw_class_name(s->error_class), message ? " (" : "",
+                 message ? message : "", message ? ")" : "");
+}
+
+const char *verdict_text(const struct aw_status *s, char buf[VERDICT_TEXT])
+{
+    if (s->err)
+        snprintf(buf, VERDICT_TEXT, "%s: %s", aw_err_name(s->err),
+                 *s->message ? s->message : aw_err_text(s->err));
+    else if (s->state == AW_FAILED)
+        failure_text(s, buf, VERDICT_TEXT);
+    else
+        snprintf(buf, VERDICT_TEXT, "%s", aw_state_name(s->state));
+    return buf;
+}
+
+static int own_code(const struct aw_status *s)
+{
+    if (s->signal)
+        return 128 + s->signal;
+    return s->exit_code > 0 ? s->exit_code : EXIT_JOB_FAILED;
+}
+
+int verdict_code(const struct aw_status *s, bool own)
+{
+    if (s->err)
+        return aw_err_exit_code(s->err);
+    if (s->state == AW_SUCCEEDED)
+        return 0;
+    return own ? own_code(s) : EXIT_JOB_FAILED;
+}
+
+int verdict_all(const struct aw_statuses *list, bool own)
+{
+    size_t n = aw_statuses_count(list);
+    int code = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct aw_status *s = aw_statuses_at(list, i);
+        int c = verdict_code(s, own);
+
+        if (own && c)
+            return c;
+        if (s->err || !code)
+            code = c ? c : code;
+    }
+    return code;
+}
+
+void verdict_complain(const struct aw_statuses *list)
+{
+    size_t n = aw_statuses_count(list);
+    char text[VERDICT_TEXT];
+
+    for (size_t i = 0; i < n; i++) {
+        const struct aw_status *s = aw_statuses_at(list, i);
+
+        if (s->err || s->state != AW_SUCCEEDED)
+            complain("%s %s", s->id, verdict_text(s, text));
+    }
+}
