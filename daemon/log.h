@@ -27,8 +27,7 @@ void log_event(int level, const struct log_field *fields, size_t n_fields, const
     AW_PRINTF(4, 5);
 
 /* log_msg(LOG_INFO, "listening on %s", url); the second form names the job. */
-#define log_msg(level, ...) log_event((level), NULL, 0, __VA_ARGS__)
-#define log_job(level, id, ...)                                                                    \
-    log_event((level), &(struct log_field){"job", (id)}, 1, __VA_ARGS__)
+#define log_msg(level, ...)     log_event((level), NULL, 0, __VA_ARGS__)
+#define log_job(level, id, ...) log_event((level), &(struct log_field){"job", (id)}, 1, __VA_ARGS__)
 
 #endif

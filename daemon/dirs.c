@@ -1,0 +1,158 @@
+#include "daemon/dirs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "proto/limits.h"
+
+/* mkdir -p: what is missing above it is ours alone. */
+static int make_path(const char *path, mode_t mode)
+{
+    char above[AW_MAX_PATH + 1];
+
+    if (mkdir(path, mode) == 0 || errno == EEXIST)
+        return 0;
+    if (errno != ENOENT || strlen(path) >= sizeof(above))
+        return -1;
+    for (size_t i = 1; path[i]; i++) {
+        if (path[i] != '/')
+            continue;
+        memcpy(above, path, i);
+        above[i] = '\0';
+        if (mkdir(above, 0700) < 0 && errno != EEXIST)
+            return -1;
+    }
+    return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+/* Whoever may write there could put his own store, socket or lock in place of ours. */
+static enum aw_err check_ours(const char *path, int fd, struct aw_error *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "cannot look at %s: %m", path);
+    if (st.st_uid != geteuid())
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "%s belongs to uid %u, the daemon runs as uid %u: chown it, or use another",
+                       path, st.st_uid, geteuid());
+    if (st.st_mode & 022)
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "others may write to %s (mode %04o): chmod go-w it, or use another", path,
+                       st.st_mode & 07777);
+    return AW_OK;
+}
+
+static enum aw_err make_dir(const char *path, mode_t mode, struct aw_error *err)
+{
+    _cleanup_close_ int fd = -1;
+
+    if (make_path(path, mode) < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "cannot make the directory %s: %m", path);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "cannot open the directory %s: %m", path);
+    return check_ours(path, fd, err);
+}
+
+static enum aw_err in_use(const char *dir, int fd, struct aw_error *err)
+{
+    char pid[16] = "";
+    ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+
+    pid[strspn(pid, "0123456789")] = '\0';
+    if (n <= 0 || !*pid)
+        return aw_fail(err, AW_ERR_WRONG_STATE, "another awd is using %s", dir);
+    return aw_fail(err, AW_ERR_WRONG_STATE, "another awd (pid %s) is using %s", pid, dir);
+}
+
+static enum aw_err lock_dir(const char *dir, int *ret_fd, struct aw_error *err)
+{
+    char path[AW_MAX_PATH + 16], pid[16];
+    _cleanup_close_ int fd = -1;
+    int len;
+
+    snprintf(path, sizeof(path), "%s/awd.lock", dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "cannot open the lock %s: %m", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? in_use(dir, fd, err)
+                                    : aw_fail(err, AW_ERR_SYSTEM, "cannot lock %s: %m", path);
+    /* Only for the sentence above: on a full disk it is missing, and nothing else is wrong. */
+    len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)len, 0) < 0)
+        errno = 0;
+    *ret_fd = take_fd(fd);
+    return AW_OK;
+}
+
+static enum aw_err make_sub(const char *dir, const char *name, char **ret, struct aw_error *err)
+{
+    if (asprintf(ret, "%s/%s", dir, name) < 0) {
+        *ret = NULL;
+        return aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", dir);
+    }
+    return make_dir(*ret, 0700, err);
+}
+
+/* Then there is one lock, which a second one of ours would find taken. */
+static bool same_dir(const char *a, const char *b)
+{
+    struct stat sa, sb;
+
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+static enum aw_err open_all(const char *state_dir, const char *run_dir, bool system,
+                            struct dirs *dirs, struct aw_error *err)
+{
+    enum aw_err e = make_dir(state_dir, 0700, err);
+
+    if (!e)
+        e = make_dir(run_dir, system ? 0755 : 0700, err);
+    if (!e)
+        e = lock_dir(run_dir, &dirs->run_lock, err);
+    if (!e && !same_dir(state_dir, run_dir))
+        e = lock_dir(state_dir, &dirs->state_lock, err);
+    if (!e)
+        e = make_sub(state_dir, "store", &dirs->store, err);
+    if (!e)
+        e = make_sub(state_dir, "spool", &dirs->spool, err);
+    return e;
+}
+
+enum aw_err dirs_open(const char *state_dir, const char *run_dir, bool system, struct dirs *ret,
+                      struct aw_error *err)
+{
+    struct dirs dirs = {.state_lock = -1, .run_lock = -1};
+    enum aw_err e = open_all(state_dir, run_dir, system, &dirs, err);
+
+    if (e)
+        dirs_close(&dirs);
+    else
+        *ret = dirs;
+    return e;
+}
+
+/* The lock's file stays: to remove it would let two others lock two files of that name. */
+static void unlock(int *fd)
+{
+    if (*fd < 0)
+        return;
+    if (ftruncate(*fd, 0) < 0)
+        errno = 0;
+    close(take_fd(*fd));
+}
+
+void dirs_close(struct dirs *dirs)
+{
+    free(take_ptr(dirs->store));
+    free(take_ptr(dirs->spool));
+    unlock(&dirs->state_lock);
+    unlock(&dirs->run_lock);
+}

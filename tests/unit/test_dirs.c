@@ -1,0 +1,193 @@
+#include "daemon/dirs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "tests/unit/unit.h"
+
+static char top[64], state[100], run[100];
+static struct aw_error error;
+
+static void setup(void)
+{
+    snprintf(top, sizeof(top), "/tmp/awd-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(top));
+    snprintf(state, sizeof(state), "%s/a/b/state", top);
+    snprintf(run, sizeof(run), "%s/run", top);
+    error = (struct aw_error){0};
+}
+
+static void teardown(void)
+{
+    char command[100];
+
+    snprintf(command, sizeof(command), "rm -rf '%s'", top);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static unsigned mode_of(const char *path)
+{
+    struct stat st;
+
+    ck_assert_int_eq(stat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+static void ck_error_has(const char *part)
+{
+    ck_assert_msg(strstr(error.text, part) != NULL, "'%s' lacks '%s'", error.text, part);
+}
+
+START_TEST(what_is_missing_is_made_and_private)
+{
+    struct dirs dirs;
+
+    umask(0);
+    ck_assert_msg(!dirs_open(state, run, false, &dirs, &error), "%s", error.text);
+    ck_assert_uint_eq(mode_of(state), 0700);
+    ck_assert_uint_eq(mode_of(run), 0700);
+    ck_assert_uint_eq(mode_of(dirs.store), 0700);
+    ck_assert_uint_eq(mode_of(dirs.spool), 0700);
+    ck_assert_str_eq(dirs.store + strlen(state), "/store");
+    ck_assert_str_eq(dirs.spool + strlen(state), "/spool");
+    dirs_close(&dirs);
+}
+END_TEST
+
+START_TEST(others_reach_into_the_systems_run_dir)
+{
+    struct dirs dirs;
+
+    umask(022);
+    ck_assert_int_eq(dirs_open(state, run, true, &dirs, &error), AW_OK);
+    ck_assert_uint_eq(mode_of(run), 0755);
+    ck_assert_uint_eq(mode_of(state), 0700);
+    dirs_close(&dirs);
+}
+END_TEST
+
+/* In a process of its own, as a second daemon would be. Its sentence, or "". */
+static const char *second_daemon(const char *state_dir, const char *run_dir)
+{
+    static char text[AW_ERROR_TEXT];
+    int fds[2];
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0) {
+        struct aw_error why = {.text = ""};
+        struct dirs dirs;
+
+        if (dirs_open(state_dir, run_dir, false, &dirs, &why) == AW_OK)
+            dirs_close(&dirs);
+        _exit(write(fds[1], why.text, sizeof(why.text)) < 0);
+    }
+    ck_assert_int_eq(read(fds[0], text, sizeof(text)), sizeof(text));
+    waitpid(pid, NULL, 0);
+    close(fds[0]);
+    close(fds[1]);
+    return text;
+}
+
+START_TEST(a_second_daemon_is_refused_and_told_by_whom)
+{
+    char want[64], other[100];
+    struct dirs dirs;
+
+    snprintf(other, sizeof(other), "%s/other", top);
+    snprintf(want, sizeof(want), "another awd (pid %d)", (int)getpid());
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_OK);
+    ck_assert_ptr_nonnull(strstr(second_daemon(state, run), want));
+    ck_assert_ptr_nonnull(strstr(second_daemon(state, other), want)); /* the store is ours alone */
+    ck_assert_ptr_nonnull(strstr(second_daemon(other, run), want));
+    ck_assert_str_eq(second_daemon(other, other), "");
+    ck_assert_ptr_nonnull(strstr(second_daemon(state, run), want)); /* still */
+    dirs_close(&dirs);
+    ck_assert_str_eq(second_daemon(state, run), "");
+}
+END_TEST
+
+START_TEST(a_lock_goes_with_its_process)
+{
+    struct dirs dirs;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(dirs_open(state, run, false, &dirs, NULL) != AW_OK);
+    waitpid(pid, NULL, 0);
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_OK);
+    dirs_close(&dirs);
+}
+END_TEST
+
+START_TEST(one_directory_for_both_is_locked_once)
+{
+    char alias[100];
+    struct dirs dirs;
+
+    ck_assert_int_eq(dirs_open(run, run, false, &dirs, &error), AW_OK);
+    ck_assert_str_ne(second_daemon(run, run), "");
+    dirs_close(&dirs);
+    snprintf(alias, sizeof(alias), "%s/alias", top);
+    ck_assert_int_eq(symlink(run, alias), 0);
+    ck_assert_msg(!dirs_open(alias, run, false, &dirs, &error), "%s", error.text);
+    dirs_close(&dirs);
+}
+END_TEST
+
+START_TEST(a_directory_to_which_others_write_is_refused)
+{
+    struct dirs dirs;
+
+    ck_assert_int_eq(mkdir(run, 0700), 0);
+    ck_assert_int_eq(chmod(run, 0770), 0);
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_ERR_NOT_PERMITTED);
+    ck_error_has(run);
+    ck_error_has("0770");
+}
+END_TEST
+
+START_TEST(a_directory_of_somebody_else_is_refused)
+{
+    struct dirs dirs;
+
+    if (geteuid() != 0)
+        return; /* nobody else's directory can be made */
+    ck_assert_int_eq(mkdir(run, 0700), 0);
+    ck_assert_int_eq(chown(run, 65534, 65534), 0);
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_ERR_NOT_PERMITTED);
+    ck_error_has("uid 65534");
+}
+END_TEST
+
+START_TEST(a_file_in_the_way_is_named)
+{
+    struct dirs dirs;
+
+    close(open(run, O_CREAT | O_WRONLY, 0600));
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_ERR_SYSTEM);
+    ck_error_has(run);
+    ck_error_has("Not a directory");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("dirs");
+    TCase *tc = tcase_create("dirs");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, what_is_missing_is_made_and_private);
+    tcase_add_test(tc, others_reach_into_the_systems_run_dir);
+    tcase_add_test(tc, a_second_daemon_is_refused_and_told_by_whom);
+    tcase_add_test(tc, a_lock_goes_with_its_process);
+    tcase_add_test(tc, one_directory_for_both_is_locked_once);
+    tcase_add_test(tc, a_directory_to_which_others_write_is_refused);
+    tcase_add_test(tc, a_directory_of_somebody_else_is_refused);
+    tcase_add_test(tc, a_file_in_the_way_is_named);
+    suite_add_tcase(suite, tc);
+    return unit_run(suite);
+}
