@@ -45,6 +45,10 @@ AW_MUSTCHECK enum aw_err endpoint_new(struct event_base *base, const struct endp
                                       endpoint_call_fn on_call, endpoint_gone_fn on_gone, void *arg,
                                       struct endpoint **ret, struct aw_error *err);
 
+/* Says what endpoint_listen() would say to the URL as such; AW_ERR_INVALID. */
+AW_MUSTCHECK enum aw_err endpoint_check_url(const struct endpoint_config *config, const char *url,
+                                            struct aw_error *err);
+
 /*
  * Listens on one more URL: ipc:///path, tls+tcp://host:port, tcp://127.0.0.1:port.
  * AW_ERR_INVALID says why another one is refused and what would be right.

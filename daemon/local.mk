@@ -1,8 +1,33 @@
-# The daemon: libengine decides and remembers, libdaemon is everything else, awd is main().
+# The daemon: libedge is where it meets the world, libengine decides and remembers, libworkers runs
+# jobs, libdaemon is everything else, awd is main().
 
-noinst_LTLIBRARIES += daemon/engine/libengine.la daemon/libdaemon.la
+noinst_LTLIBRARIES += daemon/libedge.la daemon/engine/libengine.la daemon/workers/libworkers.la \
+	daemon/libdaemon.la
 sbin_PROGRAMS += daemon/awd
 dist_man_MANS += daemon/awd.8 daemon/awd.conf.5
+
+# The endpoint, the configuration, the log, systemd, directories, other threads.
+daemon_libedge_la_SOURCES = \
+	daemon/config.c daemon/config.h \
+	daemon/config_file.c \
+	daemon/config_paths.c \
+	daemon/config_value.c daemon/config_value.h \
+	daemon/dirs.c daemon/dirs.h \
+	daemon/endpoint.c daemon/endpoint.h \
+	daemon/inbox.c daemon/inbox.h \
+	daemon/log.c daemon/log.h \
+	daemon/notify.c daemon/notify.h \
+	daemon/offload.c daemon/offload.h \
+	daemon/watchdog.c daemon/watchdog.h \
+	daemon/transports/ipc.c \
+	daemon/transports/listener.c daemon/transports/listener.h \
+	daemon/transports/net.c \
+	daemon/transports/transport.h
+daemon_libedge_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(INIH_CFLAGS) \
+	$(SYSTEMD_CFLAGS)
+daemon_libedge_la_LIBTOOLFLAGS = $(STATIC_ONLY)
+daemon_libedge_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(NNG_LIBS) $(INIH_LIBS) \
+	$(SYSTEMD_LIBS) -lpthread
 
 daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/engine.h \
@@ -11,6 +36,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/outcome.h \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
 	daemon/engine/embedded/embedded_calls.c \
+	daemon/engine/embedded/embedded_cancel.c \
 	daemon/engine/embedded/embedded_private.h \
 	daemon/engine/embedded/embedded_reads.c \
 	daemon/engine/embedded/embedded_remove.c \
@@ -28,12 +54,19 @@ daemon_engine_libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE
 daemon_engine_libengine_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_engine_libengine_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 
+daemon_workers_libworkers_la_SOURCES = \
+	daemon/workers/exec.c daemon/workers/exec.h \
+	daemon/workers/noop.c \
+	daemon/workers/runner_link.c daemon/workers/runner_link.h \
+	daemon/workers/runner_start.c daemon/workers/runner_start.h \
+	daemon/workers/sleep.c \
+	daemon/workers/worker.h
+daemon_workers_libworkers_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+daemon_workers_libworkers_la_LIBTOOLFLAGS = $(STATIC_ONLY)
+daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS)
+
 daemon_libdaemon_la_SOURCES = \
-	daemon/config.c daemon/config.h \
 	daemon/dispatch.c daemon/dispatch.h \
-	daemon/endpoint.c daemon/endpoint.h \
-	daemon/log.c daemon/log.h \
-	daemon/notify.c daemon/notify.h \
 	daemon/running.c daemon/running.h \
 	daemon/server.c daemon/server.h \
 	daemon/spool.c daemon/spool.h \
@@ -57,16 +90,11 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/ops/submit.c \
 	daemon/ops/submit_jobs.c daemon/ops/submit_jobs.h \
 	daemon/ops/view.c daemon/ops/view.h \
-	daemon/ops/wait.c \
-	daemon/workers/exec.c \
-	daemon/workers/noop.c \
-	daemon/workers/sleep.c \
-	daemon/workers/worker.h
-daemon_libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(INIH_CFLAGS) \
-	$(SYSTEMD_CFLAGS)
+	daemon/ops/wait.c
+daemon_libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 daemon_libdaemon_la_LIBTOOLFLAGS = $(STATIC_ONLY)
-daemon_libdaemon_la_LIBADD = daemon/engine/libengine.la proto/libproto.la \
-	$(LIBEVENT_LIBS) $(NNG_LIBS) $(INIH_LIBS) $(SYSTEMD_LIBS) -lpthread
+daemon_libdaemon_la_LIBADD = daemon/engine/libengine.la daemon/workers/libworkers.la \
+	daemon/libedge.la proto/libproto.la $(LIBEVENT_LIBS) -lpthread
 
 # sendmsg.c replaces a function of the C library for the whole program: never put it in a library.
 daemon_awd_SOURCES = daemon/main.c daemon/sendmsg.c

@@ -12,23 +12,36 @@ TEST_LOG_DRIVER = $(LOG_DRIVER)
 
 UNIT_TESTS = \
 	tests/unit/test_awctl_args \
+	tests/unit/test_awctl_commands \
 	tests/unit/test_base \
 	tests/unit/test_client \
 	tests/unit/test_client_connection \
+	tests/unit/test_client_doc \
+	tests/unit/test_client_tcp \
 	tests/unit/test_codec \
+	tests/unit/test_config \
+	tests/unit/test_dirs \
+	tests/unit/test_endpoint \
+	tests/unit/test_endpoint_listen \
 	tests/unit/test_future_id \
 	tests/unit/test_lifecycle \
+	tests/unit/test_log \
 	tests/unit/test_messages \
+	tests/unit/test_notify \
+	tests/unit/test_offload \
 	tests/unit/test_protocol_doc \
 	tests/unit/test_sp \
 	tests/unit/test_text \
-	tests/unit/test_validator
+	tests/unit/test_validator \
+	tests/unit/test_watchdog \
+	tests/unit/test_worker_exec
 
 BASE_TEST = proto/libbase.la $(CHECK_LIBS)
 PROTO_TEST = proto/libproto.la $(CHECK_LIBS)
 ENGINE_TEST = daemon/engine/libengine.la proto/libproto.la $(CHECK_LIBS)
 DAEMON_TEST = daemon/libdaemon.la daemon/engine/libengine.la proto/libproto.la $(CHECK_LIBS)
 RUNNER_TEST = daemon/runner/librunner.la proto/libbase.la $(CHECK_LIBS)
+WORKER_TEST = daemon/workers/libworkers.la proto/libbase.la $(LIBEVENT_LIBS) $(SYSTEMD_LIBS) $(CHECK_LIBS)
 
 tests_unit_test_base_LDADD = $(BASE_TEST)
 tests_unit_test_codec_LDADD = $(PROTO_TEST)
@@ -55,6 +68,47 @@ tests_unit_test_client_connection_LDADD = $(CLIENT_TEST)
 tests_unit_test_awctl_args_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_awctl_args_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
+tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(FAKE_DAEMON)
+tests_unit_test_awctl_commands_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
+tests_unit_test_awctl_commands_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_awctl_commands_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
+tests_unit_test_client_doc_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
+tests_unit_test_client_doc_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_doc_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
+tests_unit_test_client_tcp_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS) $(NNG_CFLAGS) \
+	-DAW_MODULE_BUILT='"$(abs_top_builddir)/client/.libs"'
+tests_unit_test_client_tcp_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_tcp_LDADD = $(CLIENT_TEST) $(NNG_LIBS)
+EXTRA_tests_unit_test_client_tcp_DEPENDENCIES = client/libaw-nng.la
+
+# The daemon's edges. Those that listen have sendmsg.c, as the daemon itself has.
+EDGE_TEST = daemon/libedge.la $(CHECK_LIBS)
+EDGE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS)
+ENDPOINT_TEST = tests/unit/sp_client.h daemon/sendmsg.c
+tests_unit_test_config_LDADD = $(EDGE_TEST)
+tests_unit_test_dirs_LDADD = $(EDGE_TEST)
+tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c $(ENDPOINT_TEST)
+tests_unit_test_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_endpoint_LDADD = $(EDGE_TEST)
+tests_unit_test_endpoint_listen_SOURCES = tests/unit/test_endpoint_listen.c $(ENDPOINT_TEST)
+tests_unit_test_endpoint_listen_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_endpoint_listen_LDADD = $(EDGE_TEST)
+tests_unit_test_log_LDADD = $(EDGE_TEST)
+tests_unit_test_notify_LDADD = $(EDGE_TEST)
+tests_unit_test_offload_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_offload_LDADD = $(EDGE_TEST)
+tests_unit_test_watchdog_SOURCES = tests/unit/test_watchdog.c $(ENDPOINT_TEST)
+tests_unit_test_watchdog_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_watchdog_LDADD = $(EDGE_TEST)
+
+# The exec worker with a real runner.
+EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h daemon/log.c daemon/spool.c
+EXEC_RIG_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS) \
+	-DAW_RUNNER_BUILT='"$(abs_top_builddir)/daemon/runner/aw-runner"'
+tests_unit_test_worker_exec_SOURCES = tests/unit/test_worker_exec.c $(EXEC_RIG)
+tests_unit_test_worker_exec_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
+tests_unit_test_worker_exec_LDADD = $(WORKER_TEST)
+EXTRA_tests_unit_test_worker_exec_DEPENDENCIES = daemon/runner/aw-runner
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
