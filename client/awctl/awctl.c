@@ -51,6 +51,8 @@ static const char *advice(const struct aw_error *err)
         return strstr(err->text, "no daemon at")
                    ? "; is it running? try: systemctl start awd, or awd --dir DIR"
                    : NULL;
+    case AW_ERR_NOT_PERMITTED:
+        return strstr(err->text, "certificate") ? "; --tls-ca and --tls-cert name them" : NULL;
     case AW_ERR_FOREIGN_ID:
         return "; look at the part before the dash, or use --socket for another daemon";
     case AW_ERR_DRAINING:

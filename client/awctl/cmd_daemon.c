@@ -27,9 +27,9 @@ static int run_ping(struct awctl *ctl, int argc, char **argv)
     if (ctl->json)
         json_hello(hello, address, start);
     else
-        printf("%s (pid %d, store %s) at %s answered in %" PRId64 ".%" PRId64 " ms\n",
+        printf("%s (pid %d, store %s) at %s answered in %" PRId64 ".%02" PRId64 " ms\n",
                hello->daemon, (int)hello->pid, hello->tag, address, start / 1000,
-               start % 1000 / 100);
+               start % 1000 / 10);
     aw_hello_free(hello);
     return output_code(0);
 }

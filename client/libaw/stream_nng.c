@@ -42,6 +42,11 @@ struct tcp_stream {
 /* STREAM_MODULE_SYMBOL, the only one that the module exports. */
 extern const struct stream_ops aw_stream_module_1 __attribute__((visibility("default")));
 
+static bool is_tls(const struct tcp_stream *s)
+{
+    return !strncmp(s->address, "tls+", 4);
+}
+
 static enum aw_err tcp_failed(const struct tcp_stream *s, int rv, struct aw_error *err)
 {
     switch (rv) {
@@ -49,16 +54,19 @@ static enum aw_err tcp_failed(const struct tcp_stream *s, int rv, struct aw_erro
         return aw_fail(err, AW_ERR_NO_MEMORY, "%.120s: out of memory", s->address);
     case NNG_EPEERAUTH:
     case NNG_ECRYPTO:
-        return aw_fail(
-            err, AW_ERR_NOT_PERMITTED,
-            "%.120s: the certificates do not fit (%s); --tls-ca and --tls-cert name them",
-            s->address, nng_strerror(rv));
+        return aw_fail(err, AW_ERR_NOT_PERMITTED, "%.120s: the certificates do not fit (%s)",
+                       s->address, nng_strerror(rv));
     case NNG_EADDRINVAL:
     case NNG_EINVAL:
     case NNG_ENOENT:
         return aw_fail(err, AW_ERR_USAGE, "%.120s: %s", s->address, nng_strerror(rv));
     case NNG_ENOTSUP:
         return aw_fail(err, AW_ERR_USAGE, "%.120s: nng was built without TLS", s->address);
+    case NNG_ECLOSED:
+    case NNG_ECONNSHUT:
+    case NNG_ECONNRESET:
+        return aw_fail(err, AW_ERR_UNREACHABLE, "%.120s closed the connection%s", s->address,
+                       is_tls(s) ? " (does it accept our certificate?)" : "");
     default:
         return aw_fail(err, AW_ERR_UNREACHABLE, "no daemon at %.120s (%s)", s->address,
                        nng_strerror(rv));
@@ -147,20 +155,35 @@ static void on_sent(void *arg)
 
 /* ---- On the caller's thread ------------------------------------------------------------------ */
 
-static int tls_set_up(struct tcp_stream *s, const struct stream_config *config)
+static enum aw_err file_set(struct tcp_stream *s, const char *option, const char *what,
+                            const char *file, struct aw_error *err)
 {
+    int rv = file ? nng_stream_dialer_set_string(s->dialer, option, file) : 0;
+
+    if (rv == 0)
+        return AW_OK;
+    return aw_fail(err, AW_ERR_USAGE, "%s %.150s cannot be read, or is not PEM (%s)", what, file,
+                   nng_strerror(rv));
+}
+
+static enum aw_err tls_set_up(struct tcp_stream *s, const struct stream_config *config,
+                              struct aw_error *err)
+{
+    enum aw_err e;
     int rv =
         nng_stream_dialer_set_int(s->dialer, NNG_OPT_TLS_AUTH_MODE, NNG_TLS_AUTH_MODE_REQUIRED);
 
-    if (!rv && config->tls_ca_file)
-        rv = nng_stream_dialer_set_string(s->dialer, NNG_OPT_TLS_CA_FILE, config->tls_ca_file);
-    if (!rv && config->tls_cert_key_file)
-        rv = nng_stream_dialer_set_string(s->dialer, NNG_OPT_TLS_CERT_KEY_FILE,
-                                          config->tls_cert_key_file);
-    return rv;
+    if (rv)
+        return tcp_failed(s, rv, err);
+    e = file_set(s, NNG_OPT_TLS_CA_FILE, "CA file", config->tls_ca_file, err);
+    if (!e)
+        e = file_set(s, NNG_OPT_TLS_CERT_KEY_FILE, "certificate file", config->tls_cert_key_file,
+                     err);
+    return e;
 }
 
-static int dialer_set_up(struct tcp_stream *s, const struct stream_config *config)
+static enum aw_err dialer_set_up(struct tcp_stream *s, const struct stream_config *config,
+                                 struct aw_error *err)
 {
     int rv = nng_stream_dialer_alloc(&s->dialer, s->address);
 
@@ -170,13 +193,11 @@ static int dialer_set_up(struct tcp_stream *s, const struct stream_config *confi
         rv = nng_aio_alloc(&s->recv_aio, on_received, s);
     if (!rv)
         rv = nng_aio_alloc(&s->send_aio, on_sent, s);
-    if (!rv && !strncmp(s->address, "tls+", 4))
-        rv = tls_set_up(s, config);
     if (!rv)
         rv = nng_stream_dialer_set_bool(s->dialer, NNG_OPT_TCP_KEEPALIVE, true);
-    if (rv == NNG_ENOTSUP && strncmp(s->address, "tls+", 4) != 0)
-        rv = 0;
-    return rv;
+    if (rv)
+        return tcp_failed(s, rv, err);
+    return is_tls(s) ? tls_set_up(s, config, err) : AW_OK;
 }
 
 static void tcp_close(struct stream *base)
@@ -235,7 +256,7 @@ static enum aw_err tcp_open(const struct stream_config *config, struct stream **
 {
     struct tcp_stream *s;
     sigset_t all, before;
-    int rv;
+    enum aw_err e;
 
     if (forked())
         return aw_fail(err, AW_ERR_USAGE,
@@ -248,11 +269,9 @@ static enum aw_err tcp_open(const struct stream_config *config, struct stream **
     /* The first call starts nng's threads, which must not take the program's signals. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    rv = dialer_set_up(s, config);
+    e = dialer_set_up(s, config, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rv) {
-        enum aw_err e = tcp_failed(s, rv, err);
-
+    if (e) {
         tcp_close(&s->base);
         return e;
     }

@@ -668,7 +668,9 @@ START_TEST(many_threads_share_one_client_and_one_connection)
         ck_assert_ptr_null(failed);
     }
     ck_assert_uint_eq(store.n_jobs, N_THREADS * N_EACH);
+    fake_await_requests(fake, 2 * N_THREADS * N_EACH);
     ck_assert_uint_eq(fake_requests(fake), 2 * N_THREADS * N_EACH);
+    fake_await_connections(fake, 1);
     aw_client_close(load.client);
     fake_stop(fake);
 }
