@@ -303,6 +303,7 @@ static void claimed(void *arg, const struct aw_error *err, const struct claimed 
     }
     if (r->quiet) {
         release_all(r, claims, n);
+        server_drained(r->srv);
         return;
     }
     begin_all(r, claims, n, false);
@@ -463,7 +464,7 @@ static bool workers_make(struct running *r)
     struct exec_config exec = {
         .socket_path = config->runner_socket,
         .runner_path = config->runner_path,
-        .spool_dir = config->spool_dir,
+        .spool_dir = r->srv->spool_path,
     };
 
     r->workers[WORKER_EXEC] = worker_exec_new(r->srv->base, &exec, &host, r);
@@ -479,7 +480,7 @@ enum aw_err running_new(struct server *srv, struct running **ret, struct aw_erro
     if (!r)
         return aw_fail(err, AW_ERR_NO_MEMORY, "running: out of memory");
     r->srv = srv;
-    r->slots = config_slots(srv->config);
+    r->slots = (unsigned)srv->config->slots;
     r->kick = event_new(srv->base, -1, 0, on_kick, r);
     if (!r->kick || !numtable_init(&r->by_number) || !numtable_init(&r->by_claim) ||
         !workers_make(r)) {

@@ -1,7 +1,10 @@
 #include "daemon/server.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include <event2/event.h>
 
@@ -94,14 +97,19 @@ static struct embedded_config engine_config(const struct config *config, const c
         .path = path,
         .max_queued = (uint64_t)config->max_queued,
         .max_kept = (uint64_t)config->max_kept,
-        .retention_ms = config->retention,
+        .retention_ms = config->retention_ms,
     };
 }
 
 static enum aw_err engine_start(struct server *srv, struct aw_error *err)
 {
-    struct embedded_config config = engine_config(srv->config, srv->config->store_path);
+    char path[PATH_MAX];
+    struct embedded_config config = engine_config(srv->config, path);
 
+    snprintf(path, sizeof(path), "%s/store", srv->config->state_dir);
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return aw_fail(err, AW_ERR_STORE, "store %s: %s", path, strerror(errno));
+    snprintf(path, sizeof(path), "%s/store/awd.db", srv->config->state_dir);
     return embedded_open(srv->base, &config, &events, srv, &srv->engine, err);
 }
 
@@ -140,8 +148,13 @@ static enum aw_err listen_all(struct server *srv, struct aw_error *err)
 
 static enum aw_err parts_make(struct server *srv, struct aw_error *err)
 {
-    enum aw_err e = spool_open(srv->config->spool_dir, &srv->spool, err);
+    enum aw_err e;
 
+    if (asprintf(&srv->spool_path, "%s/spool", srv->config->state_dir) < 0) {
+        srv->spool_path = NULL;
+        return aw_fail(err, AW_ERR_NO_MEMORY, "server: out of memory");
+    }
+    e = spool_open(srv->spool_path, &srv->spool, err);
     if (!e)
         e = offload_new(srv->base, &srv->offload, err);
     srv->watches = watches_new();
@@ -234,6 +247,7 @@ void server_free(struct server *srv)
         endpoint_free(srv->endpoint);
     watches_free(srv->watches);
     spool_close(&srv->spool);
+    free(srv->spool_path);
     codec_buf_done(&srv->out);
     free(srv);
 }
@@ -245,7 +259,7 @@ void server_reconfigure(struct server *srv)
     struct embedded_config config = engine_config(srv->config, NULL);
 
     embedded_configure(srv->engine, &config);
-    running_set_slots(srv->running, config_slots(srv->config));
+    running_set_slots(srv->running, (unsigned)srv->config->slots);
 }
 
 void server_status_line(struct server *srv, char *buf, size_t size)

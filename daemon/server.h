@@ -40,6 +40,7 @@ struct server {
     struct watches *watches;
     struct offload *offload;
     struct spool spool;
+    char *spool_path;
     struct codec_buf out;          /* where answers are written before they are sent */
     TAILQ_HEAD(, exchange) parked; /* requests that wait for something */
     int64_t started_us;
