@@ -11,6 +11,20 @@
 /* A transaction takes no more than this, so that the first of a flood is not kept waiting. */
 #define GROUP_MAX 4096
 
+static struct store_live live_read(sqlite3_stmt *s)
+{
+    return (struct store_live){
+        .number = (uint64_t)sqlite3_column_int64(s, 0),
+        .state = sqlite3_column_int(s, 1),
+        .priority = sqlite3_column_int(s, 2),
+        .flags = (unsigned)sqlite3_column_int(s, 3),
+        .attempt = (uint64_t)sqlite3_column_int64(s, 4),
+        .claim = (uint64_t)sqlite3_column_int64(s, 5),
+        .due_us = sqlite3_column_int64(s, 6),
+        .deadline_us = sqlite3_column_int64(s, 7),
+    };
+}
+
 static enum aw_err load_live(struct store *st,
                              enum aw_err (*each)(void *arg, const struct store_live *), void *arg,
                              struct aw_error *err)
@@ -23,26 +37,34 @@ static enum aw_err load_live(struct store *st,
                            "SELECT number, state, priority, flags, attempt, claim, due_us,"
                            " deadline_us FROM job WHERE state < 4 ORDER BY number",
                            -1, &s, NULL) != SQLITE_OK)
-        return store_fail(st, err, "reading the queue");
+        return store_fail(st, err, "reading the jobs");
     while (!e && (rc = sqlite3_step(s)) != SQLITE_DONE) {
-        struct store_live live = {
-            .number = (uint64_t)sqlite3_column_int64(s, 0),
-            .state = sqlite3_column_int(s, 1),
-            .priority = sqlite3_column_int(s, 2),
-            .flags = (unsigned)sqlite3_column_int(s, 3),
-            .attempt = (uint64_t)sqlite3_column_int64(s, 4),
-            .claim = (uint64_t)sqlite3_column_int64(s, 5),
-            .due_us = sqlite3_column_int64(s, 6),
-            .deadline_us = sqlite3_column_int64(s, 7),
-        };
+        struct store_live live;
 
-        if (rc != SQLITE_ROW)
-            e = store_fail(st, err, "reading the queue");
-        else if (each(arg, &live))
-            e = aw_fail(err, AW_ERR_NO_MEMORY, "reading the queue: out of memory");
+        if (rc != SQLITE_ROW) {
+            e = store_fail(st, err, "reading the jobs");
+            break;
+        }
+        live = live_read(s);
+        if (each(arg, &live))
+            e = aw_fail(err, AW_ERR_NO_MEMORY, "reading the jobs: out of memory");
     }
     sqlite3_finalize(s);
     return e;
+}
+
+/* The database opened, read, and made ours; on failure it is as it was. */
+static enum aw_err load(struct store *st, enum aw_err (*each)(void *arg, const struct store_live *),
+                        void *arg, struct store_info *ret_info, struct aw_error *err)
+{
+    struct aw_error why = {0};
+    enum aw_err e = store_db_open(st, ret_info, &why);
+
+    if (!e)
+        e = load_live(st, each, arg, &why);
+    if (!e)
+        e = store_db_take(st, &why);
+    return e ? aw_fail(err, e, "store %.120s: %.120s", st->path, why.text) : AW_OK;
 }
 
 /* ---- Transactions (the store's thread) ----------------------------------------------------- */
@@ -67,6 +89,19 @@ static bool fails_group(enum aw_err e)
     return leaves_doubt(e) || e == AW_ERR_DISK_FULL || e == AW_ERR_NO_MEMORY;
 }
 
+/*
+ * Whether an operation that failed can be left out: it changed nothing, and the transaction is
+ * still there. A damaged page that only a reader met is that reader's, too.
+ */
+static bool is_own_affair(const struct store *st, const struct store_op *op, int64_t changes,
+                          bool in_transaction)
+{
+    if (in_transaction && sqlite3_get_autocommit(st->db))
+        return false;
+    return sqlite3_total_changes64(st->db) == changes &&
+           (!op->writes || !fails_group(op->error.code));
+}
+
 /* Runs the operations and commits. On failure everything is rolled back and the code returned. */
 static enum aw_err transaction(struct store *st, struct store_op *first, const struct store_op *end,
                                struct aw_error *err)
@@ -81,13 +116,11 @@ static enum aw_err transaction(struct store *st, struct store_op *first, const s
         int64_t changes = sqlite3_total_changes64(st->db);
 
         op->error.code = op->run(op, st, &op->error);
-        /* One that failed before it changed anything: its error is its own affair. */
-        if (op->error.code &&
-            (sqlite3_total_changes64(st->db) != changes || fails_group(op->error.code))) {
-            e = op->error.code;
-            if (err)
-                *err = op->error;
-        }
+        if (!op->error.code || is_own_affair(st, op, changes, writes))
+            continue;
+        e = op->error.code;
+        if (err)
+            *err = op->error;
     }
     if (!e && writes)
         e = store_exec(st, SQL_COMMIT, err);
@@ -145,9 +178,9 @@ static bool group_writes(const struct store_queue *group)
 {
     const struct store_op *op;
 
-    STAILQ_FOREACH(op, group, next)
-    if (op->writes)
-        return true;
+    STAILQ_FOREACH (op, group, next)
+        if (op->writes)
+            return true;
     return false;
 }
 
@@ -335,9 +368,7 @@ enum aw_err store_open(const char *path, struct event_base *base,
     pthread_cond_init(&st->wake, NULL);
     STAILQ_INIT(&st->todo);
     STAILQ_INIT(&st->finished);
-    e = store_db_open(st, path, ret_info, err);
-    if (!e)
-        e = load_live(st, each_live, arg, err);
+    e = load(st, each_live, arg, ret_info, err);
     if (!e)
         e = thread_start(st, base, err);
     if (e) {
@@ -358,5 +389,14 @@ void store_close(struct store *st)
     pthread_cond_signal(&st->wake);
     pthread_join(st->thread, NULL);
     deliver(st);
+    /* A done() may have pushed more. The thread is gone, so that is done here. */
+    while (!STAILQ_EMPTY(&st->todo)) {
+        struct store_queue group;
+
+        take_group(st, &group);
+        run_group(st, &group);
+        STAILQ_CONCAT(&st->finished, &group);
+        deliver(st);
+    }
     store_free(st);
 }

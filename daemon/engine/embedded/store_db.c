@@ -9,18 +9,27 @@
 
 #include "proto/future_id.h"
 
+/* While it is opened the sentence gets the path in front, later this. */
+static const char *subject(const struct store *st)
+{
+    return st->ready ? "store: " : "";
+}
+
 enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what)
 {
     int rc = sqlite3_errcode(st->db);
     int sys = sqlite3_system_errno(st->db);
+    const char *text = sqlite3_errmsg(st->db), *who = subject(st);
 
     if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT)))
-        return aw_fail(err, AW_ERR_DISK_FULL, "store: %s: no room on the disk", what);
+        return aw_fail(err, AW_ERR_DISK_FULL, "%s%s: no room on the disk", who, what);
     if (rc == SQLITE_CONSTRAINT || rc == SQLITE_MISUSE || rc == SQLITE_RANGE)
-        return aw_fail(err, AW_ERR_INTERNAL, "store: %s: %s", what, sqlite3_errmsg(st->db));
+        return aw_fail(err, AW_ERR_INTERNAL, "%s%s: %s", who, what, text);
     if (rc == SQLITE_NOMEM)
-        return aw_fail(err, AW_ERR_NO_MEMORY, "store: %s: out of memory", what);
-    return aw_fail(err, AW_ERR_STORE, "store: %s: %s", what, sqlite3_errmsg(st->db));
+        return aw_fail(err, AW_ERR_NO_MEMORY, "%s%s: out of memory", who, what);
+    if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
+        return aw_fail(err, AW_ERR_STORE, "%s%s: damaged: %s", who, what, text);
+    return aw_fail(err, AW_ERR_STORE, "%s%s: %s", who, what, text);
 }
 
 enum aw_err store_exec(struct store *st, enum store_sql which, struct aw_error *err)
@@ -41,56 +50,105 @@ enum aw_err store_raise_high(struct store *st, uint64_t number, struct aw_error 
 
     if (number <= st->high)
         return AW_OK;
-    sqlite3_bind_text(st->sql[SQL_META_SET], 1, "high", -1, SQLITE_STATIC);
-    sqlite3_bind_int64(st->sql[SQL_META_SET], 2, (int64_t)number);
-    e = store_exec(st, SQL_META_SET, err);
+    sqlite3_bind_int64(st->sql[SQL_RAISE_HIGH], 1, (int64_t)number);
+    e = store_exec(st, SQL_RAISE_HIGH, err);
     if (!e)
         st->high = number;
     return e;
 }
 
+/* What header_check() reads: the file's header, and the beginning of the first page's tree. */
+#define HEADER_SIZE 108
+
+static uint32_t header_u32(const uint8_t *h, size_t at)
+{
+    return (uint32_t)h[at] << 24 | (uint32_t)h[at + 1] << 16 | (uint32_t)h[at + 2] << 8 | h[at + 3];
+}
+
+/* A database without tables: its creation was cut off before the first commit reached the file. */
+static bool header_is_blank(const uint8_t *h)
+{
+    return header_u32(h, 60) == 0 && header_u32(h, 68) == 0 && h[100] == 0x0d && h[103] == 0 &&
+           h[104] == 0;
+}
+
+/* Whether the file is shorter than its header says. Only meaningful while nothing is in the log. */
+static bool header_is_cut_off(const uint8_t *h, off_t size)
+{
+    uint32_t page_size = (uint32_t)h[16] << 8 | h[17], n_pages = header_u32(h, 28);
+
+    if (page_size == 1)
+        page_size = 65536;
+    return header_u32(h, 24) == header_u32(h, 92) && size < (off_t)n_pages * page_size;
+}
+
+static enum aw_err header_judge(const uint8_t *h, off_t size, bool has_log, struct aw_error *err)
+{
+    uint32_t version = header_u32(h, 60);
+
+    if (memcmp(h, "SQLite format 3", 16) != 0)
+        return aw_fail(err, AW_ERR_STORE,
+                       "damaged, or no store of awd: its header is not SQLite's; it was "
+                       "left as it is");
+    if (header_u32(h, 68) != STORE_APPLICATION_ID && !header_is_blank(h))
+        return aw_fail(err, AW_ERR_STORE, "a database of another program; it was left as it is");
+    if (version > STORE_SCHEMA_VERSION)
+        return aw_fail(err, AW_ERR_STORE,
+                       "schema %" PRIu32 " is newer than this awd, which knows up to %d; "
+                       "it was left as it is",
+                       version, STORE_SCHEMA_VERSION);
+    if (!has_log && header_is_cut_off(h, size))
+        return aw_fail(err, AW_ERR_STORE, "damaged: the file was cut off; it was left as it is");
+    return AW_OK;
+}
+
+static bool log_has_content(const char *path)
+{
+    char log[AW_MAX_PATH + sizeof("-wal")];
+    struct stat sb;
+
+    snprintf(log, sizeof(log), "%s-wal", path);
+    return stat(log, &sb) == 0 && sb.st_size > 0;
+}
+
 /*
  * Looks at the file's header without SQLite, which would write next to the file just by opening
- * it. The offsets are those of https://www.sqlite.org/fileformat.html, section 1.3.
+ * it. The offsets are those of https://www.sqlite.org/fileformat.html, sections 1.3 and 1.6.
  */
-static enum aw_err header_check(const char *path, bool *ret_fresh, struct aw_error *err)
+static enum aw_err header_check(const char *path, bool has_log, bool *ret_fresh,
+                                struct aw_error *err)
 {
-    uint8_t h[100];
+    uint8_t h[HEADER_SIZE];
     struct stat sb;
     ssize_t n;
-    uint32_t app, version;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
     if (fd < 0 && errno == ENOENT) {
         *ret_fresh = true;
         return AW_OK;
     }
     if (fd < 0 || fstat(fd, &sb) < 0)
-        return aw_fail(err, AW_ERR_STORE, "store %s: %s", path, strerror(errno));
+        return aw_fail(err, AW_ERR_STORE, "%s", strerror(errno));
     if (!S_ISREG(sb.st_mode))
-        return aw_fail(err, AW_ERR_STORE, "store %s: not a regular file", path);
+        return aw_fail(err, AW_ERR_STORE, "not a regular file");
     n = pread(fd, h, sizeof(h), 0);
     *ret_fresh = n == 0; /* created, and then the machine went down */
     if (n == 0)
         return AW_OK;
-    if (n < (ssize_t)sizeof(h) || memcmp(h, "SQLite format 3", 16) != 0)
+    if (n < (ssize_t)sizeof(h))
         return aw_fail(err, AW_ERR_STORE,
-                       "store %s: damaged, or no store of awd: its header is not SQLite's; it was "
-                       "left as it is",
-                       path);
-    version = (uint32_t)h[60] << 24 | h[61] << 16 | h[62] << 8 | h[63];
-    app = (uint32_t)h[68] << 24 | h[69] << 16 | h[70] << 8 | h[71];
-    /* 0 and 0: its creation was cut off before the first commit reached the file itself. */
-    if (app != STORE_APPLICATION_ID && (app || version))
-        return aw_fail(err, AW_ERR_STORE,
-                       "store %s: a database of another program; it was left "
-                       "as it is",
-                       path);
-    if (version > STORE_SCHEMA_VERSION)
-        return aw_fail(err, AW_ERR_STORE,
-                       "store %s: schema %" PRIu32 " is newer than this awd, which knows up to %d; "
-                       "it was left as it is",
-                       path, version, STORE_SCHEMA_VERSION);
+                       "damaged, or no store of awd: too short; it was left as it is");
+    return header_judge(h, sb.st_size, has_log, err);
+}
+
+/* The specifications hold environments: nobody else may read them. SQLite's log does the same. */
+static enum aw_err file_create(const char *path, struct aw_error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return aw_fail(err, AW_ERR_STORE, "%s", strerror(errno));
+    close(fd);
     return AW_OK;
 }
 
@@ -153,6 +211,16 @@ static enum aw_err schema_create(struct store *st, struct aw_error *err)
     return e;
 }
 
+static enum aw_err schema_create_if_empty(struct store *st, struct aw_error *err)
+{
+    int64_t n = 0;
+    enum aw_err e = pragma_int(st, "SELECT count(*) FROM sqlite_schema", &n, err);
+
+    if (!e && n > 0)
+        e = aw_fail(err, AW_ERR_STORE, "a database of another program");
+    return e ? e : schema_create(st, err);
+}
+
 static enum aw_err schema_update(struct store *st, struct aw_error *err)
 {
     int64_t version = 0;
@@ -161,10 +229,9 @@ static enum aw_err schema_update(struct store *st, struct aw_error *err)
     if (e)
         return e;
     if (version == 0)
-        return schema_create(st, err);
+        return schema_create_if_empty(st, err);
     if (version > STORE_SCHEMA_VERSION)
-        return aw_fail(err, AW_ERR_STORE, "store: schema %" PRId64 " is newer than this awd",
-                       version);
+        return aw_fail(err, AW_ERR_STORE, "schema %" PRId64 " is newer than this awd", version);
     return AW_OK; /* the first release: there is nothing older to migrate from */
 }
 
@@ -179,13 +246,11 @@ static enum aw_err meta_read(struct store *st, struct store_info *ret, struct aw
         sqlite3_step(s) != SQLITE_ROW ||
         !future_tag_valid(bytes_str((const char *)sqlite3_column_text(s, 0)))) {
         sqlite3_finalize(s);
-        return aw_fail(err, AW_ERR_STORE, "store: damaged: it has no valid tag");
+        return aw_fail(err, AW_ERR_STORE, "damaged: it has no valid tag");
     }
     snprintf(ret->tag, sizeof(ret->tag), "%s", (const char *)sqlite3_column_text(s, 0));
     sqlite3_finalize(s);
-    e = run_sql(st, "UPDATE meta SET value = value + 1 WHERE name = 'epoch'", "opening", err);
-    if (!e)
-        e = pragma_int(st, "SELECT value FROM meta WHERE name = 'epoch'", &epoch, err);
+    e = pragma_int(st, "SELECT value FROM meta WHERE name = 'epoch'", &epoch, err);
     if (!e)
         e = pragma_int(st, "SELECT value FROM meta WHERE name = 'high'", &high, err);
     if (!e)
@@ -196,7 +261,7 @@ static enum aw_err meta_read(struct store *st, struct store_info *ret, struct aw
         return e;
     st->high = (uint64_t)high;
     ret->high = (uint64_t)MAX(high, top);
-    ret->epoch = (uint64_t)epoch;
+    ret->epoch = (uint64_t)epoch + 1;
     ret->kept = (uint64_t)kept;
     return AW_OK;
 }
@@ -216,33 +281,39 @@ static enum aw_err statements_prepare(struct store *st, struct aw_error *err)
     return AW_OK;
 }
 
-enum aw_err store_db_open(struct store *st, const char *path, struct store_info *ret_info,
-                          struct aw_error *err)
+enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct aw_error *err)
 {
-    bool fresh = false;
-    enum aw_err e = header_check(path, &fresh, err);
-    struct aw_error why = {0};
+    bool fresh = false, has_log = log_has_content(st->path);
+    enum aw_err e = header_check(st->path, has_log, &fresh, err);
 
+    if (!e && fresh)
+        e = file_create(st->path, err);
     if (e)
         return e;
     /* The store's thread is its only user once it runs: no mutexes inside SQLite. */
-    if (sqlite3_open_v2(path, &st->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-                            (fresh ? SQLITE_OPEN_CREATE : 0),
+    if (sqlite3_open_v2(st->path, &st->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
                         NULL) != SQLITE_OK)
-        return aw_fail(err, AW_ERR_STORE, "store %s: %s", path,
-                       st->db ? sqlite3_errmsg(st->db) : "out of memory");
+        return aw_fail(err, AW_ERR_STORE, "%s", st->db ? sqlite3_errmsg(st->db) : "out of memory");
     sqlite3_extended_result_codes(st->db, 0);
-    e = settings_apply(st, &why);
+    /* Until it is taken, a log that somebody left behind is to stay: store_db_take(). */
+    sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log, NULL);
+    e = settings_apply(st, err);
     if (!e)
-        e = schema_update(st, &why);
+        e = schema_update(st, err);
     if (!e)
-        e = meta_read(st, ret_info, &why);
+        e = meta_read(st, ret_info, err);
+    return e ? e : statements_prepare(st, err);
+}
+
+enum aw_err store_db_take(struct store *st, struct aw_error *err)
+{
+    enum aw_err e =
+        run_sql(st, "UPDATE meta SET value = value + 1 WHERE name = 'epoch'", "opening", err);
+
     if (!e)
-        e = statements_prepare(st, &why);
-    if (e)
-        return aw_fail(err, e, "%.120s: %.120s", path, why.text);
-    return AW_OK;
+        sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return e;
 }
 
 void store_db_close(struct store *st)

@@ -111,6 +111,8 @@ struct store_end_waiting {
     const char *message;
     int64_t now_us;
     int64_t default_retention_ms;
+    /* ret */
+    int64_t expires_us; /* of the one that does first; 0: none has ended */
 };
 void store_end_waiting_init(struct store_end_waiting *op);
 
@@ -128,6 +130,7 @@ struct store_cancel {
     int64_t default_retention_ms;
     /* ret */
     struct job_result *results; /* n of them; the maker's memory; err as of store_state_read() */
+    int64_t expires_us;         /* of the one that does first; 0: none has ended */
 };
 void store_cancel_init(struct store_cancel *op);
 

@@ -47,11 +47,17 @@ struct store {
 };
 
 /*
- * Makes sure that the file is ours or absent, opens it, brings the schema up to date, prepares
- * the statements. The caller closes st->db also on failure.
+ * Makes sure that the file st->path is ours or absent, opens it, brings the schema up to date,
+ * prepares the statements. The caller closes st->db also on failure. Sentences do not name the
+ * file.
  */
-AW_MUSTCHECK enum aw_err store_db_open(struct store *st, const char *path,
-                                       struct store_info *ret_info, struct aw_error *err);
+AW_MUSTCHECK enum aw_err store_db_open(struct store *st, struct store_info *ret_info,
+                                       struct aw_error *err);
+/*
+ * Makes it ours, once all that has to be read could be: counts the epoch, the first thing that is
+ * written to a store that was there before.
+ */
+AW_MUSTCHECK enum aw_err store_db_take(struct store *st, struct aw_error *err);
 void store_db_close(struct store *st);
 
 /*

@@ -58,7 +58,8 @@
     " created_us, due_us, started_us, ended_us, expires_us, stdout_size, stderr_size,"    \
     " cpu_user_us, cpu_sys_us, max_rss_kib, retry_of, key, message, spec"
 
-/* Of a job that ends at ?1, if ?2 is the retention (ms) of those that do not say it themselves. */
+/* Of a job whose end is recorded at ?1, if ?2 is the retention (ms) of those that do not say it
+ * themselves. */
 #define STORE_EXPIRES \
     " expires_us = ?1 + 1000 * CASE retention_ms WHEN 0 THEN ?2 ELSE retention_ms END"
 
@@ -67,7 +68,7 @@
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
-    X(META_SET, "INSERT OR REPLACE INTO meta VALUES (?, ?)")                                       \
+    X(RAISE_HIGH, "UPDATE meta SET value = max(value, ?) WHERE name = 'high'")                     \
     X(INSERT_JOB, "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
                   " deadline_us, retention_ms, retry_of, key, spec)"                               \
                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                               \
@@ -92,15 +93,15 @@
       " WHERE number = ? AND claim = ? AND state = 3")                                             \
     X(FINISH,                                                                                      \
       "UPDATE job SET state = ?4, class = ?5, flags = (flags & ~6) | ?6, exit_code = ?7,"          \
-      " signal = ?8, started_us = ?9, ended_us = ?1," STORE_EXPIRES ", stdout_size = ?10,"         \
+      " signal = ?8, started_us = ?9, ended_us = ?17," STORE_EXPIRES ", stdout_size = ?10,"        \
       " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14, message = ?15"  \
       " WHERE number = ?3 AND claim = ?16 AND state = 3 RETURNING attempt, expires_us")            \
     X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
     X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \
     X(END_WAITING,                                                                                 \
       "UPDATE job SET state = ?4, class = ?5, message = ?6, ended_us = ?1," STORE_EXPIRES          \
-      " WHERE number = ?3 AND state < 3")                                                          \
-    X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1 WHERE number = ? AND state = 3")           \
+      " WHERE number = ?3 AND state < 3 RETURNING expires_us")                                     \
+    X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1 WHERE number = ? AND state < 4")           \
     X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
     X(PRUNABLE, "SELECT number, attempt, flags FROM job WHERE expires_us <= ?"                     \
                 " ORDER BY expires_us LIMIT ?")                                                    \

@@ -266,6 +266,12 @@ static struct bytes message_of(const struct outcome *o)
     return o->message[0] ? bytes_str(o->message) : (struct bytes){0};
 }
 
+/* An attempt may have ended long before anybody could record it; what it does not say is now. */
+static int64_t ended_us(const struct store_finish *op)
+{
+    return op->outcome.ended_us ? op->outcome.ended_us : op->now_us;
+}
+
 /* An interrupted attempt: kept as one, while its job goes back into the queue. */
 static enum aw_err finish_requeue(struct store *st, struct store_finish *op, struct aw_error *err)
 {
@@ -277,7 +283,7 @@ static enum aw_err finish_requeue(struct store *st, struct store_finish *op, str
     sqlite3_bind_int(s, 2, o->exit_code);
     sqlite3_bind_int(s, 3, o->signal);
     sqlite3_bind_int64(s, 4, o->started_us);
-    sqlite3_bind_int64(s, 5, op->now_us);
+    sqlite3_bind_int64(s, 5, ended_us(op));
     sqlite3_bind_int64(s, 6, spool_flags(o));
     bind_text(s, 7, message_of(o));
     sqlite3_bind_int64(s, 8, (int64_t)op->number);
@@ -313,6 +319,7 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     sqlite3_bind_int64(s, 14, (int64_t)o->max_rss_kib);
     bind_text(s, 15, message_of(o));
     sqlite3_bind_int64(s, 16, (int64_t)op->claim);
+    sqlite3_bind_int64(s, 17, ended_us(op));
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         *ret_attempt = sqlite3_column_int64(s, 0);
@@ -370,9 +377,11 @@ struct end {
 };
 
 static enum aw_err end_one(struct store *st, uint64_t number, const struct end *end,
-                           struct aw_error *err)
+                           int64_t *expires_us, struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_END_WAITING];
+    enum aw_err e = AW_OK;
+    int rc;
 
     sqlite3_bind_int64(s, 1, end->now_us);
     sqlite3_bind_int64(s, 2, end->default_retention_ms);
@@ -380,7 +389,16 @@ static enum aw_err end_one(struct store *st, uint64_t number, const struct end *
     sqlite3_bind_int(s, 4, (int)end->to);
     sqlite3_bind_int(s, 5, (int)end->class);
     bind_text(s, 6, bytes_str(end->message));
-    return store_exec(st, SQL_END_WAITING, err);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        int64_t expires = sqlite3_column_int64(s, 0);
+
+        *expires_us = *expires_us ? MIN(*expires_us, expires) : expires;
+    } else if (rc != SQLITE_DONE) {
+        e = store_fail(st, err, "recording an end");
+    }
+    sqlite3_reset(s);
+    return e;
 }
 
 static enum aw_err end_waiting_run(struct store_op *base, struct store *st, struct aw_error *err)
@@ -389,8 +407,9 @@ static enum aw_err end_waiting_run(struct store_op *base, struct store *st, stru
     struct end end = {AW_FAILED, op->class, op->message, op->now_us, op->default_retention_ms};
     enum aw_err e = AW_OK;
 
+    op->expires_us = 0;
     for (size_t i = 0; !e && i < op->n; i++)
-        e = end_one(st, op->numbers[i], &end, err);
+        e = end_one(st, op->numbers[i], &end, &op->expires_us, err);
     return e;
 }
 
@@ -434,11 +453,12 @@ static enum aw_err cancel_run(struct store_op *base, struct store *st, struct aw
     struct gone ignored;
     enum aw_err e = AW_OK;
 
+    op->expires_us = 0;
     for (size_t i = 0; !e && i < op->n; i++) {
         uint64_t number = op->rows[i].number;
 
         if (op->rows[i].waits) {
-            e = end_one(st, number, &end, err);
+            e = end_one(st, number, &end, &op->expires_us, err);
         } else {
             sqlite3_bind_int64(st->sql[SQL_CANCEL_REQUEST], 1, (int64_t)number);
             e = store_exec(st, SQL_CANCEL_REQUEST, err);
