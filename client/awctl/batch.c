@@ -42,6 +42,15 @@ static enum aw_err texts_read(struct batch_job *b, const char *key, json_t *valu
     return AW_OK;
 }
 
+/* Copies a text with its NUL, and gives the place of the NUL. */
+static char *text_put(char *to, const char *text)
+{
+    size_t len = strlen(text);
+
+    memcpy(to, text, len + 1);
+    return to + len;
+}
+
 static enum aw_err env_object_read(struct batch_job *b, json_t *value, struct aw_error *err)
 {
     size_t n = lazy_json_object_size(value), total = 0, i = 0;
@@ -61,9 +70,8 @@ static enum aw_err env_object_read(struct batch_job *b, json_t *value, struct aw
         return no_memory(err);
     for (void *it = lazy_json_object_iter(value); it; it = lazy_json_object_iter_next(value, it)) {
         b->env[i++] = to;
-        to += sprintf(to, "%s=%s", lazy_json_object_iter_key(it),
-                      lazy_json_string_value(lazy_json_object_iter_value(it))) +
-              1;
+        to = text_put(text_put(to, lazy_json_object_iter_key(it)), "=");
+        to = text_put(to, lazy_json_string_value(lazy_json_object_iter_value(it))) + 1;
     }
     b->size += total + 5 * n;
     b->n_texts += n;

@@ -7,7 +7,7 @@ static int run(struct awctl *ctl, int argc, char **argv)
     _cleanup_ids_ struct ids ids = {0};
     struct aw_statuses *list;
     struct aw_error err;
-    int code = 0;
+    int code = 0, failed = 0;
 
     if (ids_parse(argc, argv, &ids, &err))
         return awctl_fail(&err);
@@ -22,13 +22,13 @@ static int run(struct awctl *ctl, int argc, char **argv)
     if (ctl->json)
         json_statuses(list);
     else if (ids.n > 1)
-        code = print_table(list) ?: code;
+        failed = print_table(list);
     else if (!code)
         print_status(aw_statuses_at(list, 0));
     if (code && !ctl->json && ids.n == 1)
         verdict_complain(list);
     aw_statuses_free(list);
-    return output_code(code);
+    return output_code(failed ? failed : code);
 }
 
 const struct command command_status = {

@@ -126,7 +126,7 @@ static enum aw_err missing_value(const struct parser *p, struct aw_error *err)
     return aw_fail(err, AW_ERR_USAGE, "an option needs a value");
 }
 
-/* The option that getopt found, by letter or number. */
+/* The index of the option that getopt found, by letter or number. */
 static size_t found(const struct parser *p, int c)
 {
     if (c >= FIRST_LONG)
@@ -134,7 +134,7 @@ static size_t found(const struct parser *p, int c)
     for (size_t i = 0; i < p->n; i++)
         if (p->opt[i]->letter == c)
             return i;
-    return 0;
+    return p->n;
 }
 
 enum aw_err options_parse(const struct opt_set *sets, size_t n_sets, int argc, char **argv,
@@ -152,9 +152,9 @@ enum aw_err options_parse(const struct opt_set *sets, size_t n_sets, int argc, c
 
         if (c == ':')
             return missing_value(&p, err);
-        if (c == '?')
-            return unknown_option(&p, argv[optind - 1], err);
         i = found(&p, c);
+        if (c == '?' || i >= p.n)
+            return unknown_option(&p, argv[optind - 1], err);
         if (option_set(p.opt[i], p.values[i], optarg, &why))
             return aw_fail(err, AW_ERR_USAGE, "--%s: %.200s", p.opt[i]->name, why.text);
     }

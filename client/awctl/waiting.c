@@ -24,11 +24,10 @@ static void line_clear(void)
     fputs("\r\033[K", stderr);
 }
 
-/* Leaves the line, and ends as if there had been no handler. */
+/* Leaves the line; the handler is gone by now, so that this ends us as if there had been none. */
 static void leave(int sig)
 {
     (void)!write(STDERR_FILENO, "\n", 1);
-    signal(sig, SIG_DFL);
     raise(sig);
 }
 
@@ -37,11 +36,12 @@ static enum aw_err wait_drawing(struct awctl *ctl, const char *const *ids, size_
 {
     int64_t start = boottime_us();
     int64_t end = timeout_ms < 0 ? INT64_MAX : start + timeout_ms * 1000;
+    struct sigaction leaving = {.sa_handler = leave, .sa_flags = (int)SA_RESETHAND}, before;
     int64_t slice = QUIET_MS;
     bool drawn = false;
     enum aw_err e;
 
-    signal(SIGINT, leave);
+    sigaction(SIGINT, &leaving, &before);
     for (;;) {
         int64_t left = end == INT64_MAX ? slice : MAX((end - boottime_us()) / 1000, INT64_C(0));
         struct aw_progress progress;
@@ -53,7 +53,7 @@ static enum aw_err wait_drawing(struct awctl *ctl, const char *const *ids, size_
         drawn = true;
         slice = SLICE_MS;
     }
-    signal(SIGINT, SIG_DFL);
+    sigaction(SIGINT, &before, NULL);
     if (drawn)
         line_clear();
     return e;

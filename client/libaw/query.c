@@ -9,9 +9,18 @@
 
 #define N_STATES (AW_CANCELLED + 1)
 
+/* Returns the constant, so that analysers see that it is none of the ways to AW_OK. */
 static enum aw_err list_failed(const struct call *call, struct aw_error *err)
 {
-    return aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", op_info(call->op)->name);
+    aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", op_info(call->op)->name);
+    return AW_ERR_NO_MEMORY;
+}
+
+static enum aw_err not_ended(size_t n, const struct aw_progress *progress, struct aw_error *err)
+{
+    aw_fail(err, AW_ERR_TIMED_OUT, "%zu of %zu futures have not ended",
+            n - (size_t)MIN(progress->n_ended, n), n);
+    return AW_ERR_TIMED_OUT;
 }
 
 /* A reply must have one item for each ID that was asked for. */
@@ -31,6 +40,7 @@ static enum aw_err status_some(struct aw_client *client, struct strv ids, struct
     _cleanup_answer_ struct answer answer = {0};
     struct status_req req = {.ids = ids};
     struct call call = {.op = OP_STATUS, .req = &req, .deadline_us = NEVER_US};
+    struct aw_statuses *list;
     struct status_rep rep;
     enum aw_err e = call_make(client, &call, &rep, &answer, err);
 
@@ -38,15 +48,18 @@ static enum aw_err status_some(struct aw_client *client, struct strv ids, struct
         e = count_check(&call, rep.jobs.n, ids.n, err);
     if (e)
         return e;
-    *ret = statuses_copy(rep.jobs.v, rep.jobs.n, bytes_of(NULL, 0), NULL);
-    return *ret ? AW_OK : list_failed(&call, err);
+    list = statuses_copy(rep.jobs.v, rep.jobs.n, bytes_of(NULL, 0), NULL);
+    if (!list)
+        return list_failed(&call, err);
+    *ret = list;
+    return AW_OK;
 }
 
 enum aw_err aw_status(struct aw_client *client, const char *const *ids, size_t n,
                       struct aw_statuses **ret, struct aw_error *err)
 {
     _hold_client_(client);
-    struct aw_statuses *list = NULL, **end = &list;
+    struct aw_statuses *list = NULL, **end = &list, *piece;
     _cleanup_free_ struct bytes *v = NULL;
     struct strv all;
     enum aw_err e = ids_prepare(ids, n, &all, err);
@@ -54,11 +67,13 @@ enum aw_err aw_status(struct aw_client *client, const char *const *ids, size_t n
     if (!e)
         v = all.v;
     for (size_t i = 0; !e && i < n; i += IDS_AT_ONCE) {
-        e = status_some(client, (struct strv){v + i, MIN(n - i, (size_t)IDS_AT_ONCE)}, end, err);
-        if (!e)
-            end = &(*end)->next;
-        else
-            *end = NULL;
+        struct strv some = {v + i, MIN(n - i, (size_t)IDS_AT_ONCE)};
+
+        e = status_some(client, some, &piece, err);
+        if (!e) {
+            *end = piece;
+            end = &piece->next;
+        }
     }
     if (e)
         aw_statuses_free(list);
@@ -81,6 +96,7 @@ static enum aw_err wait_poll(struct aw_client *client, struct strv ids, int64_t 
     struct wait_req req = {.ids = ids, .timeout_ms = (uint64_t)hold_ms};
     struct call call = {
         .op = OP_WAIT, .req = &req, .waits = true, .hold_ms = hold_ms, .deadline_us = deadline};
+    struct aw_statuses *list;
     struct wait_rep rep;
     enum aw_err e = call_make(client, &call, &rep, &answer, err);
 
@@ -91,8 +107,11 @@ static enum aw_err wait_poll(struct aw_client *client, struct strv ids, int64_t 
     *progress = (struct aw_progress){rep.n_ended, rep.n_failed};
     if (!rep.done)
         return AW_OK;
-    *ret = statuses_copy(rep.jobs.v, rep.jobs.n, bytes_of(NULL, 0), NULL);
-    return *ret ? AW_OK : list_failed(&call, err);
+    list = statuses_copy(rep.jobs.v, rep.jobs.n, bytes_of(NULL, 0), NULL);
+    if (!list)
+        return list_failed(&call, err);
+    *ret = list;
+    return AW_OK;
 }
 
 static enum aw_err wait_some(struct aw_client *client, struct strv ids, int64_t deadline,
@@ -111,8 +130,7 @@ static enum aw_err wait_some(struct aw_client *client, struct strv ids, int64_t 
         if (list)
             break;
         if (mono_us() >= deadline)
-            return aw_fail(err, AW_ERR_TIMED_OUT, "%zu of %zu futures have not ended",
-                           ids.n - (size_t)MIN(progress->n_ended, ids.n), ids.n);
+            return not_ended(ids.n, progress, err);
         /* A daemon that answers "not yet" at once would have us ask without a pause. */
         if (mono_us() - asked_us < 1000) {
             e = mux_sleep(&client->mux, 10, err);
@@ -130,7 +148,7 @@ enum aw_err aw_wait(struct aw_client *client, const char *const *ids, size_t n, 
 {
     _hold_client_(client);
     int64_t deadline = deadline_us(timeout_ms);
-    struct aw_statuses *list = NULL, **end = &list;
+    struct aw_statuses *list = NULL, **end = &list, *piece;
     struct aw_progress total = {0, 0};
     _cleanup_free_ struct bytes *v = NULL;
     struct strv all;
@@ -142,11 +160,13 @@ enum aw_err aw_wait(struct aw_client *client, const char *const *ids, size_t n, 
         struct strv some = {v + i, MIN(n - i, (size_t)IDS_AT_ONCE)};
         struct aw_progress progress = {0, 0};
 
-        e = wait_some(client, some, deadline, &progress, end, err);
+        e = wait_some(client, some, deadline, &progress, &piece, err);
         total.n_ended += progress.n_ended;
         total.n_failed += progress.n_failed;
-        if (!e)
-            end = &(*end)->next;
+        if (!e) {
+            *end = piece;
+            end = &piece->next;
+        }
     }
     if (ret_progress && (!e || e == AW_ERR_TIMED_OUT))
         *ret_progress = total;
@@ -271,7 +291,7 @@ static enum aw_err change_all(struct aw_client *client, enum change what, const 
                               struct aw_error *err)
 {
     _hold_client_(client);
-    struct aw_outcomes *list = NULL, **end = &list;
+    struct aw_outcomes *list = NULL, **end = &list, *piece;
     _cleanup_free_ struct bytes *v = NULL;
     struct strv all;
     enum aw_err e = ids_prepare(ids, n, &all, err);
@@ -281,9 +301,11 @@ static enum aw_err change_all(struct aw_client *client, enum change what, const 
     for (size_t i = 0; !e && i < n; i += IDS_AT_ONCE) {
         struct strv some = {v + i, MIN(n - i, (size_t)IDS_AT_ONCE)};
 
-        e = change_some(client, what, some, grace_ms, end, err);
-        if (!e)
-            end = &(*end)->next;
+        e = change_some(client, what, some, grace_ms, &piece, err);
+        if (!e) {
+            *end = piece;
+            end = &piece->next;
+        }
     }
     if (e)
         aw_outcomes_free(list);

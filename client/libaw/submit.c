@@ -55,9 +55,11 @@ static const struct aw_job *job_at(const struct aw_job *jobs, size_t i)
 
 static enum aw_err jobs_check(const struct aw_job *jobs, size_t n, struct aw_error *err)
 {
-    if (n == 0 || n > AW_MAX_JOBS_PER_SUBMIT)
-        return aw_fail(err, AW_ERR_USAGE, "%zu jobs in one submit; must be 1 to %d", n,
-                       AW_MAX_JOBS_PER_SUBMIT);
+    if (n == 0 || n > AW_MAX_JOBS_PER_SUBMIT) {
+        aw_fail(err, AW_ERR_USAGE, "%zu jobs in one submit; must be 1 to %d", n,
+                AW_MAX_JOBS_PER_SUBMIT);
+        return AW_ERR_USAGE;
+    }
     for (size_t i = 0; i < n; i++)
         if (jobs->size < sizeof(jobs->size) || jobs->size > JOB_SIZE_MAX ||
             job_at(jobs, i)->size != jobs->size)

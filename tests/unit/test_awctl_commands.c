@@ -247,7 +247,8 @@ START_TEST(a_batch_is_submitted_in_messages_and_printed_in_order)
     size_t n = 0;
 
     for (int i = 0; i < 2500; i++)
-        strcat(in + (n = strlen(in + n) + n), "{\"argv\": [\"true\"], \"name\": \"b\"}\n");
+        n += (size_t)snprintf(in + n, sizeof(in) - n, "{\"argv\": [\"true\"], \"name\": \"%d\"}\n",
+                              i);
     o = awctl_in(fake, in, "submit --clean-env --batch -");
     ck_assert_int_eq(o.code, 0);
     ck_assert_uint_eq(n_jobs, 2500);
