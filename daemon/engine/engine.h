@@ -266,7 +266,10 @@ static inline void engine_get_stats(struct engine *e, struct engine_stats *ret)
     e->ops->stats(e, ret);
 }
 
-/* The claims that this node held when it went down: each is to be finished or released. */
+/*
+ * The claims that this node held when it went down: each is to be finished or released. Those of
+ * jobs that were to be cancelled get their stop event after the callback.
+ */
 static inline void engine_recover(struct engine *e, engine_claim_fn done, void *arg)
 {
     e->ops->recover(e, done, arg);

@@ -14,6 +14,8 @@
 #define PRUNE_MIN_US    INT64_C(1000000)
 #define PRUNE_MAX_US    INT64_C(3600000000) /* remembered requests go by the hour */
 
+const struct aw_error embedded_no_memory = {AW_ERR_NO_MEMORY, 0, "engine: out of memory"};
+
 /* ---- Telling, and being told, when ---------------------------------------------------------- */
 
 void embedded_runnable(struct embedded *em)
@@ -51,6 +53,7 @@ static void expire_done(struct store_op *op)
     struct live *job = sched_find(call->em->sched, call->number);
 
     if (job && !op->error.code) {
+        embedded_prune_at(call->em, call->op.expires_us);
         embedded_job_ended(call->em, job, AW_FAILED);
     } else if (job) {
         /* Still waiting, and still too late: the clock comes back to it after a while. */
@@ -173,6 +176,18 @@ void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state sta
 
 /* ---- Opening and closing -------------------------------------------------------------------- */
 
+/* We went down between a cancel and what it was to do; it is done once the store is open. */
+static enum aw_err cancel_note(struct embedded *em, uint64_t number)
+{
+    uint64_t *grown = reallocarray(em->cancels, em->n_cancels + 1, sizeof(*grown));
+
+    if (!grown)
+        return AW_ERR_NO_MEMORY;
+    em->cancels = grown;
+    grown[em->n_cancels++] = number;
+    return AW_OK;
+}
+
 static enum aw_err on_live(void *arg, const struct store_live *row)
 {
     struct embedded *em = arg;
@@ -186,6 +201,8 @@ static enum aw_err on_live(void *arg, const struct store_live *row)
     job->flags = (uint8_t)((row->flags & RECORD_CANCEL_REQUESTED ? LIVE_CANCEL_REQUESTED : 0) |
                            (row->flags & STORE_RETRY_INTERRUPTED ? LIVE_RETRY_INTERRUPTED : 0));
     sched_insert(em->sched, job);
+    if (job->flags & LIVE_CANCEL_REQUESTED && job->state != AW_RUNNING)
+        return cancel_note(em, row->number);
     return AW_OK;
 }
 
@@ -222,6 +239,7 @@ static void embedded_free(struct embedded *em)
     if (em->clock_fd >= 0)
         close(em->clock_fd);
     sched_free(em->sched);
+    free(em->cancels);
     free(em);
 }
 
@@ -294,6 +312,8 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     /* 2^40 claims each time the store is opened, 2^23 times: no two are ever the same. */
     em->next_claim = (info.epoch << 40) + 1;
     em->kept = info.kept;
+    if (em->n_cancels)
+        embedded_cancel_quietly(em, em->cancels, em->n_cancels);
     embedded_clock_set(em);
     embedded_prune_at(em, 0);
     *ret = &em->engine;

@@ -1,12 +1,10 @@
-/* The embedded engine's calls that change jobs: submit, claim, release, finish, cancel. */
+/* The embedded engine's calls that change jobs: submit, claim, release, finish. */
 #include "daemon/engine/embedded/embedded_private.h"
 
 #include <inttypes.h>
 
 #include "daemon/engine/embedded/store_sql.h"
 #include "daemon/engine/job_next.h"
-
-static const struct aw_error no_memory = {AW_ERR_NO_MEMORY, 0, "engine: out of memory"};
 
 /* ---- Submit -------------------------------------------------------------------------------- */
 
@@ -144,7 +142,7 @@ void embedded_submit(struct engine *e, uint32_t uid, uint32_t gid, struct bytes 
     struct submit_call *call = submit_make(em, jobs, n);
 
     if (!call) {
-        done(arg, &no_memory, NULL, 0);
+        done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
     call->op.full = sched_total(em->sched) + em->pending + n > em->config.max_queued;
@@ -194,9 +192,8 @@ static struct claim_call *claim_make(struct embedded *em, size_t max, engine_cla
     return call;
 }
 
-static void claim_finish(struct claim_call *call)
+static void claim_free(struct claim_call *call)
 {
-    call->done(call->arg, op_error(&call->op.op), call->claimed, call->op.n);
     store_arena_free(&call->op.arena);
     free(call->claimed);
     free(call);
@@ -218,6 +215,22 @@ static void claim_undo(struct claim_call *call)
     call->op.n = 0;
 }
 
+/*
+ * Tells of those that were to be cancelled before their holder was there to be told: they ran when
+ * we went down, or they waited and their cancel found no room on the disk.
+ */
+static void claim_stop_unwanted(const struct claim_call *call)
+{
+    struct embedded *em = call->em;
+
+    for (size_t i = 0; i < call->op.n; i++) {
+        const struct live *job = sched_find(em->sched, call->rows[i].number);
+
+        if (job && job->flags & LIVE_CANCEL_REQUESTED)
+            em->events->stop(em->arg, job->node.number, job->claim, -1);
+    }
+}
+
 static void claim_done(struct store_op *op)
 {
     struct claim_call *call = (struct claim_call *)op;
@@ -234,7 +247,9 @@ static void claim_done(struct store_op *op)
         job->claim = call->rows[i].claim;
         job->attempt = (uint32_t)call->rows[i].attempt;
     }
-    claim_finish(call);
+    call->done(call->arg, op_error(op), call->claimed, call->op.n);
+    claim_stop_unwanted(call);
+    claim_free(call);
 }
 
 void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg)
@@ -244,7 +259,7 @@ void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *ar
     struct live *job;
 
     if (!call) {
-        done(arg, &no_memory, NULL, 0);
+        done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
     while (call->op.n < max && !em->claims_stalled && (job = sched_next(em->sched))) {
@@ -260,7 +275,12 @@ void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *ar
 
 static void recover_done(struct store_op *op)
 {
-    claim_finish((struct claim_call *)op);
+    struct claim_call *call = (struct claim_call *)op;
+
+    call->done(call->arg, op_error(op), call->claimed, call->op.n);
+    if (!op->error.code)
+        claim_stop_unwanted(call);
+    claim_free(call);
 }
 
 static void recover_add(void *arg, struct live *job)
@@ -278,7 +298,7 @@ void embedded_recover(struct engine *e, engine_claim_fn done, void *arg)
     struct claim_call *call = claim_make(em, sched_count(em->sched, AW_RUNNING), done, arg);
 
     if (!call) {
-        done(arg, &no_memory, NULL, 0);
+        done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
     sched_each_running(em->sched, recover_add, call);
@@ -304,6 +324,15 @@ static void refuse_stale(engine_done_fn done, void *arg, uint64_t number)
     done(arg, &err);
 }
 
+/* A job is back in the queue: next in line, unless it was to be cancelled meanwhile. */
+static void job_returned(struct embedded *em, struct live *job)
+{
+    job->claim = 0;
+    sched_to_front(em->sched, job);
+    if (job->flags & LIVE_CANCEL_REQUESTED)
+        embedded_cancel_quietly(em, &job->node.number, 1);
+}
+
 struct release_call {
     struct store_release op;
     struct embedded *em;
@@ -319,9 +348,8 @@ static void release_done(struct store_op *op)
 
     sched_set_busy(em->sched, job, false);
     if (!op->error.code && sched_apply(em->sched, job, JOB_EV_RELEASE)) {
-        job->claim = 0;
         job->attempt--;
-        sched_to_front(em->sched, job);
+        job_returned(em, job);
     }
     call->done(call->arg, op_error(op));
     free(call);
@@ -341,7 +369,7 @@ void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_
     }
     call = calloc(1, sizeof(*call));
     if (!call) {
-        done(arg, &no_memory);
+        done(arg, &embedded_no_memory);
         return;
     }
     call->em = em;
@@ -381,8 +409,7 @@ static void finish_apply(struct finish_call *call)
         embedded_job_ended(em, job, (enum aw_state)job->state);
         return;
     }
-    job->claim = 0;
-    sched_to_front(em->sched, job);
+    job_returned(em, job);
     embedded_runnable(em);
 }
 
@@ -450,7 +477,7 @@ void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
     }
     call = finish_make(outcome);
     if (!call) {
-        done(arg, &no_memory);
+        done(arg, &embedded_no_memory);
         return;
     }
     policy.retry_interrupted = job->flags & LIVE_RETRY_INTERRUPTED;
@@ -467,113 +494,5 @@ void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
     call->op.op.done = finish_done;
     store_finish_init(&call->op);
     sched_set_busy(em->sched, job, true);
-    store_push(em->store, &call->op.op);
-}
-
-/* ---- Cancel -------------------------------------------------------------------------------- */
-
-struct cancel_call {
-    struct store_cancel op;
-    struct embedded *em;
-    engine_results_fn done;
-    void *arg;
-    int64_t grace_ms;
-    struct job_result *results;
-    struct store_cancel_row rows[];
-};
-
-static void ignore_results(void *arg, const struct aw_error *err, const struct job_result *jobs,
-                           size_t n)
-{
-    (void)arg;
-    (void)err;
-    (void)jobs;
-    (void)n;
-}
-
-/* One that runs, or that moved while the cancel was on its way to the disk. */
-static void cancel_running(struct cancel_call *call, struct job_result *r)
-{
-    struct embedded *em = call->em;
-    struct live *job = sched_find(em->sched, r->number);
-
-    if (!job)
-        return;
-    r->err = AW_OK;
-    r->state = AW_RUNNING;
-    if (job->state == AW_RUNNING) {
-        job->flags |= LIVE_CANCEL_REQUESTED;
-        em->events->stop(em->arg, job->node.number, job->claim, call->grace_ms);
-    } else if (!job->busy) {
-        /* Its claim failed, or was given back: now it waits, and can be ended. */
-        embedded_cancel(&em->engine, &r->number, 1, call->grace_ms, ignore_results, NULL);
-    }
-}
-
-static void cancel_settle(struct cancel_call *call, size_t i)
-{
-    struct embedded *em = call->em;
-    struct job_result *r = &call->results[i];
-
-    if (call->rows[i].waits) {
-        embedded_job_ended(em, sched_find(em->sched, r->number), AW_CANCELLED);
-        r->err = AW_OK;
-    } else if (r->err == AW_ERR_EXPIRED_ID) {
-        if (r->number >= em->next_number)
-            r->err = AW_ERR_UNKNOWN_ID;
-    } else if (!aw_state_is_final(r->state)) {
-        cancel_running(call, r);
-    }
-}
-
-static void cancel_done(struct store_op *op)
-{
-    struct cancel_call *call = (struct cancel_call *)op;
-    struct embedded *em = call->em;
-
-    for (size_t i = 0; i < call->op.n; i++) {
-        if (!op->error.code)
-            cancel_settle(call, i);
-        else if (call->rows[i].waits)
-            sched_set_busy(em->sched, sched_find(em->sched, call->rows[i].number), false);
-    }
-    call->done(call->arg, op_error(op), call->results, call->op.n);
-    free(call->results);
-    free(call);
-    embedded_clock_set(em);
-}
-
-void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
-                     engine_results_fn done, void *arg)
-{
-    struct embedded *em = embedded_of(e);
-    struct cancel_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
-
-    if (call)
-        call->results = calloc(n + 1, sizeof(*call->results));
-    if (!call || !call->results) {
-        free(call);
-        done(arg, &no_memory, NULL, 0);
-        return;
-    }
-    call->em = em;
-    call->done = done;
-    call->arg = arg;
-    call->grace_ms = grace_ms;
-    for (size_t i = 0; i < n; i++) {
-        struct live *job = sched_find(em->sched, numbers[i]);
-
-        call->rows[i].number = numbers[i];
-        call->rows[i].waits = job && !job->busy && job->state < AW_RUNNING;
-        if (call->rows[i].waits)
-            sched_set_busy(em->sched, job, true);
-    }
-    call->op.rows = call->rows;
-    call->op.n = n;
-    call->op.now_us = now_us();
-    call->op.default_retention_ms = em->config.retention_ms;
-    call->op.results = call->results;
-    call->op.op.done = cancel_done;
-    store_cancel_init(&call->op);
     store_push(em->store, &call->op.op);
 }

@@ -4,8 +4,8 @@
  * How each call works: it decides by what the scheduler knows, marks the jobs that it is about to
  * move as busy, and pushes one operation to the store. When that comes back, the moves are made
  * in the scheduler (or the marks taken off), then events and the callback tell what happened.
- * embedded.c opens, closes and keeps time; embedded_calls.c has the calls that change jobs,
- * embedded_reads.c those that read.
+ * embedded.c opens, closes and keeps time; embedded_calls.c and embedded_cancel.c have the calls
+ * that move jobs, embedded_reads.c those that read, embedded_remove.c those that remove.
  */
 #ifndef AW_EMBEDDED_PRIVATE_H
 #define AW_EMBEDDED_PRIVATE_H
@@ -41,6 +41,8 @@ struct embedded {
     struct event *retry_timer;   /* after a full disk */
     struct finish_queue stalled; /* ends that found no room */
     bool claims_stalled;
+    uint64_t *cancels; /* found when opened: in the queue, but to be cancelled */
+    size_t n_cancels;
     bool closing;
 };
 
@@ -48,6 +50,14 @@ static inline struct embedded *embedded_of(struct engine *e)
 {
     return (struct embedded *)e;
 }
+
+/* A number that is not on record: was it never given out? Otherwise its record is gone. */
+static inline bool embedded_is_unknown(const struct embedded *em, uint64_t number)
+{
+    return number == 0 || number >= em->next_number;
+}
+
+extern const struct aw_error embedded_no_memory;
 
 /* NULL when it succeeded, for callbacks. */
 static inline const struct aw_error *op_error(const struct store_op *op)
@@ -75,10 +85,14 @@ void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_
                       void *arg);
 void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
                      const struct outcome *outcome, engine_done_fn done, void *arg);
-void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
-                     engine_results_fn done, void *arg);
 void embedded_recover(struct engine *e, engine_claim_fn done, void *arg);
 void embedded_retry_stalled(struct embedded *em);
+
+/* embedded_cancel.c */
+void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
+                     engine_results_fn done, void *arg);
+/* The same, when nobody waits for the answer. */
+void embedded_cancel_quietly(struct embedded *em, const uint64_t *numbers, size_t n);
 
 /* embedded_reads.c */
 void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, bool whole,

@@ -17,7 +17,7 @@ static void get_done(struct store_op *op)
     for (size_t i = 0; !op->error.code && i < call->op.n; i++) {
         struct found *f = &call->found[i];
 
-        if (f->err && f->record.number >= call->em->next_number)
+        if (f->err && embedded_is_unknown(call->em, f->record.number))
             f->err = AW_ERR_UNKNOWN_ID;
     }
     call->done(call->arg, op_error(op), call->found, call->op.n);
@@ -25,8 +25,6 @@ static void get_done(struct store_op *op)
     free(call->found);
     free(call);
 }
-
-static const struct aw_error no_memory = {AW_ERR_NO_MEMORY, 0, "engine: out of memory"};
 
 void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, bool whole,
                   engine_get_fn done, void *arg)
@@ -38,7 +36,7 @@ void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, bool whol
         call->found = calloc(n + 1, sizeof(*call->found));
     if (!call || !call->found) {
         free(call);
-        done(arg, &no_memory, NULL, 0);
+        done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
     memcpy(call->numbers, numbers, n * sizeof(*numbers));
@@ -82,7 +80,7 @@ void embedded_list(struct engine *e, const struct list_filter *filter, engine_li
         call->records = calloc(filter->limit + 1, sizeof(*call->records));
     if (!call || !call->records) {
         free(call);
-        done(arg, &no_memory, NULL, 0, 0);
+        done(arg, &embedded_no_memory, NULL, 0, 0);
         return;
     }
     call->done = done;
@@ -119,7 +117,7 @@ void embedded_output(struct engine *e, uint64_t number, uint64_t attempt, int st
     struct output_call *call = calloc(1, sizeof(*call));
 
     if (!call) {
-        done(arg, &no_memory, (struct bytes){0});
+        done(arg, &embedded_no_memory, (struct bytes){0});
         return;
     }
     call->done = done;

@@ -27,7 +27,7 @@ static void forget_done(struct store_op *op)
     if (!op->error.code) {
         tell_gone(call->em, call->gone, call->op.n_gone);
         for (size_t i = 0; i < call->op.n; i++)
-            if (call->results[i].number >= call->em->next_number)
+            if (embedded_is_unknown(call->em, call->results[i].number))
                 call->results[i].err = AW_ERR_UNKNOWN_ID;
     }
     call->done(call->arg, op_error(op), call->results, call->op.n);
@@ -39,7 +39,6 @@ static void forget_done(struct store_op *op)
 void embedded_forget(struct engine *e, const uint64_t *numbers, size_t n, engine_results_fn done,
                      void *arg)
 {
-    static const struct aw_error no_memory = {AW_ERR_NO_MEMORY, 0, "forget: out of memory"};
     struct embedded *em = embedded_of(e);
     struct forget_call *call = calloc(1, sizeof(*call) + n * sizeof(*numbers));
 
@@ -53,7 +52,7 @@ void embedded_forget(struct engine *e, const uint64_t *numbers, size_t n, engine
             free(call->gone);
         }
         free(call);
-        done(arg, &no_memory, NULL, 0);
+        done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
     memcpy(call->numbers, numbers, n * sizeof(*numbers));
