@@ -23,14 +23,18 @@ UNIT_TESTS = \
 	tests/unit/test_dirs \
 	tests/unit/test_endpoint \
 	tests/unit/test_endpoint_listen \
+	tests/unit/test_engine_embedded \
 	tests/unit/test_future_id \
+	tests/unit/test_job_next \
 	tests/unit/test_lifecycle \
 	tests/unit/test_log \
 	tests/unit/test_messages \
 	tests/unit/test_notify \
 	tests/unit/test_offload \
 	tests/unit/test_protocol_doc \
+	tests/unit/test_sched \
 	tests/unit/test_sp \
+	tests/unit/test_store \
 	tests/unit/test_text \
 	tests/unit/test_validator \
 	tests/unit/test_watchdog \
@@ -52,6 +56,24 @@ tests_unit_test_protocol_doc_LDADD = $(PROTO_TEST)
 tests_unit_test_sp_LDADD = $(BASE_TEST)
 tests_unit_test_text_LDADD = $(BASE_TEST)
 tests_unit_test_validator_LDADD = $(PROTO_TEST)
+
+# The contract of engines, which runs against each of them, and a disk that fails.
+ENGINE_CONTRACT = \
+	tests/unit/engine_contract.c tests/unit/engine_contract.h \
+	tests/unit/engine_contract_cancel.c \
+	tests/unit/engine_contract_records.c \
+	tests/unit/engine_contract_run.c \
+	tests/unit/engine_contract_submit.c \
+	tests/unit/engine_rig.c tests/unit/engine_rig.h
+ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
+	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
+tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_engine_embedded_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_job_next_LDADD = $(ENGINE_TEST)
+tests_unit_test_sched_LDADD = $(ENGINE_TEST)
+tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_store_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
 
 # libaw against a daemon that does what the test says.
 FAKE_DAEMON = tests/unit/fake_daemon.c tests/unit/fake_daemon.h

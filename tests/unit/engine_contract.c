@@ -1,0 +1,27 @@
+#include "tests/unit/engine_contract.h"
+
+static const struct engine_factory *under_test;
+
+static void setup(void)
+{
+    rig_setup(under_test);
+}
+
+static void part_add(Suite *suite, const char *name, void (*add)(TCase *tc))
+{
+    TCase *tc = tcase_create(name);
+
+    tcase_add_checked_fixture(tc, setup, rig_teardown);
+    tcase_set_timeout(tc, 60);
+    add(tc);
+    suite_add_tcase(suite, tc);
+}
+
+void engine_contract_add(Suite *suite, const struct engine_factory *factory)
+{
+    under_test = factory;
+    part_add(suite, "submit", contract_submit_add);
+    part_add(suite, "claim and finish", contract_run_add);
+    part_add(suite, "cancel and time", contract_cancel_add);
+    part_add(suite, "records", contract_records_add);
+}

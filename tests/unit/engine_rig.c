@@ -1,0 +1,572 @@
+#include "tests/unit/engine_rig.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+
+#include "proto/codec.h"
+
+struct rig rig;
+
+/* ---- Memory that lives as long as the rig ---------------------------------------------------- */
+
+struct kept {
+    struct kept *next;
+    max_align_t data[];
+};
+
+static void *keep(const void *data, size_t size)
+{
+    struct kept *k = calloc(1, sizeof(*k) + size + 1);
+
+    ck_assert_ptr_nonnull(k);
+    k->next = rig.kept;
+    rig.kept = k;
+    if (data && size)
+        memcpy(k->data, data, size);
+    return k->data;
+}
+
+static struct bytes keep_bytes(struct bytes b)
+{
+    return b.data ? bytes_of(keep(b.data, b.len), b.len) : b;
+}
+
+static struct answer *answer_new(void)
+{
+    struct answer *r = keep(NULL, sizeof(*r));
+
+    r->before = rig.replies;
+    rig.replies = r;
+    return r;
+}
+
+/* ---- What comes from the engine -------------------------------------------------------------- */
+
+static struct note *note(enum note_kind kind, uint64_t number)
+{
+    struct note *n;
+
+    rig.notes = reallocarray(rig.notes, rig.n_notes + 1, sizeof(*rig.notes));
+    ck_assert_ptr_nonnull(rig.notes);
+    n = &rig.notes[rig.n_notes++];
+    *n = (struct note){.kind = kind, .number = number};
+    return n;
+}
+
+static void on_runnable(void *arg)
+{
+    ck_assert_ptr_eq(arg, &rig);
+    note(NOTE_RUNNABLE, 0);
+    if (rig.on_runnable)
+        rig.on_runnable();
+}
+
+static void on_ended(void *arg, const struct ended *jobs, size_t n)
+{
+    ck_assert_ptr_eq(arg, &rig);
+    ck_assert_uint_gt(n, 0);
+    for (size_t i = 0; i < n; i++) {
+        note(NOTE_ENDED, jobs[i].number)->state = jobs[i].state;
+        if (rig.on_ended)
+            rig.on_ended(jobs[i].number);
+    }
+}
+
+static void on_stop(void *arg, uint64_t number, uint64_t claim, int64_t grace_ms)
+{
+    struct note *n = note(NOTE_STOP, number);
+
+    ck_assert_ptr_eq(arg, &rig);
+    n->claim = claim;
+    n->grace_ms = grace_ms;
+}
+
+static void on_gone(void *arg, const struct gone *jobs, size_t n)
+{
+    ck_assert_ptr_eq(arg, &rig);
+    for (size_t i = 0; i < n; i++)
+        note(NOTE_GONE, jobs[i].number)->gone = jobs[i];
+}
+
+static void on_down(void *arg, const struct aw_error *err)
+{
+    ck_assert_ptr_eq(arg, &rig);
+    note(NOTE_DOWN, 0)->err = err->code;
+}
+
+static struct answer *replied(void *arg, const struct aw_error *err, size_t n)
+{
+    struct answer *r = arg;
+
+    r->times++;
+    r->n = n;
+    if (err) {
+        ck_assert_int_ne(err->code, AW_OK);
+        ck_assert_int_gt((int)strlen(err->text), 0);
+        r->err = *err;
+    }
+    note(NOTE_REPLY, 0)->reply = r;
+    return r;
+}
+
+static void replied_done(void *arg, const struct aw_error *err)
+{
+    replied(arg, err, 0);
+}
+
+static void replied_submit(void *arg, const struct aw_error *err, const struct submitted *jobs,
+                           size_t n)
+{
+    struct answer *r = replied(arg, err, n);
+
+    if (!err)
+        r->submitted = keep(jobs, n * sizeof(*jobs));
+}
+
+static struct record keep_record(struct record record)
+{
+    record.key = keep_bytes(record.key);
+    record.message = keep_bytes(record.message);
+    record.spec = keep_bytes(record.spec);
+    return record;
+}
+
+static void replied_get(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
+{
+    struct answer *r = replied(arg, err, n);
+
+    if (err)
+        return;
+    r->found = keep(jobs, n * sizeof(*jobs));
+    for (size_t i = 0; i < n; i++)
+        if (!jobs[i].err)
+            r->found[i].record = keep_record(jobs[i].record);
+}
+
+static void replied_list(void *arg, const struct aw_error *err, const struct record *jobs, size_t n,
+                         uint64_t next)
+{
+    struct answer *r = replied(arg, err, n);
+
+    if (err)
+        return;
+    r->next = next;
+    r->records = keep(jobs, n * sizeof(*jobs));
+    for (size_t i = 0; i < n; i++)
+        r->records[i] = keep_record(jobs[i]);
+}
+
+static void replied_claim(void *arg, const struct aw_error *err, const struct claimed *claims,
+                          size_t n)
+{
+    struct answer *r = replied(arg, err, n);
+
+    if (err)
+        return;
+    r->claims = keep(claims, n * sizeof(*claims));
+    for (size_t i = 0; i < n; i++)
+        r->claims[i].spec = keep_bytes(claims[i].spec);
+}
+
+static void replied_results(void *arg, const struct aw_error *err, const struct job_result *jobs,
+                            size_t n)
+{
+    struct answer *r = replied(arg, err, n);
+
+    if (!err)
+        r->results = keep(jobs, n * sizeof(*jobs));
+}
+
+static void replied_output(void *arg, const struct aw_error *err, struct bytes data)
+{
+    struct answer *r = replied(arg, err, 0);
+
+    if (!err)
+        r->data = keep_bytes(data);
+}
+
+/* ---- The rig itself -------------------------------------------------------------------------- */
+
+void rig_open(void)
+{
+    static const struct engine_events events = {
+        .runnable = on_runnable,
+        .ended = on_ended,
+        .stop = on_stop,
+        .gone = on_gone,
+        .down = on_down,
+    };
+
+    rig.e = rig.factory->open(rig.base, &rig.limits, &events, &rig);
+    ck_assert_ptr_nonnull(rig.e);
+}
+
+void rig_close(void)
+{
+    engine_close(rig.e);
+    rig.e = NULL;
+}
+
+void rig_reopen(void)
+{
+    rig_close();
+    rig_open();
+}
+
+void rig_setup(const struct engine_factory *factory)
+{
+    rig = (struct rig){
+        .factory = factory,
+        .limits = {.max_queued = 100000, .max_kept = 100000, .retention_ms = 3600 * 1000},
+        .base = event_base_new(),
+    };
+    ck_assert_ptr_nonnull(rig.base);
+    factory->prepare();
+    rig_open();
+}
+
+void rig_teardown(void)
+{
+    struct kept *next;
+
+    rig_close();
+    event_base_free(rig.base);
+    for (const struct answer *r = rig.replies; r; r = r->before)
+        ck_assert_int_eq(r->times, 1);
+    free(rig.notes);
+    for (; rig.kept; rig.kept = next) {
+        next = rig.kept->next;
+        free(rig.kept);
+    }
+    rig.factory->clean();
+}
+
+void rig_turn(void)
+{
+    ck_assert_int_ge(event_base_loop(rig.base, EVLOOP_ONCE), 0);
+}
+
+void rig_await(const struct answer *reply)
+{
+    while (!reply->times)
+        rig_turn();
+}
+
+void rig_turn_now(void)
+{
+    ck_assert_int_ge(event_base_loop(rig.base, EVLOOP_NONBLOCK), 0);
+}
+
+int rig_note_at(enum note_kind kind, uint64_t number)
+{
+    for (size_t i = 0; i < rig.n_notes; i++)
+        if (rig.notes[i].kind == kind && (!number || rig.notes[i].number == number))
+            return (int)i;
+    return -1;
+}
+
+int rig_reply_at(const struct answer *reply)
+{
+    for (size_t i = 0; i < rig.n_notes; i++)
+        if (rig.notes[i].kind == NOTE_REPLY && rig.notes[i].reply == reply)
+            return (int)i;
+    return -1;
+}
+
+const struct note *rig_await_note(enum note_kind kind, uint64_t number)
+{
+    int at;
+
+    while ((at = rig_note_at(kind, number)) < 0)
+        rig_turn();
+    return &rig.notes[at];
+}
+
+int rig_count(enum note_kind kind)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < rig.n_notes; i++)
+        n += rig.notes[i].kind == kind;
+    return n;
+}
+
+void rig_forget_notes(void)
+{
+    rig.n_notes = 0;
+}
+
+/* ---- Calls ----------------------------------------------------------------------------------- */
+
+static struct job job_of(const struct want *want)
+{
+    struct job job;
+
+    codec_defaults(&job_schema, &job);
+    job.type = bytes_str("noop");
+    job.name = bytes_str(want->name);
+    job.key = bytes_str(want->key);
+    job.priority = want->priority;
+    job.delay_ms = want->delay_ms;
+    job.not_before_us = want->not_before_us;
+    job.queue_timeout_ms = want->queue_timeout_ms;
+    job.retention_ms = want->retention_ms;
+    if (want->retry_interrupted)
+        job.on_interrupt = bytes_str("retry");
+    return job;
+}
+
+static struct bytes encode(const struct job *job)
+{
+    struct codec_buf buf = {0};
+    struct bytes b;
+
+    ck_assert_int_eq(codec_write(&buf, &(struct codec_part){&job_schema, job}, 1), AW_OK);
+    b = keep_bytes(bytes_of(buf.data, buf.len));
+    codec_buf_done(&buf);
+    return b;
+}
+
+struct bytes rig_head(const struct want *want)
+{
+    struct job job = job_of(want);
+
+    return encode(&job);
+}
+
+struct bytes rig_spec(const struct want *want)
+{
+    struct job job = job_of(want);
+
+    if (want->apart)
+        job.cwd = bytes_str("/what/is/in/the/whole/specification/only");
+    return encode(&job);
+}
+
+struct answer *start_submit(const struct want *wants, size_t n)
+{
+    struct job *jobs = keep(NULL, n * sizeof(*jobs));
+    struct new_job *new = keep(NULL, n * sizeof(*new));
+    struct answer *r = answer_new();
+
+    for (size_t i = 0; i < n; i++) {
+        jobs[i] = job_of(&wants[i]);
+        new[i] = (struct new_job){.job = &jobs[i],
+                                  .spec = rig_spec(&wants[i]),
+                                  .head = wants[i].apart ? rig_head(&wants[i]) : (struct bytes){0},
+                                  .retry_of = wants[i].retry_of};
+    }
+    engine_submit(rig.e, wants[0].uid, wants[0].uid + 1, bytes_str(wants[0].request), new, n,
+                  replied_submit, r);
+    /* What a call is given is copied: it may go at once. */
+    memset(jobs, 0xa5, n * sizeof(*jobs));
+    memset(new, 0xa5, n * sizeof(*new));
+    return r;
+}
+
+static struct answer *awaited(struct answer *r)
+{
+    rig_await(r);
+    return r;
+}
+
+struct answer *rig_submit(const struct want *wants, size_t n)
+{
+    return awaited(start_submit(wants, n));
+}
+
+uint64_t rig_queue(struct want want)
+{
+    struct answer *r = rig_submit(&want, 1);
+
+    ck_assert_ok(r);
+    ck_assert_uint_eq(r->n, 1);
+    return r->submitted[0].number;
+}
+
+struct answer *start_claim(size_t max)
+{
+    struct answer *r = answer_new();
+
+    engine_claim(rig.e, max, replied_claim, r);
+    return r;
+}
+
+struct answer *rig_claim(size_t max)
+{
+    return awaited(start_claim(max));
+}
+
+struct claimed rig_claim_one(void)
+{
+    struct answer *r = rig_claim(1);
+
+    ck_assert_ok(r);
+    ck_assert_uint_eq(r->n, 1);
+    return r->claims[0];
+}
+
+struct answer *start_finish(const struct claimed *c, const struct outcome *outcome)
+{
+    struct answer *r = answer_new();
+
+    engine_finish(rig.e, c->number, c->claim, outcome, replied_done, r);
+    return r;
+}
+
+struct answer *rig_finish(const struct claimed *c, const struct outcome *outcome)
+{
+    return awaited(start_finish(c, outcome));
+}
+
+struct answer *start_release(const struct claimed *c)
+{
+    struct answer *r = answer_new();
+
+    engine_release(rig.e, c->number, c->claim, replied_done, r);
+    return r;
+}
+
+struct answer *rig_release(const struct claimed *c)
+{
+    return awaited(start_release(c));
+}
+
+struct answer *start_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms)
+{
+    struct answer *r = answer_new();
+
+    engine_cancel(rig.e, numbers, n, grace_ms, replied_results, r);
+    return r;
+}
+
+struct answer *rig_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms)
+{
+    return awaited(start_cancel(numbers, n, grace_ms));
+}
+
+struct answer *rig_forget(const uint64_t *numbers, size_t n)
+{
+    struct answer *r = answer_new();
+
+    engine_forget(rig.e, numbers, n, replied_results, r);
+    return awaited(r);
+}
+
+struct answer *start_get(const uint64_t *numbers, size_t n, bool whole)
+{
+    struct answer *r = answer_new();
+
+    engine_get(rig.e, numbers, n, whole, replied_get, r);
+    return r;
+}
+
+struct answer *rig_get(const uint64_t *numbers, size_t n, bool whole)
+{
+    return awaited(start_get(numbers, n, whole));
+}
+
+struct answer *rig_list(struct list_filter filter)
+{
+    struct answer *r = answer_new();
+
+    engine_list(rig.e, &filter, replied_list, r);
+    return awaited(r);
+}
+
+struct answer *rig_recover(void)
+{
+    struct answer *r = answer_new();
+
+    engine_recover(rig.e, replied_claim, r);
+    return awaited(r);
+}
+
+struct answer *rig_output(uint64_t number, uint64_t attempt, int stream, uint64_t offset,
+                          size_t max)
+{
+    struct answer *r = answer_new();
+
+    engine_output(rig.e, number, attempt, stream, offset, max, replied_output, r);
+    return awaited(r);
+}
+
+/* ---- Shorter still --------------------------------------------------------------------------- */
+
+static struct found found_of(uint64_t number)
+{
+    struct answer *r = rig_get(&number, 1, false);
+
+    ck_assert_ok(r);
+    ck_assert_uint_eq(r->n, 1);
+    return r->found[0];
+}
+
+struct record rig_record(uint64_t number)
+{
+    struct found f = found_of(number);
+
+    ck_assert_int_eq(f.err, AW_OK);
+    ck_assert_uint_eq(f.record.number, number);
+    return f.record;
+}
+
+enum aw_err rig_lookup(uint64_t number)
+{
+    return found_of(number).err;
+}
+
+enum aw_state rig_state(uint64_t number)
+{
+    return rig_record(number).state;
+}
+
+struct engine_stats rig_stats(void)
+{
+    struct engine_stats stats;
+
+    memset(&stats, 0xa5, sizeof(stats));
+    engine_get_stats(rig.e, &stats);
+    return stats;
+}
+
+struct outcome outcome_exit(int code)
+{
+    struct outcome o = {.class = code ? AW_CLASS_EXIT : AW_CLASS_NONE, .exit_code = code};
+
+    o.ended_us = now_us();
+    o.started_us = o.ended_us - 1000;
+    return o;
+}
+
+struct outcome outcome_interrupted(void)
+{
+    struct outcome o = outcome_exit(0);
+
+    o.class = AW_CLASS_INTERRUPTED;
+    o.exit_code = NO_EXIT_CODE;
+    snprintf(o.message, sizeof(o.message), "the runner went down");
+    return o;
+}
+
+struct outcome outcome_stopped(void)
+{
+    struct outcome o = outcome_exit(0);
+
+    o.class = AW_CLASS_SIGNAL;
+    o.exit_code = NO_EXIT_CODE;
+    o.signal = 15;
+    o.stopped = true;
+    return o;
+}
+
+uint64_t rig_run_one(struct want want)
+{
+    uint64_t number = rig_queue(want);
+    struct claimed c = rig_claim_one();
+    struct outcome o = outcome_exit(0);
+
+    ck_assert_uint_eq(c.number, number);
+    ck_assert_ok(rig_finish(&c, &o));
+    return number;
+}

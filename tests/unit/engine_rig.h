@@ -1,0 +1,166 @@
+/*
+ * engine_rig.h - an engine under test: made by a factory, on an event loop, with a memory for all
+ * that it says.
+ *
+ * Each test has one rig (the global below), made and cleared by rig_setup() and rig_teardown(),
+ * which are checked fixtures. Calls come in two forms: start_*() only makes the call, and its
+ * struct answer is filled when the engine calls back; the form without start_ turns the loop until
+ * then. What the engine passes is copied, and lives as long as the rig.
+ */
+#ifndef AW_ENGINE_RIG_H
+#define AW_ENGINE_RIG_H
+
+#include "tests/unit/unit.h"
+
+#include "daemon/engine/engine.h"
+
+struct event_base;
+
+struct engine_limits {
+    uint64_t max_queued, max_kept;
+    int64_t retention_ms;
+};
+
+/* How a kind of engine is made. */
+struct engine_factory {
+    void (*prepare)(void); /* a place for a test, empty */
+    void (*clean)(void);
+    struct engine *(*open)(struct event_base *base, const struct engine_limits *limits,
+                           const struct engine_events *events, void *arg);
+};
+
+/* What came from the engine, in order. */
+enum note_kind { NOTE_RUNNABLE, NOTE_ENDED, NOTE_STOP, NOTE_GONE, NOTE_DOWN, NOTE_REPLY };
+
+struct answer;
+
+struct note {
+    enum note_kind kind;
+    uint64_t number;
+    enum aw_state state;  /* ENDED */
+    uint64_t claim;       /* STOP */
+    int64_t grace_ms;     /* STOP */
+    struct gone gone;     /* GONE */
+    struct answer *reply; /* REPLY */
+    enum aw_err err;      /* DOWN */
+};
+
+struct answer {
+    struct answer *before; /* private */
+    int times;             /* how often it was called back: 1 is right */
+    struct aw_error err;
+    size_t n;
+    uint64_t next;
+    struct bytes data;
+    struct submitted *submitted;
+    struct found *found;
+    struct record *records;
+    struct claimed *claims;
+    struct job_result *results;
+};
+
+struct kept;
+
+struct rig {
+    const struct engine_factory *factory;
+    struct engine_limits limits;
+    struct event_base *base;
+    struct engine *e;
+    struct note *notes;
+    size_t n_notes;
+    void (*on_runnable)(void); /* called from the event of that name, after it was noted */
+    void (*on_ended)(uint64_t number);
+    struct answer *replies; /* all of them, the last first */
+    struct kept *kept;
+};
+
+extern struct rig rig;
+
+/* Before each test: an empty place, an engine opened on it, with wide limits. */
+void rig_setup(const struct engine_factory *factory);
+void rig_teardown(void);
+
+/* Closes the engine; opens it again with the rig's limits. */
+void rig_close(void);
+void rig_open(void);
+void rig_reopen(void);
+
+/* One turn of the loop, which waits for something to happen. */
+void rig_turn(void);
+void rig_turn_now(void); /* does not wait */
+void rig_await(const struct answer *reply);
+/* Until such a note is there (about that job, if number is not 0); returns it. */
+const struct note *rig_await_note(enum note_kind kind, uint64_t number);
+/* Place of the first such note; -1: none. */
+int rig_note_at(enum note_kind kind, uint64_t number);
+int rig_reply_at(const struct answer *reply);
+int rig_count(enum note_kind kind);
+void rig_forget_notes(void);
+
+/* ---- Jobs ----------------------------------------------------------------------------------- */
+
+struct want {
+    const char *name;
+    const char *key;
+    int priority;
+    uint64_t delay_ms, not_before_us, queue_timeout_ms, retention_ms, retry_of;
+    bool retry_interrupted;
+    bool apart;   /* with a head that is shorter than the specification */
+    uint32_t uid; /* read from the first of several */
+    const char *request;
+};
+
+#define WANT(...) ((struct want){__VA_ARGS__})
+
+/* The specification that rig_submit() makes of a wish. */
+struct bytes rig_spec(const struct want *want);
+struct bytes rig_head(const struct want *want);
+
+struct answer *start_submit(const struct want *wants, size_t n);
+struct answer *rig_submit(const struct want *wants, size_t n);
+/* One job that must be accepted; its number. */
+uint64_t rig_queue(struct want want);
+
+struct answer *start_claim(size_t max);
+struct answer *rig_claim(size_t max);
+/* One job that must be there to be claimed. */
+struct claimed rig_claim_one(void);
+
+struct answer *start_finish(const struct claimed *c, const struct outcome *outcome);
+struct answer *rig_finish(const struct claimed *c, const struct outcome *outcome);
+struct answer *start_release(const struct claimed *c);
+struct answer *rig_release(const struct claimed *c);
+struct answer *start_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms);
+struct answer *rig_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms);
+struct answer *rig_forget(const uint64_t *numbers, size_t n);
+struct answer *start_get(const uint64_t *numbers, size_t n, bool whole);
+struct answer *rig_get(const uint64_t *numbers, size_t n, bool whole);
+struct answer *rig_list(struct list_filter filter);
+struct answer *rig_recover(void);
+struct answer *rig_output(uint64_t number, uint64_t attempt, int stream, uint64_t offset,
+                          size_t max);
+
+/* The record of a job that must be there. */
+struct record rig_record(uint64_t number);
+/* AW_OK, AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID. */
+enum aw_err rig_lookup(uint64_t number);
+enum aw_state rig_state(uint64_t number);
+struct engine_stats rig_stats(void);
+
+/* Outcomes: an exit with a code, killed by an interruption, stopped on request. */
+struct outcome outcome_exit(int code);
+struct outcome outcome_interrupted(void);
+struct outcome outcome_stopped(void);
+
+/* A job that has run and ended with code 0. */
+uint64_t rig_run_one(struct want want);
+
+#define ck_assert_ok(reply) \
+    ck_assert_msg((reply)->err.code == AW_OK, "refused: %s", (reply)->err.text)
+#define ck_assert_err(reply, want_code)                                    \
+    ck_assert_msg((reply)->err.code == (want_code), "'%s' (%s), not '%s'", \
+                  aw_err_name((reply)->err.code), (reply)->err.text, aw_err_name(want_code))
+#define ck_assert_state(number, want_state) \
+    ck_assert_str_eq(aw_state_name(rig_state(number)), aw_state_name(want_state))
+
+#endif

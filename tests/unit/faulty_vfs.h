@@ -1,0 +1,31 @@
+/*
+ * faulty_vfs.h - a disk that fails on demand: a layer under SQLite, for tests of the store.
+ *
+ * After faulty_vfs_install() every database opened by its path goes through it. Faults concern
+ * the write-ahead log only, where commits go. Any thread may call these; faults hold for the whole
+ * process until they are taken back.
+ */
+#ifndef AW_FAULTY_VFS_H
+#define AW_FAULTY_VFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void faulty_vfs_install(void);
+
+/* So many bytes more fit behind the log's end; then the disk is full. Negative: any number. */
+void faulty_vfs_set_room(int64_t bytes);
+
+/* From now on every write, or every sync, fails as broken hardware does. */
+void faulty_vfs_break_writes(bool broken);
+void faulty_vfs_break_syncs(bool broken);
+
+/* The next sync waits until faulty_vfs_go(). faulty_vfs_await_held() returns once it does. */
+void faulty_vfs_hold(void);
+void faulty_vfs_await_held(void);
+void faulty_vfs_go(void);
+
+/* How often the log was synced so far. */
+int faulty_vfs_syncs(void);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * private_dir.h - a directory of a test's own, and what is in it.
+ */
+#ifndef AW_PRIVATE_DIR_H
+#define AW_PRIVATE_DIR_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <dirent.h>
+#include <unistd.h>
+
+#include <check.h>
+
+#define PRIVATE_PATH 512
+
+static char private_dir[PRIVATE_PATH / 2];
+
+static inline void private_dir_make(void)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    snprintf(private_dir, sizeof(private_dir), "%s/awd-test-XXXXXX", tmp ? tmp : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(private_dir));
+}
+
+/* The path of a name in it, in buf. */
+static inline const char *private_path(char buf[PRIVATE_PATH], const char *name)
+{
+    ck_assert_int_lt(snprintf(buf, PRIVATE_PATH, "%s/%s", private_dir, name), PRIVATE_PATH);
+    return buf;
+}
+
+/* With the plain files and empty directories in it. */
+static inline void private_dir_remove(void)
+{
+    DIR *dir = opendir(private_dir);
+    const struct dirent *entry;
+    char path[PRIVATE_PATH];
+
+    while (dir && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            remove(private_path(path, entry->d_name));
+    if (dir)
+        closedir(dir);
+    rmdir(private_dir);
+}
+
+#endif
