@@ -7,6 +7,9 @@ bin_PROGRAMS += client/awctl/awctl
 dist_man_MANS += client/libaw.3 client/awctl.1
 EXTRA_DIST += client/libaw.map
 
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = client/completion/awctl
+
 pkgconfigdir = $(libdir)/pkgconfig
 nodist_pkgconfig_DATA = client/libaw.pc
 

@@ -106,7 +106,7 @@ static enum aw_err jobs_prepare(const struct aw_job *jobs, size_t n, struct job 
 
         n_texts += list_count(job.argv) + list_count(job.env);
     }
-    *ret = calloc(n, sizeof(**ret));
+    *ret = calloc(n + 1, sizeof(**ret));
     *ret_texts = next = calloc(n_texts + 1, sizeof(*next));
     if (!*ret || !next)
         return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
