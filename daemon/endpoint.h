@@ -37,7 +37,9 @@ struct endpoint_config {
     const char *tls_ca_file;       /* PEM, who may sign clients' certificates */
     bool allow_plain_tcp;          /* tcp:// on loopback addresses */
     unsigned socket_mode;          /* of an ipc socket's file: 0600, 0660, 0666 */
-    unsigned max_connections;      /* more are closed as they come; ipc and the rest count apart */
+    /* More are closed as they come. ipc and the rest count apart; ipc takes no more than three
+     * quarters of the process's files, and 16 beyond from root and the daemon's own user. */
+    unsigned max_connections;
 };
 
 /* AW_ERR_NO_MEMORY, AW_ERR_SYSTEM. `config` is copied. */

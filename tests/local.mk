@@ -169,6 +169,23 @@ clean-local:
 	rm -rf stage systemd-root
 	find . -name '*.gc??' -exec rm -f {} +
 
+# ---- Benchmarks ---------------------------------------------------------------------------------
+#
+# Programs that print figures, each beside a floor measured in the same run. Nothing judges them.
+
+BENCHES = tests/bench/bench_endpoint
+EXTRA_PROGRAMS = $(BENCHES)
+CLEANFILES += $(BENCHES)
+
+tests_bench_bench_endpoint_SOURCES = tests/bench/bench_endpoint.c daemon/sendmsg.c
+tests_bench_bench_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_bench_bench_endpoint_LDADD = daemon/libedge.la
+
+bench: $(BENCHES)
+	$(AM_V_at)for bench in $(BENCHES); do echo "$$bench:"; ./$$bench || exit 1; done
+
+.PHONY: bench
+
 # ---- Lint ---------------------------------------------------------------------------------------
 
 LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -include config.h -I$(abs_top_srcdir) -I$(abs_builddir) \

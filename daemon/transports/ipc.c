@@ -9,7 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <event2/event.h>
@@ -81,7 +81,7 @@ struct ipc {
     LIST_HEAD(, ipc_socket) sockets;
     struct conn_list conns, dirty;
     struct event *flush;
-    unsigned n_conns;
+    unsigned n_conns, max_conns;
     bool refusing; /* said so in the log */
     bool quiet, closing;
     uint8_t scratch[SCRATCH];
@@ -448,7 +448,7 @@ static void conn_credentials(struct ipc_conn *c)
 /* One user can take all the places, but lock out neither root nor the daemon's own watchdog. */
 static bool is_full(struct ipc *ipc, const struct caller *caller)
 {
-    unsigned max = ipc->config->max_connections;
+    unsigned max = ipc->max_conns;
 
     if (caller->has_cred && (caller->uid == 0 || caller->uid == geteuid()))
         max += RESERVE;
@@ -457,7 +457,8 @@ static bool is_full(struct ipc *ipc, const struct caller *caller)
         return false;
     }
     if (!ipc->refusing)
-        log_msg(LOG_WARNING, "connections are refused: %u are open (max_connections)",
+        log_msg(LOG_WARNING,
+                "connections are refused: %u are open (max_connections, or the limit of files)",
                 ipc->n_conns);
     ipc->refusing = true;
     return true;
@@ -521,6 +522,16 @@ enum aw_err ipc_listen(struct ipc *ipc, const char *path, struct aw_error *err)
 
 /* ---- The whole ----------------------------------------------------------------------------- */
 
+/* The store, the runner and the output files need some of the process's files, too. */
+static unsigned max_connections(const struct endpoint_config *config)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+        return config->max_connections;
+    return (unsigned)MIN((rlim_t)config->max_connections, files.rlim_cur / 4 * 3);
+}
+
 struct ipc *ipc_new(struct endpoint *ep, struct event_base *base,
                     const struct endpoint_config *config)
 {
@@ -531,6 +542,7 @@ struct ipc *ipc_new(struct endpoint *ep, struct event_base *base,
     ipc->ep = ep;
     ipc->base = base;
     ipc->config = config;
+    ipc->max_conns = max_connections(config);
     LIST_INIT(&ipc->sockets);
     TAILQ_INIT(&ipc->conns);
     TAILQ_INIT(&ipc->dirty);

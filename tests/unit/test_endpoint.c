@@ -415,10 +415,10 @@ END_TEST
 /* How many connections are served at once; when one goes, one may come. */
 static void *fill_up(void *arg)
 {
-    int fds[30], n = 0;
+    int fds[100], n = 0;
 
     (void)arg;
-    for (; n < 30; n++) {
+    for (; n < 100; n++) {
         fds[n] = client_open();
         if (fds[n] < 0 || !client_echo(fds[n], 1, "in?"))
             break;
@@ -443,6 +443,22 @@ START_TEST(connections_beyond_the_limit_are_refused)
     server_start(&config, on_call, on_gone);
     /* On ipc root and the daemon's own user have 16 more. */
     ck_assert_int_eq((intptr_t)run_beside(fill_up, NULL), use_tcp ? 4 : 20);
+}
+END_TEST
+
+START_TEST(connections_leave_files_for_the_rest)
+{
+    struct endpoint_config config = default_config();
+    struct rlimit few;
+
+    server_stop();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &few), 0);
+    few.rlim_cur = 64;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    server_start(&config, on_call, on_gone);
+    few.rlim_cur = few.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0); /* this test's clients need some */
+    ck_assert_int_eq((intptr_t)run_beside(fill_up, NULL), 48 + 16);
 }
 END_TEST
 
@@ -625,6 +641,7 @@ int main(void)
     tcase_add_checked_fixture(ipc, setup_ipc, server_stop);
     add_both(ipc);
     tcase_add_test(ipc, a_request_may_come_byte_by_byte);
+    tcase_add_test(ipc, connections_leave_files_for_the_rest);
     tcase_add_test(ipc, clients_that_vanish_amid_their_answers_are_cleared_away);
     tcase_add_test(ipc, who_does_not_read_is_not_read_from_and_still_loses_nothing);
     tcase_add_test(ipc, what_has_been_answered_is_still_sent_at_the_end);
