@@ -336,7 +336,8 @@ static void help_flag(FILE *out, char letter, const char *name, const char *argu
 
     for (const char *p = name; *p && n < 40; p++)
         left[n++] = *p == '_' ? '-' : *p;
-    snprintf(left + n, sizeof(left) - (size_t)n, " %s", argument ? argument : "");
+    snprintf(left + n, sizeof(left) - (size_t)n, "%s%s", argument && *argument != '[' ? " " : "",
+             argument ? argument : "");
     fprintf(out, "%-32s %s", left, text);
 }
 
@@ -357,7 +358,8 @@ void config_help(FILE *out)
     for (size_t i = 0; i < config_n_keys; i++) {
         const struct config_key *key = &config_keys[i];
 
-        help_flag(out, 0, key->name, key->argument, key->text);
+        help_flag(out, 0, key->name, key->kind == CONFIG_BOOL ? "[=yes|no]" : key->argument,
+                  key->text);
         if (*key->def)
             fprintf(out, " [%s]", key->def);
         fputs(key->reload ? " *\n" : "\n", out);

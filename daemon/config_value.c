@@ -249,6 +249,25 @@ static const char *level_name(int level)
     return "?";
 }
 
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+/* In the largest unit in which it is whole: what is read again is the same. */
+static void print_in_units(const struct config_key *key, int64_t value, const struct unit *unit,
+                           FILE *out)
+{
+    while (unit->factor > 1 && value % unit->factor)
+        unit++;
+    fprintf(out, "%s = %" PRId64 "%s\n", key->name, value / unit->factor, unit->name);
+}
+
+static const struct unit times[] = {
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+static const struct unit sizes[] = {
+    {"T", INT64_C(1) << 40}, {"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}};
+
 static void list_print(const struct config_key *key, const struct config_list *list, FILE *out)
 {
     for (size_t i = 0; i < list->n; i++)
@@ -262,14 +281,16 @@ void value_print(const struct config_key *key, const struct config *config, FILE
     switch (key->kind) {
     case CONFIG_INT:
     case CONFIG_SLOTS:
-    case CONFIG_SIZE:
         fprintf(out, "%s = %" PRId64 "\n", key->name, *MEMBER(key, config, const int64_t));
         break;
     case CONFIG_MODE:
         fprintf(out, "%s = 0%" PRIo64 "\n", key->name, *MEMBER(key, config, const int64_t));
         break;
     case CONFIG_DURATION:
-        fprintf(out, "%s = %" PRId64 "ms\n", key->name, *MEMBER(key, config, const int64_t));
+        print_in_units(key, *MEMBER(key, config, const int64_t), times, out);
+        break;
+    case CONFIG_SIZE:
+        print_in_units(key, *MEMBER(key, config, const int64_t), sizes, out);
         break;
     case CONFIG_BOOL:
         fprintf(out, "%s = %s\n", key->name, *MEMBER(key, config, const bool) ? "yes" : "no");
@@ -332,7 +353,7 @@ static void swap(void *a, void *b, size_t size)
 
 void value_swap(const struct config_key *key, struct config *a, struct config *b)
 {
-    static const size_t sizes[] = {
+    static const size_t lengths[] = {
         [CONFIG_INT] = sizeof(int64_t),
         [CONFIG_SLOTS] = sizeof(int64_t),
         [CONFIG_MODE] = sizeof(int64_t),
@@ -344,5 +365,5 @@ void value_swap(const struct config_key *key, struct config *a, struct config *b
         [CONFIG_LIST] = sizeof(struct config_list),
     };
 
-    swap(MEMBER(key, a, char), MEMBER(key, b, char), sizes[key->kind]);
+    swap(MEMBER(key, a, char), MEMBER(key, b, char), lengths[key->kind]);
 }

@@ -360,6 +360,8 @@ START_TEST(what_is_printed_says_the_same_when_it_is_read)
     LOAD_OK("--slots=3", "--retention=90s", "--listen=ipc:///a", "--listen=ipc:///b",
             "--socket-mode=0640", "--allow-plain-tcp=yes", "--tls-ca=/x", "--log-level=warning");
     first = printed(NULL);
+    ck_assert_ptr_nonnull(strstr(first, "\nretention = 90s\n"));
+    ck_assert_ptr_nonnull(strstr(first, "\noutput_limit = 1G\n"));
     config_done(&config);
     write_file(first);
     ck_assert_msg(LOAD("--config", file) == AW_OK, "%s\n%s", error.text, first);
@@ -381,7 +383,7 @@ START_TEST(help_has_every_key_as_a_flag)
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         char flag[64];
 
-        snprintf(flag, sizeof(flag), "--%s ", keys[i]);
+        snprintf(flag, sizeof(flag), "--%s", keys[i]);
         for (char *p = flag; *p; p++)
             *p = *p == '_' ? '-' : *p;
         ck_assert_msg(strstr(text, flag) != NULL, "--help lacks %s", flag);
