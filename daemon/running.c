@@ -464,7 +464,7 @@ static bool workers_make(struct running *r)
     struct exec_config exec = {
         .socket_path = config->runner_socket,
         .runner_path = config->runner_path,
-        .spool_dir = r->srv->spool_path,
+        .spool_dir = r->srv->dirs->spool,
     };
 
     r->workers[WORKER_EXEC] = worker_exec_new(r->srv->base, &exec, &host, r);

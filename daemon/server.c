@@ -1,10 +1,8 @@
 #include "daemon/server.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include <event2/event.h>
 
@@ -106,10 +104,7 @@ static enum aw_err engine_start(struct server *srv, struct aw_error *err)
     char path[PATH_MAX];
     struct embedded_config config = engine_config(srv->config, path);
 
-    snprintf(path, sizeof(path), "%s/store", srv->config->state_dir);
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return aw_fail(err, AW_ERR_STORE, "store %s: %s", path, strerror(errno));
-    snprintf(path, sizeof(path), "%s/store/awd.db", srv->config->state_dir);
+    snprintf(path, sizeof(path), "%s/awd.db", srv->dirs->store);
     return embedded_open(srv->base, &config, &events, srv, &srv->engine, err);
 }
 
@@ -148,13 +143,8 @@ static enum aw_err listen_all(struct server *srv, struct aw_error *err)
 
 static enum aw_err parts_make(struct server *srv, struct aw_error *err)
 {
-    enum aw_err e;
+    enum aw_err e = spool_open(srv->dirs->spool, &srv->spool, err);
 
-    if (asprintf(&srv->spool_path, "%s/spool", srv->config->state_dir) < 0) {
-        srv->spool_path = NULL;
-        return aw_fail(err, AW_ERR_NO_MEMORY, "server: out of memory");
-    }
-    e = spool_open(srv->spool_path, &srv->spool, err);
     if (!e)
         e = offload_new(srv->base, &srv->offload, err);
     srv->watches = watches_new();
@@ -169,8 +159,8 @@ static enum aw_err parts_make(struct server *srv, struct aw_error *err)
     return e ? e : listen_all(srv, err);
 }
 
-enum aw_err server_start(struct event_base *base, const struct config *config, struct server **ret,
-                         struct aw_error *err)
+enum aw_err server_start(struct event_base *base, const struct config *config,
+                         const struct dirs *dirs, struct server **ret, struct aw_error *err)
 {
     struct server *srv = calloc(1, sizeof(*srv));
     enum aw_err e;
@@ -179,6 +169,7 @@ enum aw_err server_start(struct event_base *base, const struct config *config, s
         return aw_fail(err, AW_ERR_NO_MEMORY, "server: out of memory");
     srv->base = base;
     srv->config = config;
+    srv->dirs = dirs;
     srv->spool.dir_fd = -1;
     srv->started_us = now_us();
     TAILQ_INIT(&srv->parked);
@@ -247,7 +238,6 @@ void server_free(struct server *srv)
         endpoint_free(srv->endpoint);
     watches_free(srv->watches);
     spool_close(&srv->spool);
-    free(srv->spool_path);
     codec_buf_done(&srv->out);
     free(srv);
 }

@@ -16,6 +16,7 @@
 #define AW_SERVER_H
 
 #include "daemon/config.h"
+#include "daemon/dirs.h"
 #include "daemon/endpoint.h"
 #include "daemon/engine/engine.h"
 #include "daemon/offload.h"
@@ -39,8 +40,8 @@ struct server {
     struct running *running;
     struct watches *watches;
     struct offload *offload;
+    const struct dirs *dirs;
     struct spool spool;
-    char *spool_path;
     struct codec_buf out;          /* where answers are written before they are sent */
     TAILQ_HEAD(, exchange) parked; /* requests that wait for something */
     int64_t started_us;
@@ -52,10 +53,12 @@ struct server {
 
 /*
  * Opens store and spool, finds again what was running, starts the workers, and listens. Blocks
- * while it does. The sentence in *err says what is in the way.
+ * while it does. `config` and `dirs` outlive the server. The sentence in *err says what is in the
+ * way.
  */
 AW_MUSTCHECK enum aw_err server_start(struct event_base *base, const struct config *config,
-                                      struct server **ret, struct aw_error *err);
+                                      const struct dirs *dirs, struct server **ret,
+                                      struct aw_error *err);
 
 /* Tells parked requests that the daemon goes down, waits for what is being committed, frees. */
 void server_free(struct server *srv);
