@@ -1,6 +1,6 @@
 # What daemon and client share. libbase has no dependencies; libproto is the only user of msgpack.
 
-noinst_LTLIBRARIES += proto/libbase.la proto/libproto.la
+noinst_LTLIBRARIES += proto/libbase.la proto/libproto.la proto/librunnerwire.la
 include_HEADERS += proto/aw_codes.h
 
 proto_libbase_la_SOURCES = \
@@ -19,3 +19,9 @@ proto_libproto_la_SOURCES = \
 	proto/schema.h
 proto_libproto_la_CPPFLAGS = $(AM_CPPFLAGS) $(MSGPACK_CFLAGS)
 proto_libproto_la_LIBADD = proto/libbase.la $(MSGPACK_LIBS)
+
+# What awd and aw-runner say to each other: no business of libaw.
+proto_librunnerwire_la_SOURCES = \
+	proto/runner_sock.c \
+	proto/runner_wire.c proto/runner_wire.h
+proto_librunnerwire_la_LIBTOOLFLAGS = $(STATIC_ONLY)
