@@ -5,9 +5,22 @@ pkglibexec_PROGRAMS += daemon/runner/aw-runner
 dist_man_MANS += daemon/runner/aw-runner.8
 
 daemon_runner_librunner_la_SOURCES = \
-	daemon/runner/runner.c daemon/runner/runner.h
+	daemon/log.c daemon/log.h \
+	daemon/spool.c daemon/spool.h \
+	daemon/runner/clean.c daemon/runner/clean.h \
+	daemon/runner/job.c daemon/runner/job.h \
+	daemon/runner/launch.c daemon/runner/launch.h \
+	daemon/runner/output.c daemon/runner/output.h \
+	daemon/runner/peer.c daemon/runner/peer.h \
+	daemon/runner/proc.c daemon/runner/proc.h \
+	daemon/runner/reactor.c daemon/runner/reactor.h \
+	daemon/runner/runner.c daemon/runner/runner.h \
+	daemon/runner/spawn.c daemon/runner/spawn.h \
+	daemon/runner/supervise.c daemon/runner/supervise.h \
+	daemon/runner/tree.c daemon/runner/tree.h
+daemon_runner_librunner_la_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 daemon_runner_librunner_la_LIBTOOLFLAGS = $(STATIC_ONLY)
-daemon_runner_librunner_la_LIBADD = proto/libbase.la
+daemon_runner_librunner_la_LIBADD = proto/librunnerwire.la proto/libbase.la $(SYSTEMD_LIBS)
 
 daemon_runner_aw_runner_SOURCES = daemon/runner/main.c
 daemon_runner_aw_runner_LDFLAGS = $(PROGRAM_LINK)
