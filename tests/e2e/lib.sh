@@ -82,7 +82,7 @@ eventually()
 # awd_start [OPTION...]: starts awd on $DIR and waits until it answers. Its log is $TMP/awd.log.
 awd_start()
 {
-    awd --dir "$DIR" "$@" </dev/null >>"$TMP/awd.log" 2>&1 &
+    awd --dir "$DIR" ${AWD_LIBEXECDIR:+--runner-path "$AWD_LIBEXECDIR/aw-runner"} "$@" </dev/null >>"$TMP/awd.log" 2>&1 &
     AWD_PID=$!
     echo $AWD_PID >"$TMP/awd.pid"
     awd_ready
