@@ -308,6 +308,7 @@ static void model_compare(void)
 START_TEST(whatever_is_done_to_it_it_agrees_with_the_model)
 {
     seed = UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)_i;
+    memset(model, 0, sizeof(model));
     for (int i = 0; i < N_STEPS; i++) {
         model_step();
         if (i % 200 == 0)
@@ -334,6 +335,8 @@ START_TEST(a_job_costs_about_a_hundred_bytes)
     each = (mallinfo2().uordblks - before) / n;
     for (uint64_t i = 1; i <= n; i += 997)
         ck_assert_uint_eq(sched_find(s, i)->node.number, i);
+    if (each == 0)
+        return; /* the allocator of a sanitizer, which does not count */
     printf("# %zu bytes a job\n", each);
     fflush(stdout);
     ck_assert_uint_le(each, 128);
