@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <event2/event.h>
@@ -121,15 +120,13 @@ static void descriptors_fill(void)
         close(fd);
 }
 
-/* As many descriptors as one may have: each connection is one. */
-static void descriptors_raise(void)
+/* What may come of a client or a full disk is an error to handle, not a reason to die. */
+static void signals_ignore(void)
 {
-    struct rlimit limit;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 static enum aw_err awd_start(struct awd *awd, struct aw_error *err)
@@ -168,10 +165,8 @@ static int awd_run(struct awd *awd)
     int code;
 
     log_set_level(awd->config.log_level);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
+    signals_ignore();
     umask(0077);
-    descriptors_raise();
     if (awd_start(awd, &err)) {
         log_msg(LOG_ERR, "%s", err.text);
         awd_done(awd);
