@@ -49,7 +49,7 @@
     X(DURATION, retention_ms,    "retention",       "7d",     1000, AW_MAX_DURATION_MS, RELOAD, "TIME", "how long an ended job is kept") \
     X(INT,      max_kept,        "max_kept",        "1000000", 0, 1000000000, RELOAD, "N", "ended jobs that are kept; the oldest go first") \
     X(SIZE,     output_limit,    "output_limit",    "1G",     1, INT64_C(1) << 40, RELOAD, "SIZE", "most output of a job, unless its submit says less") \
-    X(MODE,     socket_mode,     "socket_mode",     "auto",   0, 0777, RESTART, "MODE",  "mode of the socket's file; auto: 0666 for the system's daemon, else 0600") \
+    X(MODE,     socket_mode,     "socket_mode",     "auto",   0, 0777, RESTART, "MODE",  "mode of the socket's file; auto: 0660 for the system's daemon, else 0600") \
     X(PATH,     runner_path,     "runner_path",     AW_RUNNER_PATH, 0, 0, RESTART, "FILE", "the runner's program; none: somebody else starts it") \
     X(PATH,     runner_socket,   "runner_socket",   "",       0, 0, RESTART, "FILE",     "socket of the runner") \
     X(PATH,     tls_cert,        "tls_cert",        "",       0, 0, RESTART, "FILE",     "PEM file with the certificate and key for tls+tcp://") \

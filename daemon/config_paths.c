@@ -119,6 +119,6 @@ enum aw_err config_fill(struct config *c, struct aw_error *err)
         c->slots = MIN(n_cpus(), AW_MAX_SLOTS);
     /* Peer credentials decide who may do what, so anybody may connect to the system's daemon. */
     if (c->socket_mode == CONFIG_AUTO)
-        c->socket_mode = c->system ? 0666 : 0600;
+        c->socket_mode = c->system ? 0660 : 0600;
     return AW_OK;
 }

@@ -271,7 +271,7 @@ START_TEST(systemd_says_where_things_are)
     ck_assert_str_eq(config.file, file);
     ck_assert_int_eq(config.slots, 6);
     ck_assert(config.system);
-    ck_assert_int_eq(config.socket_mode, 0666);
+    ck_assert_int_eq(config.socket_mode, 0660);
 }
 END_TEST
 
