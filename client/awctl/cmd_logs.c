@@ -2,8 +2,9 @@
 #include <stdio.h>
 
 #include "client/awctl/awctl.h"
+#include "proto/limits.h"
 
-#define STEP 65536 /* bytes by which -n looks backwards */
+#define STEP 65536 /* bytes by which -n looks backwards at first; then twice as far each time */
 
 struct logs_values {
     bool follow, stderr_too;
@@ -49,14 +50,14 @@ static enum aw_err tail_find(struct awctl *ctl, const char *id, int64_t n, uint6
 {
     struct aw_chunk *chunk;
     enum aw_err e = aw_logs(ctl->client, id, stream(), -1, 0, &chunk, err);
-    uint64_t pos, end;
+    uint64_t pos, end, step = STEP;
 
     if (e)
         return e;
     pos = end = chunk->size;
     aw_chunk_free(chunk);
     while (n > 0 && pos > 0) {
-        uint64_t from = pos > STEP ? pos - STEP : 0;
+        uint64_t from = pos > step ? pos - step : 0;
         const char *start;
 
         e = aw_logs(ctl->client, id, stream(), (int64_t)from, 0, &chunk, err);
@@ -67,6 +68,7 @@ static enum aw_err tail_find(struct awctl *ctl, const char *id, int64_t n, uint6
         aw_chunk_free(chunk);
         if (start)
             break;
+        step = MIN(step * 2, (uint64_t)AW_MAX_CHUNK);
     }
     *ret = pos;
     return AW_OK;

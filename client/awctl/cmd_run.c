@@ -76,7 +76,7 @@ static void interrupted(struct awctl *ctl, const char *id, unsigned n)
     struct aw_error err;
 
     if (n > 1) {
-        complain("%s goes on without us (awctl wait %s)", id, id);
+        complain("left %s alone; awctl wait %s sees its end", id, id);
         _exit(EXIT_INTERRUPTED);
     }
     complain("cancelling %s; again to leave it", id);

@@ -246,21 +246,21 @@ int print_table(const struct aw_statuses *list)
 
 static void count_line(const char *name, uint64_t n)
 {
-    printf("%-13s %" PRIu64 "\n", name, n);
+    printf("%-14s %" PRIu64 "\n", name, n);
 }
 
 void print_stats(const struct aw_stats *s)
 {
     char text[32];
 
-    printf("%-13s %s, pid %d, store %s\n", "daemon", s->daemon, (int)s->pid, s->tag);
+    printf("%-14s %s, pid %d, store %s\n", "daemon", s->daemon, (int)s->pid, s->tag);
     duration_format(text, sizeof(text), MAX((now_us() - s->started_us) / 1000, INT64_C(0)));
-    printf("%-13s %s\n", "up for", text);
+    printf("%-14s %s\n", "up for", text);
     if (s->runner_pid)
-        printf("%-13s pid %d\n", "runner", (int)s->runner_pid);
+        printf("%-14s pid %d\n", "runner", (int)s->runner_pid);
     else
-        printf("%-13s not connected\n", "runner");
-    printf("%-13s %" PRIu32 "%s%s\n", "slots", s->slots, s->draining ? ", draining" : "",
+        printf("%-14s not connected\n", "runner");
+    printf("%-14s %" PRIu32 "%s%s\n", "slots", s->slots, s->draining ? ", draining" : "",
            s->disk_full ? ", DISK FULL" : "");
     count_line("running", s->running);
     count_line("queued", s->queued);
@@ -278,7 +278,7 @@ void print_stats(const struct aw_stats *s)
     count_line("  requests", s->requests);
     count_line("connections", s->connections);
     count_line("waiters", s->waiters);
-    printf("%-13s %s\n", "store size", size_text(s->store_bytes, text));
+    printf("%-14s %s\n", "store size", size_text(s->store_bytes, text));
 }
 
 /* ---- stdout ------------------------------------------------------------------------------- */

@@ -6,8 +6,7 @@
 
 #include "proto/text.h"
 
-#define QUIET_MS 500  /* a wait that is shorter shows nothing */
-#define SLICE_MS 1000 /* how often the line is drawn anew */
+#define SLICE_MS 1000 /* how often the line is drawn anew; a shorter wait shows none */
 
 static void line_draw(const struct aw_progress *p, size_t n, int64_t since_us)
 {
@@ -37,21 +36,19 @@ static enum aw_err wait_drawing(struct awctl *ctl, const char *const *ids, size_
     int64_t start = boottime_us();
     int64_t end = timeout_ms < 0 ? INT64_MAX : start + timeout_ms * 1000;
     struct sigaction leaving = {.sa_handler = leave, .sa_flags = (int)SA_RESETHAND}, before;
-    int64_t slice = QUIET_MS;
     bool drawn = false;
     enum aw_err e;
 
     sigaction(SIGINT, &leaving, &before);
     for (;;) {
-        int64_t left = end == INT64_MAX ? slice : MAX((end - boottime_us()) / 1000, INT64_C(0));
+        int64_t left = end == INT64_MAX ? SLICE_MS : MAX((end - boottime_us()) / 1000, INT64_C(0));
         struct aw_progress progress;
 
-        e = aw_wait(ctl->client, ids, n, MIN(left, slice), &progress, ret, err);
+        e = aw_wait(ctl->client, ids, n, MIN(left, (int64_t)SLICE_MS), &progress, ret, err);
         if (e != AW_ERR_TIMED_OUT || boottime_us() >= end)
             break;
         line_draw(&progress, n, start);
         drawn = true;
-        slice = SLICE_MS;
     }
     sigaction(SIGINT, &before, NULL);
     if (drawn)

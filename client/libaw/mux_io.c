@@ -271,10 +271,12 @@ void mux_send(struct mux *m)
 
 static void greeting_take(struct mux *m)
 {
-    struct aw_error why;
-    enum aw_err e = sp_handshake_check(m->in + m->in_pos, SP_REP, &why);
+    struct aw_error how, why;
+    enum aw_err e = sp_handshake_check(m->in + m->in_pos, SP_REP, &how);
 
     if (e) {
+        aw_fail(&why, e, "what listens at %.100s is no awd (%.120s)", m->address.v[m->at],
+                how.text);
         mux_break(m, e, &why);
         return;
     }

@@ -18,8 +18,11 @@ static enum aw_err list_failed(const struct call *call, struct aw_error *err)
 
 static enum aw_err not_ended(size_t n, const struct aw_progress *progress, struct aw_error *err)
 {
-    aw_fail(err, AW_ERR_TIMED_OUT, "%zu of %zu futures have not ended",
-            n - (size_t)MIN(progress->n_ended, n), n);
+    if (n == 1)
+        aw_fail(err, AW_ERR_TIMED_OUT, "the job has not ended yet");
+    else
+        aw_fail(err, AW_ERR_TIMED_OUT, "%zu of %zu jobs have not ended yet",
+                n - (size_t)MIN(progress->n_ended, n), n);
     return AW_ERR_TIMED_OUT;
 }
 
