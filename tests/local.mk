@@ -169,6 +169,9 @@ clean-local:
 	rm -rf stage systemd-root
 	find . -name '*.gc??' -exec rm -f {} +
 
+distclean-local:
+	rm -f systemd-root*
+
 # ---- Benchmarks ---------------------------------------------------------------------------------
 #
 # Programs that print figures, each beside a floor measured in the same run. Nothing judges them.
