@@ -24,6 +24,7 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_endpoint_listen \
 	tests/unit/test_engine_embedded \
+	tests/unit/test_exec_restart \
 	tests/unit/test_future_id \
 	tests/unit/test_job_next \
 	tests/unit/test_lifecycle \
@@ -91,9 +92,10 @@ tests_unit_test_awctl_args_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_awctl_args_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
 tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(FAKE_DAEMON)
-tests_unit_test_awctl_commands_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
-tests_unit_test_awctl_commands_LDFLAGS = $(PROGRAM_LINK) -static
-tests_unit_test_awctl_commands_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
+tests_unit_test_awctl_commands_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DAWCTL_BUILT='"$(abs_top_builddir)/client/awctl/awctl"'
+tests_unit_test_awctl_commands_LDADD = $(PROTO_TEST) -lpthread
+EXTRA_tests_unit_test_awctl_commands_DEPENDENCIES = client/awctl/awctl
 tests_unit_test_client_doc_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_client_doc_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_doc_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
@@ -131,6 +133,10 @@ tests_unit_test_worker_exec_SOURCES = tests/unit/test_worker_exec.c $(EXEC_RIG)
 tests_unit_test_worker_exec_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_unit_test_worker_exec_LDADD = $(WORKER_TEST)
 EXTRA_tests_unit_test_worker_exec_DEPENDENCIES = daemon/runner/aw-runner
+tests_unit_test_exec_restart_SOURCES = tests/unit/test_exec_restart.c $(EXEC_RIG)
+tests_unit_test_exec_restart_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
+tests_unit_test_exec_restart_LDADD = $(WORKER_TEST)
+EXTRA_tests_unit_test_exec_restart_DEPENDENCIES = daemon/runner/aw-runner
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
@@ -176,13 +182,18 @@ distclean-local:
 #
 # Programs that print figures, each beside a floor measured in the same run. Nothing judges them.
 
-BENCHES = tests/bench/bench_endpoint
+BENCHES = tests/bench/bench_endpoint tests/bench/bench_spawn
 EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)
 
 tests_bench_bench_endpoint_SOURCES = tests/bench/bench_endpoint.c daemon/sendmsg.c
 tests_bench_bench_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_bench_bench_endpoint_LDADD = daemon/libedge.la
+
+tests_bench_bench_spawn_SOURCES = tests/bench/bench_spawn.c daemon/log.c
+tests_bench_bench_spawn_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
+tests_bench_bench_spawn_LDADD = $(WORKER_TEST)
+EXTRA_tests_bench_bench_spawn_DEPENDENCIES = daemon/runner/aw-runner
 
 bench: $(BENCHES)
 	$(AM_V_at)for bench in $(BENCHES); do echo "$$bench:"; ./$$bench || exit 1; done
@@ -197,7 +208,7 @@ LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -include config.h -I$(abs_top_srcdir) -
 	$(JANSSON_CFLAGS) $(INIH_CFLAGS) $(SYSTEMD_CFLAGS) $(CHECK_CFLAGS)
 
 lint:
-	$(AM_V_at)LINT_CPPFLAGS="$(LINT_CPPFLAGS)" $(srcdir)/tests/lint/run $(LINT)
+	$(AM_V_at)LINT_CPPFLAGS="$(LINT_CPPFLAGS)" $(srcdir)/tests/lint/run $(CHECKS)
 
 # The counters are in the objects' folders; `make coverage` adds up what `make check` has run.
 if COVERAGE
