@@ -227,34 +227,31 @@ static void on_packet(struct runner *runner, struct incoming *in, struct bytes r
         peer_drop(runner, in->why);
 }
 
-/* False when there is nothing more to receive, now or for ever. */
-static bool peer_receive(struct runner *runner)
+/*
+ * One packet for each time that epoll says so: mostly there is no other, and one who talks without
+ * end does not hold up the rest.
+ */
+static void on_peer(struct source *source, uint32_t events)
 {
+    struct runner *runner = SOURCE_OWNER(source, struct peer, source)->runner;
     static unsigned char buf[RUNNER_MAX_PACKET];
     struct incoming in = {.fds = {-1, -1}};
     struct aw_error err;
     size_t len;
-    enum aw_err e = runner_recv(runner->peer.source.fd, buf, &len, in.fds, &in.n_fds, &err);
+    enum aw_err e;
 
+    if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+        return;
+    e = runner_recv(source->fd, buf, &len, in.fds, &in.n_fds, &err);
     if (e == AW_ERR_BUSY)
-        return false;
+        return;
     if (e != AW_OK) {
         peer_drop(runner, e == AW_ERR_UNREACHABLE ? NULL : err.text);
-        return false;
+        return;
     }
     on_packet(runner, &in, bytes_of(buf, len));
     for (size_t i = 0; i < in.n_fds; i++)
         close(in.fds[i]);
-    return peer_connected(&runner->peer);
-}
-
-static void on_peer(struct source *source, uint32_t events)
-{
-    struct runner *runner = SOURCE_OWNER(source, struct peer, source)->runner;
-
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-        for (int i = 0; i < MAX_RECEIVES && peer_receive(runner); i++)
-            ;
 }
 
 /* ---- What it is told ---------------------------------------------------------------------------
@@ -337,17 +334,23 @@ static bool add_cleaned(struct runner_packet *packet, struct clean_list *done)
     return true;
 }
 
+static bool add_welcome(struct runner_packet *packet, const struct peer *peer)
+{
+    const struct runner_msg msg = {
+        .type = RUNNER_WELCOME,
+        .welcome = {RUNNER_WIRE_VERSION, getpid(), peer->started_us, peer->instance}};
+
+    return runner_packet_add(packet, &msg);
+}
+
 /* Fills the packet with as much as it holds. */
 static void packet_fill(struct runner *runner)
 {
     struct peer *peer = &runner->peer;
-    struct runner_msg ready = {.type = RUNNER_READY};
-    struct runner_msg welcome = {
-        .type = RUNNER_WELCOME,
-        .welcome = {RUNNER_WIRE_VERSION, getpid(), peer->started_us, peer->instance}};
+    const struct runner_msg ready = {.type = RUNNER_READY};
     struct job *job;
 
-    if (peer->welcome_due && !runner_packet_add(&peer->out, &welcome))
+    if (peer->welcome_due && !add_welcome(&peer->out, peer))
         return;
     peer->welcome_due = false;
     while ((job = TAILQ_FIRST(&peer->tell))) {

@@ -8,6 +8,7 @@
 
 #define STRAY_GRACE_US 1000000
 #define STRAY_TRIES    3
+#define LONGEST        16   /* bytes of one number in the list of children, and more */
 #define MAX_DEPTH      1000 /* of a tree: the walk is recursive; the next round gets what is below */
 
 enum aw_err tree_open(struct tree *tree, struct aw_error *err)
@@ -103,6 +104,8 @@ static bool children_read(struct tree *tree)
     while ((n = pread(tree->children_fd, buf, sizeof(buf), offset)) > 0) {
         if (!children_parse(tree, buf, (size_t)n, &part))
             return false;
+        if (n < (ssize_t)sizeof(buf) - LONGEST)
+            return true; /* the kernel stops short only where the next number would not fit */
         offset += n;
     }
     return n == 0;

@@ -12,7 +12,6 @@
 #include "daemon/log.h"
 #include "daemon/workers/runner_start.h"
 
-#define MAX_RECEIVES 64
 #define RETRY_MS     50
 #define RETRY_MAX_MS 5000
 
@@ -160,20 +159,23 @@ static bool link_message(struct runner_link *link, const struct runner_msg *msg)
     return true;
 }
 
-/* False when there is nothing more to receive, now or for ever. */
-static bool link_receive(struct runner_link *link)
+/* One packet each time: mostly there is no other. */
+static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
+    struct runner_link *link = arg;
     int fds[RUNNER_MAX_FDS];
     size_t n_fds = 0, len;
     struct aw_error err;
     struct bytes rest;
     enum aw_err e = runner_recv(link->sock, link->in, &len, fds, &n_fds, &err);
 
+    (void)fd;
+    (void)what;
     if (e == AW_ERR_BUSY)
-        return false;
+        return;
     if (e != AW_OK) {
         link_down(link, e == AW_ERR_UNREACHABLE ? NULL : err.text);
-        return false;
+        return;
     }
     for (size_t i = 0; i < n_fds; i++)
         close(fds[i]);
@@ -182,22 +184,11 @@ static bool link_receive(struct runner_link *link)
 
         if (runner_msg_get(&rest, &msg, &err) != AW_OK) {
             link_down(link, err.text);
-            return false;
+            return;
         }
         if (!link_message(link, &msg))
-            return false;
+            return;
     }
-    return true;
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    struct runner_link *link = arg;
-
-    (void)fd;
-    (void)what;
-    for (int i = 0; i < MAX_RECEIVES && link_receive(link); i++)
-        ;
 }
 
 /* ---- Connecting --------------------------------------------------------------------------------
