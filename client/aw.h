@@ -193,6 +193,7 @@ struct aw_status {
     enum aw_class error_class; /* how it failed */
     int exit_code;             /* of the last attempt; -1: none */
     int signal;                /* that ended the last attempt; 0: none */
+    int http_status;           /* http: of the last answer; 0: there was none */
     const char *type;
     const char *name;
     const char *command; /* the arguments joined by spaces, and cut */

@@ -38,6 +38,7 @@ static const char *text_copy(char **next, struct bytes text)
     }                                                                                      \
     static void name##_fill(struct to_type *to, const struct from_type *from, char **next) \
     {                                                                                      \
+        memset(to, 0, sizeof(*to)); /* what this protocol does not have (yet) */           \
         LIST(FIELD_COPY, _)                                                                \
     }
 

@@ -14,7 +14,7 @@
 
 #include "proto/base.h"
 
-#define AW_MAX_URL 512
+#define STREAM_MAX_URL 512
 
 struct stream_config {
     const char *address; /* ipc: a path; else a URL */

@@ -26,7 +26,7 @@
 
 struct tcp_stream {
     struct stream base;
-    char address[AW_MAX_URL];
+    char address[STREAM_MAX_URL];
     int event_fd;
     nng_stream_dialer *dialer;
     nng_aio *dial_aio, *recv_aio, *send_aio;
@@ -261,8 +261,8 @@ static enum aw_err tcp_open(const struct stream_config *config, struct stream **
     if (forked())
         return aw_fail(err, AW_ERR_USAGE,
                        "tcp cannot be used in a process that was forked from one that used it");
-    if (strlen(config->address) >= AW_MAX_URL)
-        return aw_fail(err, AW_ERR_USAGE, "the daemon's URL has over %d bytes", AW_MAX_URL - 1);
+    if (strlen(config->address) >= STREAM_MAX_URL)
+        return aw_fail(err, AW_ERR_USAGE, "the daemon's URL has over %d bytes", STREAM_MAX_URL - 1);
     s = tcp_alloc(config->address);
     if (!s)
         return aw_fail(err, AW_ERR_NO_MEMORY, "connection: %s", strerror(errno));

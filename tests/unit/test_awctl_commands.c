@@ -2,11 +2,9 @@
 #include "tests/unit/unit.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
-#include "client/awctl/awctl.h"
 #include "tests/unit/fake_daemon.h"
 
 /* What a call of awctl printed, and how it ended. */
@@ -26,10 +24,7 @@ static size_t file_take(FILE *f, char *buf, size_t size)
     return n;
 }
 
-/*
- * Runs a command line (words at single spaces; "@" is a space) in a child: commands keep their
- * options in static memory. `in` is its standard input.
- */
+/* Runs a command line (words at single spaces); `in` is its standard input. */
 static pid_t awctl_start(const struct fake *fake, const char *in, const char *line, FILE *out,
                          FILE *err)
 {
@@ -42,19 +37,16 @@ static pid_t awctl_start(const struct fake *fake, const char *in, const char *li
     fputs(in, input);
     rewind(input);
     snprintf(text, sizeof(text), "%s", line);
-    for (char *p = strtok_r(text, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
-        for (char *c = p; *c; c++)
-            *c = *c == '@' ? ' ' : *c;
+    for (char *p = strtok_r(text, " ", &save); p; p = strtok_r(NULL, " ", &save))
         argv[argc++] = p;
-    }
-    fflush(NULL);
+    setenv("AWD_SOCKET", fake ? fake_path(fake) : "/nonexistent/awd.sock", 1);
     pid = fork();
     if (pid == 0) {
-        setenv("AWD_SOCKET", fake ? fake_path(fake) : "/nonexistent/awd.sock", 1);
         dup2(fileno(input), STDIN_FILENO);
         dup2(fileno(out), STDOUT_FILENO);
         dup2(fileno(err), STDERR_FILENO);
-        exit(awctl_main(argc, argv));
+        execv(AWCTL_BUILT, argv);
+        _exit(99);
     }
     fclose(input);
     return pid;
