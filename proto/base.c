@@ -13,7 +13,7 @@ enum aw_err aw_failv(struct aw_error *err, enum aw_err code, const char *fmt, va
     return code;
 }
 
-enum aw_err aw_fail(struct aw_error *err, enum aw_err code, const char *fmt, ...)
+enum aw_err(aw_fail)(struct aw_error *err, enum aw_err code, const char *fmt, ...)
 {
     va_list ap;
 

@@ -51,6 +51,10 @@ static inline bool bytes_eq(struct bytes a, struct bytes b)
 enum aw_err aw_fail(struct aw_error *err, enum aw_err code, const char *fmt, ...) AW_PRINTF(3, 4);
 enum aw_err aw_failv(struct aw_error *err, enum aw_err code, const char *fmt, va_list ap)
     AW_PRINTF(3, 0);
+#ifdef __clang_analyzer__
+/* It looks at one file at a time: this tells it which code comes back. */
+#define aw_fail(err, code, ...) (aw_fail((err), (code), __VA_ARGS__), (code))
+#endif
 
 /*
  * Names of the tables in aw_codes.h; "?" for a number that is in none. libaw exports these six

@@ -19,33 +19,33 @@
 #include "proto/base.h"
 
 /* X(NAME, "name", "meaning") */
-#define JOB_EVENT_MAP(X)                                                                           \
-    X(DUE, "due", "its start time has come, or its backoff is over")                               \
-    X(UNBLOCKED, "unblocked", "the jobs that it waited for have ended as it needs")                \
-    X(CLAIM, "claim", "a worker takes it")                                                         \
-    X(RELEASE, "release", "the worker gives it back: it did not start, or may run again")          \
-    X(BACKOFF, "backoff", "the attempt failed; another one is due later")                          \
-    X(SUCCEED, "succeed", "the attempt ended as it should")                                        \
-    X(FAIL, "fail", "the attempt, or what it waited for, failed for good")                         \
-    X(EXPIRE, "expire", "its time in the queue is over")                                           \
+#define JOB_EVENT_MAP(X)                                                                  \
+    X(DUE, "due", "its start time has come, or its backoff is over")                      \
+    X(UNBLOCKED, "unblocked", "the jobs that it waited for have ended as it needs")       \
+    X(CLAIM, "claim", "a worker takes it")                                                \
+    X(RELEASE, "release", "the worker gives it back: it did not start, or may run again") \
+    X(BACKOFF, "backoff", "the attempt failed; another one is due later")                 \
+    X(SUCCEED, "succeed", "the attempt ended as it should")                               \
+    X(FAIL, "fail", "the attempt, or what it waited for, failed for good")                \
+    X(EXPIRE, "expire", "its time in the queue is over")                                  \
     X(CANCEL, "cancel", "it was cancelled, and nothing of it runs (any more)")
 
 /* X(FROM, EVENT, TO): whatever is not listed is impossible. */
-#define JOB_TRANSITION_MAP(X)                                                                      \
-    X(SCHEDULED, DUE, QUEUED)                                                                      \
-    X(SCHEDULED, EXPIRE, FAILED)                                                                   \
-    X(SCHEDULED, CANCEL, CANCELLED)                                                                \
-    X(BLOCKED, UNBLOCKED, QUEUED)                                                                  \
-    X(BLOCKED, FAIL, FAILED)                                                                       \
-    X(BLOCKED, EXPIRE, FAILED)                                                                     \
-    X(BLOCKED, CANCEL, CANCELLED)                                                                  \
-    X(QUEUED, CLAIM, RUNNING)                                                                      \
-    X(QUEUED, EXPIRE, FAILED)                                                                      \
-    X(QUEUED, CANCEL, CANCELLED)                                                                   \
-    X(RUNNING, RELEASE, QUEUED)                                                                    \
-    X(RUNNING, BACKOFF, SCHEDULED)                                                                 \
-    X(RUNNING, SUCCEED, SUCCEEDED)                                                                 \
-    X(RUNNING, FAIL, FAILED)                                                                       \
+#define JOB_TRANSITION_MAP(X)       \
+    X(SCHEDULED, DUE, QUEUED)       \
+    X(SCHEDULED, EXPIRE, FAILED)    \
+    X(SCHEDULED, CANCEL, CANCELLED) \
+    X(BLOCKED, UNBLOCKED, QUEUED)   \
+    X(BLOCKED, FAIL, FAILED)        \
+    X(BLOCKED, EXPIRE, FAILED)      \
+    X(BLOCKED, CANCEL, CANCELLED)   \
+    X(QUEUED, CLAIM, RUNNING)       \
+    X(QUEUED, EXPIRE, FAILED)       \
+    X(QUEUED, CANCEL, CANCELLED)    \
+    X(RUNNING, RELEASE, QUEUED)     \
+    X(RUNNING, BACKOFF, SCHEDULED)  \
+    X(RUNNING, SUCCEED, SUCCEEDED)  \
+    X(RUNNING, FAIL, FAILED)        \
     X(RUNNING, CANCEL, CANCELLED)
 
 #define X(NAME, name, text) JOB_EV_##NAME,

@@ -45,7 +45,7 @@ static bool scaled_parse(const char *text, const struct unit *units, size_t n_un
 
 enum aw_err duration_parse(const char *text, int64_t *ret_ms, struct aw_error *err)
 {
-    static const struct unit units[] = {{"", 1e3},   {"ms", 1},     {"s", 1e3},   {"m", 60e3},
+    static const struct unit units[] = {{"", 1e3},   {"ms", 1},    {"s", 1e3},   {"m", 60e3},
                                         {"h", 36e5}, {"d", 864e5}, {"w", 6048e5}};
     double ms;
 
@@ -80,11 +80,8 @@ size_t duration_format(char *buf, size_t size, int64_t ms)
 
 enum aw_err size_parse(const char *text, int64_t *ret_bytes, struct aw_error *err)
 {
-    static const struct unit units[] = {{"", 1},
-                                        {"K", 1024.0},
-                                        {"M", 1048576.0},
-                                        {"G", 1073741824.0},
-                                        {"T", 1099511627776.0}};
+    static const struct unit units[] = {
+        {"", 1}, {"K", 1024.0}, {"M", 1048576.0}, {"G", 1073741824.0}, {"T", 1099511627776.0}};
     double bytes;
 
     if (!scaled_parse(text, units, ARRAY_SIZE(units), &bytes))

@@ -15,7 +15,7 @@ static struct bytes copy(char **at, struct bytes b)
 {
     struct bytes c = {b.data ? *at : NULL, b.len};
 
-    if (b.len)
+    if (b.data && b.len)
         memcpy(*at, b.data, b.len);
     *at += b.len;
     return c;

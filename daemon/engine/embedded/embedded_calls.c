@@ -68,7 +68,7 @@ static struct bytes text_add(char **at, struct bytes b)
 {
     struct bytes copy = {b.data ? *at : NULL, b.len};
 
-    if (b.len)
+    if (b.data && b.len)
         memcpy(*at, b.data, b.len);
     *at += b.len;
     return copy;
