@@ -34,12 +34,17 @@ UNIT_TESTS = \
 	tests/unit/test_offload \
 	tests/unit/test_protocol_doc \
 	tests/unit/test_sched \
+	tests/unit/test_runner_output \
+	tests/unit/test_runner_proc \
+	tests/unit/test_runner_wire \
 	tests/unit/test_sp \
+	tests/unit/test_spool \
 	tests/unit/test_store \
 	tests/unit/test_text \
 	tests/unit/test_validator \
 	tests/unit/test_watchdog \
-	tests/unit/test_worker_exec
+	tests/unit/test_worker_exec \
+	tests/unit/test_worker_loop
 
 BASE_TEST = proto/libbase.la $(CHECK_LIBS)
 PROTO_TEST = proto/libproto.la $(CHECK_LIBS)
@@ -124,6 +129,13 @@ tests_unit_test_offload_LDADD = $(EDGE_TEST)
 tests_unit_test_watchdog_SOURCES = tests/unit/test_watchdog.c $(ENDPOINT_TEST)
 tests_unit_test_watchdog_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_watchdog_LDADD = $(EDGE_TEST)
+
+tests_unit_test_runner_output_LDADD = $(RUNNER_TEST)
+tests_unit_test_runner_proc_LDADD = $(RUNNER_TEST)
+tests_unit_test_runner_wire_LDADD = proto/librunnerwire.la $(BASE_TEST)
+tests_unit_test_spool_LDADD = $(RUNNER_TEST)
+tests_unit_test_worker_loop_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_worker_loop_LDADD = $(WORKER_TEST)
 
 # The exec worker with a real runner.
 EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h daemon/log.c daemon/spool.c
