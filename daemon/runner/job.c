@@ -171,7 +171,7 @@ static void judge_output(struct job *job)
     for (int i = 0; i < RUNNER_STREAMS; i++) {
         const struct stream *s = &job->out[i].stream;
 
-        if (s->error)
+        if (s->error && s->n_lost)
             say(job, "%" PRIu64 " bytes of %s are lost: %s", s->n_lost, names[i],
                 strerror(s->error));
     }
