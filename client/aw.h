@@ -164,6 +164,24 @@ struct aw_job {
     int64_t output_limit;     /* bytes of stdout and stderr together; 0: the daemon's limit */
     int64_t retention_ms;     /* how long it is kept after its end; 0: the daemon's time */
     const char *on_interrupt; /* "fail" (default) or "retry", when runner or machine went down */
+
+    /*
+     * A failed attempt is followed by another one, after a pause, while fewer than max_attempts
+     * (1) were made. retry_on names the failures that are worth it: error classes and exit codes
+     * ("timeout", "75"), NULL at the end; NULL: all are. no_retry_exit: exit codes that are not,
+     * 0 at the end. The pause is backoff_ms (1,000) after the first attempt, backoff_factor (2)
+     * times as long after each further one, at most backoff_max_ms (300,000); a random time up to
+     * that unless no_jitter.
+     */
+    int64_t max_attempts;
+    char *const *retry_on;
+    const int *no_retry_exit;
+    int64_t backoff_ms;
+    int backoff_factor;
+    int64_t backoff_max_ms;
+    bool no_jitter;
+
+    int64_t total_timeout_ms; /* longest from the submit to the end, attempts and pauses; 0: none */
 };
 
 /* Fills in the defaults above. Always first. */
@@ -214,6 +232,7 @@ struct aw_status {
     uint64_t cpu_sys_us;
     uint64_t max_rss_kib; /* most memory that one of its processes had */
     const char *retry_of; /* the future that this one tries again */
+    uint64_t max_attempts;
 };
 
 struct aw_statuses;
@@ -359,6 +378,8 @@ struct aw_chunk {
     uint64_t size;   /* of the stream, as far as is known */
     bool eof;        /* the job has ended, and nothing comes behind `data` */
     enum aw_state state;
+    uint64_t attempt;      /* whose output it is: offsets count within it */
+    uint64_t last_attempt; /* the newest at the job so far; 0: none */
 };
 AW_API void aw_chunk_free(struct aw_chunk *chunk);
 
@@ -370,6 +391,37 @@ AW_API void aw_chunk_free(struct aw_chunk *chunk);
 AW_API enum aw_err aw_logs(struct aw_client *client, const char *id, enum aw_stream stream,
                            int64_t offset, int64_t wait_ms, struct aw_chunk **ret,
                            struct aw_error *err);
+
+/* One attempt at a job. */
+struct aw_attempt {
+    uint64_t attempt;          /* 1, 2, ... */
+    enum aw_class error_class; /* how it failed; AW_CLASS_NONE: it did not, or runs */
+    bool running;
+    int exit_code; /* -1: none */
+    int signal;    /* that ended it; 0: none */
+    const char *message;
+    int64_t started_us; /* 0: it did not start */
+    int64_t ended_us;   /* 0: not yet */
+    uint64_t stdout_size;
+    uint64_t stderr_size;
+};
+
+struct aw_attempts;
+AW_API size_t aw_attempts_count(const struct aw_attempts *list);
+AW_API const struct aw_attempt *aw_attempts_at(const struct aw_attempts *list, size_t i);
+AW_API void aw_attempts_free(struct aw_attempts *list);
+
+/* The last 100 attempts at a job, the oldest of them first. Errors as aw_lookup(). */
+AW_API enum aw_err aw_attempts(struct aw_client *client, const char *id, struct aw_attempts **ret,
+                               struct aw_error *err);
+
+/*
+ * As aw_logs(), of one attempt: 1 is the first. `eof` means that the attempt has ended; one that
+ * has not begun is waited for. AW_ERR_INVALID: there was none such.
+ */
+AW_API enum aw_err aw_logs_attempt(struct aw_client *client, const char *id, uint64_t attempt,
+                                   enum aw_stream stream, int64_t offset, int64_t wait_ms,
+                                   struct aw_chunk **ret, struct aw_error *err);
 
 /* ---- The daemon ----------------------------------------------------------------------------- */
 

@@ -58,7 +58,7 @@ client_awctl_libawctl_la_SOURCES = \
 	client/awctl/cmd_run.c \
 	client/awctl/cmd_status.c \
 	client/awctl/cmd_submit.c \
-	client/awctl/cmd_wait.c \
+	client/awctl/cmd_wait.c client/awctl/follow.c \
 	client/awctl/commands.c \
 	client/awctl/ids.c \
 	client/awctl/jobspec.c client/awctl/jobspec.h \

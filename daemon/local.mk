@@ -40,6 +40,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/embedded_private.h \
 	daemon/engine/embedded/embedded_reads.c \
 	daemon/engine/embedded/embedded_remove.c \
+	daemon/engine/embedded/policies.c daemon/engine/embedded/policies.h \
 	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
 	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \
 	daemon/engine/embedded/store_db.c \
@@ -72,6 +73,7 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/spool.c daemon/spool.h \
 	daemon/sweep.c daemon/sweep.h \
 	daemon/watches.c daemon/watches.h \
+	daemon/ops/attempts.c \
 	daemon/ops/cancel.c \
 	daemon/ops/drain.c \
 	daemon/ops/forget.c \

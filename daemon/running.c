@@ -89,6 +89,7 @@ static void finished(void *arg, const struct aw_error *err)
 {
     struct attempt *a = arg;
     struct server *srv = a->running->srv;
+    uint64_t number;
 
     if (err && err->code != AW_ERR_WRONG_STATE) {
         /* The runner still has its record, and tells it again after a restart. */
@@ -97,7 +98,9 @@ static void finished(void *arg, const struct aw_error *err)
     }
     if (a->worker)
         a->worker->ops->recorded(a->worker, claim_of(a));
+    number = number_of(a);
     attempt_free(a);
+    watches_notify(srv->watches, number, WATCH_ATTEMPT_ENDED);
     server_drained(srv);
 }
 
@@ -229,6 +232,17 @@ static uint64_t output_limit(const struct running *r, const struct job *job)
     return job->output_limit ? MIN(job->output_limit, ours) : ours;
 }
 
+/* How long an attempt may take: its own limit, or what is left of the job's time in all. */
+static uint64_t time_limit(const struct job *job, const struct claimed *c)
+{
+    uint64_t left;
+
+    if (!c->overall_us)
+        return job->timeout_ms;
+    left = (uint64_t)MAX((c->overall_us - c->started_us) / 1000, INT64_C(1));
+    return job->timeout_ms ? MIN(job->timeout_ms, left) : left;
+}
+
 static void attempt_begin(struct running *r, struct attempt *a, const struct claimed *c, bool adopt)
 {
     struct codec_doc doc = {0};
@@ -243,6 +257,7 @@ static void attempt_begin(struct running *r, struct attempt *a, const struct cla
         return;
     }
     a->worker = worker_for(r, &job);
+    job.timeout_ms = time_limit(&job, c);
     work = (struct work){
         .claim = c->claim,
         .number = c->number,

@@ -101,10 +101,11 @@ static struct embedded_config engine_config(const struct config *config, const c
 
 static enum aw_err engine_start(struct server *srv, struct aw_error *err)
 {
+    struct embedded_config config;
     char path[PATH_MAX];
-    struct embedded_config config = engine_config(srv->config, path);
 
     snprintf(path, sizeof(path), "%s/awd.db", srv->dirs->store);
+    config = engine_config(srv->config, path);
     return embedded_open(srv->base, &config, &events, srv, &srv->engine, err);
 }
 

@@ -86,7 +86,7 @@ static void collect_done(void *arg)
     struct sweep *sw = arg;
 
     if (sw->n && !sw->srv->stopping)
-        engine_get(sw->srv->engine, sw->numbers, sw->n, false, got, sw);
+        engine_get(sw->srv->engine, sw->numbers, sw->n, 0, got, sw);
     else
         sweep_free(sw);
 }

@@ -15,9 +15,11 @@
 #include "proto/base.h"
 
 enum watch_event {
-    WATCH_STARTED, /* an attempt has begun */
-    WATCH_GROWN,   /* its output has grown */
-    WATCH_ENDED,   /* the job has reached its final state, durably */
+    WATCH_STARTED,       /* an attempt has begun */
+    WATCH_GROWN,         /* its output has grown */
+    WATCH_ATTEMPT_ENDED, /* an attempt has ended, durably; if it was the last, WATCH_ENDED came
+                            before */
+    WATCH_ENDED,         /* the job has reached its final state, durably */
 };
 
 struct watch;

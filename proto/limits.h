@@ -12,7 +12,7 @@
 
 #define AW_MAX_MESSAGE  (8u << 20) /* one request or reply, SP header not counted */
 #define AW_MAX_DEPTH    16         /* nesting of maps and arrays */
-#define AW_MAX_ELEMENTS 262144     /* maps, arrays, keys and values in one message */
+#define AW_MAX_ELEMENTS 524288     /* maps, arrays, keys and values: 10,000 statuses fit */
 
 #define AW_MAX_JOBS_PER_SUBMIT 1000
 #define AW_MAX_IDS             10000 /* in one request */
@@ -30,6 +30,10 @@
 #define AW_MAX_STDIN   (4u << 20)
 #define AW_MAX_COMMAND 256 /* the command shown in status and list: cut there */
 #define AW_MAX_MESSAGE_TEXT 512 /* the sentence that goes with a failed job */
+
+#define AW_MAX_ATTEMPTS       1000000
+#define AW_MAX_ATTEMPTS_SHOWN 100 /* of one job, in one reply */
+#define AW_MAX_RETRY_ON       64  /* classes and exit codes in one job */
 
 #define AW_MAX_PRIORITY 10  /* the most urgent; AW_MIN_PRIORITY the least */
 #define AW_MIN_PRIORITY -10

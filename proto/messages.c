@@ -3,11 +3,12 @@
 SCHEMA_DEFINE(request, REQUEST_FIELDS)
 SCHEMA_DEFINE(reply, REPLY_FIELDS)
 SCHEMA_DEFINE(job, JOB_FIELDS)
+SCHEMA_DEFINE(attempt_status, ATTEMPT_STATUS_FIELDS)
 SCHEMA_DEFINE(job_status, JOB_STATUS_FIELDS)
 SCHEMA_DEFINE(id_result, ID_RESULT_FIELDS)
 
-#define X(NAME, name, wire, who, text)                                                             \
-    SCHEMA_DEFINE(name##_req, NAME##_REQ_FIELDS)                                                   \
+#define X(NAME, name, wire, who, text)           \
+    SCHEMA_DEFINE(name##_req, NAME##_REQ_FIELDS) \
     SCHEMA_DEFINE(name##_rep, NAME##_REP_FIELDS)
 OP_MAP(X)
 #undef X
@@ -15,7 +16,7 @@ OP_MAP(X)
 enum { OP_WHO_ANY = false, OP_WHO_ADMIN = true };
 
 static const struct op_info ops[] = {
-#define X(NAME, name, wire, who, text)                                                             \
+#define X(NAME, name, wire, who, text) \
     [OP_##NAME] = {wire, text, &name##_req_schema, &name##_rep_schema, OP_WHO_##who},
     OP_MAP(X)
 #undef X
@@ -63,8 +64,51 @@ static enum aw_err exec_check(const struct job *job, struct aw_error *err)
     return AW_OK;
 }
 
+bool retry_on_parse(struct bytes text, enum aw_class *ret_class, int *ret_code)
+{
+    const char *p = text.data;
+    int code = 0;
+
+    *ret_code = -1;
+    if (aw_class_parse(text, ret_class))
+        return *ret_class != AW_CLASS_NONE;
+    if (text.len == 0 || text.len > 3)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (p[i] < '0' || p[i] > '9')
+            return false;
+        code = code * 10 + (p[i] - '0');
+    }
+    *ret_class = AW_CLASS_EXIT;
+    *ret_code = code;
+    return code >= 1 && code <= 255;
+}
+
+static enum aw_err retries_check(const struct job *job, struct aw_error *err)
+{
+    for (size_t i = 0; i < job->retry_on.n; i++) {
+        enum aw_class class;
+        int code;
+
+        if (!retry_on_parse(job->retry_on.v[i], &class, &code))
+            return aw_fail(err, AW_ERR_INVALID,
+                           "retry_on[%zu]: '%.*s' is neither an error class nor an exit code of 1 "
+                           "to 255",
+                           i, (int)MIN(job->retry_on.v[i].len, (size_t)32),
+                           (const char *)job->retry_on.v[i].data);
+    }
+    for (size_t i = 0; i < job->no_retry_exit.n; i++)
+        if (job->no_retry_exit.v[i] < 1 || job->no_retry_exit.v[i] > 255)
+            return aw_fail(err, AW_ERR_INVALID, "no_retry_exit[%zu]: must be 1 to 255", i);
+    return AW_OK;
+}
+
 enum aw_err job_check(const struct job *job, struct aw_error *err)
 {
+    enum aw_err e = retries_check(job, err);
+
+    if (e)
+        return e;
     if (job->on_interrupt.data && !bytes_eq(job->on_interrupt, bytes_str("fail")) &&
         !bytes_eq(job->on_interrupt, bytes_str("retry")))
         return aw_fail(err, AW_ERR_INVALID, "on_interrupt: must be fail or retry");

@@ -16,6 +16,8 @@
 #define MAX_TIME_US   INT64_C(4102444800000000) /* the year 2100 */
 #define MAX_OUTPUT    (INT64_C(1) << 40)
 #define DEFAULT_GRACE 5000
+#define DEFAULT_BACKOFF     1000
+#define DEFAULT_BACKOFF_MAX 300000
 #define NO_EXIT_CODE  -1
 
 /* clang-format off */
@@ -56,7 +58,28 @@
     F(T, U64,  queue_timeout_ms, _, OPT, 0, AW_MAX_DURATION_MS, 0, "longest from the submit to the start; 0: no limit") \
     F(T, U64,  output_limit,   _, OPT, 0, MAX_OUTPUT, 0, "most bytes of output, stdout and stderr together; 0: the daemon's limit") \
     F(T, U64,  retention_ms,   _, OPT, 0, AW_MAX_DURATION_MS, 0, "how long the ended job is kept; 0: the daemon's time") \
-    F(T, STR,  on_interrupt,   _, OPT, 1, 8, 0, "fail (default) or retry, when runner or machine went down")
+    F(T, STR,  on_interrupt,   _, OPT, 1, 8, 0, "fail (default) or retry, when runner or machine went down") \
+    F(T, U64,  max_attempts,   _, OPT, 1, AW_MAX_ATTEMPTS, 1, "how often it is tried in all, if attempts fail") \
+    F(T, STRV, retry_on,       _, OPT, 0, AW_MAX_RETRY_ON, 0, "which failures are tried again: error classes and exit codes; empty: all") \
+    F(T, U64V, no_retry_exit,  _, OPT, 0, AW_MAX_RETRY_ON, 0, "exit codes after which it is not tried again") \
+    F(T, U64,  backoff_ms,     _, OPT, 0, AW_MAX_DURATION_MS, DEFAULT_BACKOFF, "pause before the second attempt") \
+    F(T, U64,  backoff_factor, _, OPT, 1, 100, 2, "each further pause is this many times as long") \
+    F(T, U64,  backoff_max_ms, _, OPT, 0, AW_MAX_DURATION_MS, DEFAULT_BACKOFF_MAX, "but no longer than this") \
+    F(T, BOOL, no_jitter,      _, OPT, 0, 0, 0, "pauses are just that long; else a random time up to that") \
+    F(T, U64,  total_timeout_ms, _, OPT, 0, AW_MAX_DURATION_MS, 0, "longest from the submit to the end, waiting and all attempts; 0: no limit")
+
+/* One attempt at a job. */
+#define ATTEMPT_STATUS_FIELDS(F, T) \
+    F(T, U64,  attempt,        _, REQ, 0, INT64_MAX, 0, "1, 2, ...") \
+    F(T, CLASS, class,         _, OPT, 0, 0, AW_CLASS_NONE, "how it failed; none: it did not, or runs") \
+    F(T, BOOL, running,        _, OPT, 0, 0, 0, "it has not ended") \
+    F(T, I64,  exit_code,      _, OPT, -1, 255, NO_EXIT_CODE, "-1: none") \
+    F(T, U64,  signal,         _, OPT, 0, 128, 0, "that ended it; 0: none") \
+    F(T, STR,  message,        _, OPT, 0, 1024, 0, "the reason, as a sentence") \
+    F(T, U64,  started_us,     _, OPT, 0, INT64_MAX, 0, "when it began; 0: it did not") \
+    F(T, U64,  ended_us,       _, OPT, 0, INT64_MAX, 0, "when it ended; 0: not yet") \
+    F(T, U64,  stdout_size,    _, OPT, 0, INT64_MAX, 0, "bytes, once it ended") \
+    F(T, U64,  stderr_size,    _, OPT, 0, INT64_MAX, 0, "bytes, once it ended")
 
 /* A job as it stands. In a reply for several IDs, `err` says what is wrong with this one. */
 #define JOB_STATUS_FIELDS(F, T) \
@@ -86,7 +109,8 @@
     F(T, U64,  cpu_user_us,    _, OPT, 0, INT64_MAX, 0, "processor time of its tree") \
     F(T, U64,  cpu_sys_us,     _, OPT, 0, INT64_MAX, 0, "the same in the kernel") \
     F(T, U64,  max_rss_kib,    _, OPT, 0, INT64_MAX, 0, "most memory that one of its processes had") \
-    F(T, STR,  retry_of,       _, OPT, 0, AW_MAX_ID, 0, "the future that this one tries again")
+    F(T, STR,  retry_of,       _, OPT, 0, AW_MAX_ID, 0, "the future that this one tries again") \
+    F(T, U64,  max_attempts,   _, OPT, 1, AW_MAX_ATTEMPTS, 1, "as submitted")
 
 /* What an operation on several IDs did to one of them. */
 #define ID_RESULT_FIELDS(F, T) \
@@ -124,6 +148,12 @@
 #define STATUS_REP_FIELDS(F, T) \
     F(T, OBJV, jobs,  job_status, REQ, 0, AW_MAX_IDS, 0, "one for each ID, in their order")
 
+#define ATTEMPTS_REQ_FIELDS(F, T) \
+    F(T, STR,  id,             _, REQ, 1, AW_MAX_ID, 0, "a future, ended or not")
+#define ATTEMPTS_REP_FIELDS(F, T) \
+    F(T, STATE, state,         _, REQ, 0, 0, AW_SCHEDULED, "of the job") \
+    F(T, OBJV, attempts, attempt_status, REQ, 0, AW_MAX_ATTEMPTS_SHOWN, 0, "the last ones, the oldest of them first")
+
 #define LIST_REQ_FIELDS(F, T) \
     F(T, STRV, states,         _, OPT, 0, 7, 0, "only jobs in one of these states") \
     F(T, STR,  name,           _, OPT, 1, AW_MAX_NAME, 0, "only jobs whose name starts so") \
@@ -156,6 +186,7 @@
 #define LOGS_REQ_FIELDS(F, T) \
     F(T, STR,  id,             _, REQ, 1, AW_MAX_ID, 0, "a future, ended or not") \
     F(T, STR,  stream,         _, OPT, 1, 8, 0, "stdout (default) or stderr") \
+    F(T, U64,  attempt,        _, OPT, 0, INT64_MAX, 0, "whose output; 0: that of the last attempt") \
     F(T, I64,  offset,         _, OPT, INT64_MIN, INT64_MAX, 0, "from which byte; negative: that many before the present end") \
     F(T, U64,  max,            _, OPT, 0, AW_MAX_CHUNK, AW_MAX_CHUNK, "most bytes in the reply") \
     F(T, U64,  wait_ms,        _, OPT, 0, AW_LONG_POLL_MS, 0, "how long to wait for something to come")
@@ -163,7 +194,9 @@
     F(T, BIN,  data,           _, OPT, 0, AW_MAX_CHUNK, 0, "the bytes") \
     F(T, U64,  offset,         _, OPT, 0, INT64_MAX, 0, "where in the stream `data` starts") \
     F(T, U64,  size,           _, OPT, 0, INT64_MAX, 0, "of the stream as far as it is known now") \
-    F(T, BOOL, eof,            _, OPT, 0, 0, 0, "the job has ended and nothing comes behind `data`") \
+    F(T, BOOL, eof,            _, OPT, 0, 0, 0, "the job, or an attempt that was named, has ended and nothing comes behind `data`") \
+    F(T, U64,  attempt,        _, OPT, 0, INT64_MAX, 0, "whose output this is; offsets count within it") \
+    F(T, U64,  last_attempt,   _, OPT, 0, INT64_MAX, 0, "the newest attempt at the job so far; 0: none") \
     F(T, STATE, state,         _, OPT, 0, 0, AW_SCHEDULED, "of the job")
 
 #define CANCEL_REQ_FIELDS(F, T) \
@@ -234,6 +267,7 @@
     X(HELLO, hello, "hello", ANY, "who is there, and which version do both speak")                 \
     X(SUBMIT, submit, "submit", ANY, "take 1 to 1,000 jobs, all or none, and give their IDs")      \
     X(STATUS, status, "status", ANY, "how futures stand now")                                      \
+    X(ATTEMPTS, attempts, "attempts", ANY, "the attempts that were made at a job") \
     X(LIST, list, "list", ANY, "jobs by filter, page by page, newest first")                       \
     X(WAIT, wait, "wait", ANY, "answer once all of these futures have ended")                      \
     X(RESULT, result, "result", ANY, "how a future ended, and its standard output")                \
@@ -253,6 +287,7 @@ enum op { OP_MAP(X) N_OPS };
 SCHEMA_STRUCT(request, REQUEST_FIELDS)
 SCHEMA_STRUCT(reply, REPLY_FIELDS)
 SCHEMA_STRUCT(job, JOB_FIELDS)
+SCHEMA_STRUCT(attempt_status, ATTEMPT_STATUS_FIELDS)
 SCHEMA_STRUCT(job_status, JOB_STATUS_FIELDS)
 SCHEMA_STRUCT(id_result, ID_RESULT_FIELDS)
 
@@ -274,6 +309,12 @@ const struct op_info *op_info(enum op op);
 
 /* False, and *ret untouched, when there is no such operation. */
 AW_MUSTCHECK bool op_parse(struct bytes name, enum op *ret);
+
+/*
+ * What one of the strings in retry_on means: an error class, or an exit code (*ret_code, else -1).
+ * False: neither.
+ */
+AW_MUSTCHECK bool retry_on_parse(struct bytes text, enum aw_class *ret_class, int *ret_code);
 
 /*
  * What a schema cannot say about a job: argv present for exec, environment strings with `=`, type

@@ -68,6 +68,7 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_contract.c tests/unit/engine_contract.h \
 	tests/unit/engine_contract_cancel.c \
 	tests/unit/engine_contract_records.c \
+	tests/unit/engine_contract_retry.c \
 	tests/unit/engine_contract_run.c \
 	tests/unit/engine_contract_submit.c \
 	tests/unit/engine_rig.c tests/unit/engine_rig.h

@@ -103,9 +103,26 @@ int verdict_all(const struct aw_statuses *list, bool own);
 /* Says on stderr what became of each that did not succeed. */
 void verdict_complain(const struct aw_statuses *list);
 
+/* ---- Following output (follow.c) --------------------------------------------------------- */
+
+/* A place in the output of all attempts at a job, one behind the other. */
+struct log_cursor {
+    uint64_t attempt; /* 0: the last that there is now */
+    uint64_t offset;
+};
+
+/* The next piece of it; waits for one. */
+AW_MUSTCHECK enum aw_err cursor_next(struct awctl *ctl, const char *id, enum aw_stream stream,
+                                     struct log_cursor *cursor, struct aw_chunk **ret,
+                                     struct aw_error *err);
+
+/* Whether nothing comes behind that piece. */
+bool cursor_at_end(const struct aw_chunk *chunk);
+
 /* ---- Printing (print.c: lines and tables, json.c) ---------------------------------------- */
 
 void print_status(const struct aw_status *status);
+void print_attempt(const char *id, const struct aw_attempt *attempt);
 void print_stats(const struct aw_stats *stats);
 
 /* Exit code. */
@@ -116,6 +133,7 @@ AW_MUSTCHECK bool json_ready(void);
 
 /* One object on a line of its own. */
 void json_status(const struct aw_status *status);
+void json_attempt(const char *id, const struct aw_attempt *attempt);
 void json_statuses(const struct aw_statuses *list);
 void json_result(const struct aw_status *status, const char *data, size_t len, uint64_t size);
 void json_chunk(const char *id, const char *stream, const struct aw_chunk *chunk);

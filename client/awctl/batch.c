@@ -42,6 +42,29 @@ static enum aw_err texts_read(struct batch_job *b, const char *key, json_t *valu
     return AW_OK;
 }
 
+static enum aw_err codes_read(struct batch_job *b, json_t *value, struct aw_error *err)
+{
+    size_t n = json_is_array(value) ? lazy_json_array_size(value) : 0;
+
+    if (!json_is_array(value))
+        return wrong_type("no_retry_exit", "an array of exit codes", err);
+    free(b->no_retry_exit);
+    b->no_retry_exit = calloc(n + 1, sizeof(*b->no_retry_exit));
+    if (!b->no_retry_exit)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        json_t *item = lazy_json_array_get(value, i);
+        json_int_t code = json_is_integer(item) ? lazy_json_integer_value(item) : 0;
+
+        if (code < 1 || code > 255)
+            return wrong_type("no_retry_exit", "an array of exit codes, 1 to 255", err);
+        b->no_retry_exit[i] = (int)code;
+    }
+    b->n_texts += n;
+    b->size += 3 * n;
+    return AW_OK;
+}
+
 /* Copies a text with its NUL, and gives the place of the NUL. */
 static char *text_put(char *to, const char *text)
 {
@@ -124,6 +147,14 @@ static const struct member {
     {"output_limit", MEMBER_INT64, offsetof(struct aw_job, output_limit), 0, MAX_OUTPUT},
     {"retention_ms", MEMBER_INT64, offsetof(struct aw_job, retention_ms), 0, AW_MAX_DURATION_MS},
     {"on_interrupt", MEMBER_TEXT, offsetof(struct aw_job, on_interrupt), 0, 0},
+    {"max_attempts", MEMBER_INT64, offsetof(struct aw_job, max_attempts), 1, AW_MAX_ATTEMPTS},
+    {"backoff_ms", MEMBER_INT64, offsetof(struct aw_job, backoff_ms), 0, AW_MAX_DURATION_MS},
+    {"backoff_factor", MEMBER_INT, offsetof(struct aw_job, backoff_factor), 1, 100},
+    {"backoff_max_ms", MEMBER_INT64, offsetof(struct aw_job, backoff_max_ms), 0,
+     AW_MAX_DURATION_MS},
+    {"no_jitter", MEMBER_BOOL, offsetof(struct aw_job, no_jitter), 0, 0},
+    {"total_timeout_ms", MEMBER_INT64, offsetof(struct aw_job, total_timeout_ms), 0,
+     AW_MAX_DURATION_MS},
 };
 
 static enum aw_err member_set(struct batch_job *b, const struct member *m, json_t *value,
@@ -164,6 +195,10 @@ static enum aw_err member_read(struct batch_job *b, const char *key, json_t *val
     if (!strcmp(key, "env"))
         return json_is_object(value) ? env_object_read(b, value, err)
                                      : texts_read(b, key, value, &b->env, err);
+    if (!strcmp(key, "retry_on"))
+        return texts_read(b, key, value, &b->retry_on, err);
+    if (!strcmp(key, "no_retry_exit"))
+        return codes_read(b, value, err);
     if (!strcmp(key, "shell"))
         return shell_read(b, value, err);
     if (!strcmp(key, "stdin")) {
@@ -205,6 +240,10 @@ static enum aw_err members_read(struct batch_job *b, struct aw_error *err)
         b->job.argv = b->argv;
     if (b->env)
         b->job.env = b->env;
+    if (b->retry_on)
+        b->job.retry_on = b->retry_on;
+    if (b->no_retry_exit)
+        b->job.no_retry_exit = b->no_retry_exit;
     defaults_weigh(b);
     return AW_OK;
 }
@@ -235,5 +274,7 @@ void batch_job_done(struct batch_job *b)
     free(b->argv);
     free(b->env);
     free(b->env_texts);
+    free(b->retry_on);
+    free(b->no_retry_exit);
     *b = (struct batch_job){0};
 }

@@ -16,7 +16,8 @@
 struct batch_job {
     struct aw_job job;
     json_t *json;
-    char **argv, **env;
+    char **argv, **env, **retry_on;
+    int *no_retry_exit;
     char *env_texts;
     size_t size;    /* about what it takes in a message, in bytes ... */
     size_t n_texts; /* ... and in values */

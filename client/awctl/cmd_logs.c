@@ -8,7 +8,8 @@
 
 struct logs_values {
     bool follow, stderr_too;
-    int64_t lines; /* -1: all */
+    int64_t lines;   /* -1: all */
+    int64_t attempt; /* 0: the last */
 };
 
 static struct logs_values values = {.lines = -1};
@@ -18,6 +19,9 @@ static const struct opt opts[] = {
      offsetof(struct logs_values, follow), 0, 0},
     {"lines", 'n', OPT_INT, "N", "only the last N lines of what is there",
      offsetof(struct logs_values, lines), 0, INT64_MAX},
+    {"attempt", 'a', OPT_INT, "N",
+     "of attempt N (default: the last; -f: the last and what follows)",
+     offsetof(struct logs_values, attempt), 1, AW_MAX_ATTEMPTS},
     {"stderr", 'e', OPT_FLAG, NULL, "standard error instead of standard output",
      offsetof(struct logs_values, stderr_too), 0, 0},
 };
@@ -49,7 +53,8 @@ static enum aw_err tail_find(struct awctl *ctl, const char *id, int64_t n, uint6
                              struct aw_error *err)
 {
     struct aw_chunk *chunk;
-    enum aw_err e = aw_logs(ctl->client, id, stream(), -1, 0, &chunk, err);
+    enum aw_err e =
+        aw_logs_attempt(ctl->client, id, (uint64_t)values.attempt, stream(), -1, 0, &chunk, err);
     uint64_t pos, end, step = STEP;
 
     if (e)
@@ -60,7 +65,8 @@ static enum aw_err tail_find(struct awctl *ctl, const char *id, int64_t n, uint6
         uint64_t from = pos > step ? pos - step : 0;
         const char *start;
 
-        e = aw_logs(ctl->client, id, stream(), (int64_t)from, 0, &chunk, err);
+        e = aw_logs_attempt(ctl->client, id, (uint64_t)values.attempt, stream(), (int64_t)from, 0,
+                            &chunk, err);
         if (e)
             return e;
         start = lines_back(chunk->data, (size_t)MIN(chunk->len, pos - from), &n, pos == end);
@@ -83,8 +89,28 @@ static bool chunk_print(struct awctl *ctl, const char *id, const struct aw_chunk
     return fflush(stdout) == 0;
 }
 
+static enum aw_err logs_next(struct awctl *ctl, const char *id, struct log_cursor *cursor,
+                             struct aw_chunk **ret, bool *ret_more, struct aw_error *err)
+{
+    enum aw_err e;
+
+    if (values.follow && !values.attempt) {
+        e = cursor_next(ctl, id, stream(), cursor, ret, err);
+        *ret_more = !e && !cursor_at_end(*ret);
+        return e;
+    }
+    e = aw_logs_attempt(ctl->client, id, cursor->attempt, stream(), (int64_t)cursor->offset,
+                        values.follow ? AW_FOREVER : 0, ret, err);
+    if (e)
+        return e;
+    cursor->offset = (*ret)->offset + (*ret)->len;
+    *ret_more = !(*ret)->eof && (values.follow || ((*ret)->len && cursor->offset < (*ret)->size));
+    return AW_OK;
+}
+
 static int logs_copy(struct awctl *ctl, const char *id, uint64_t offset)
 {
+    struct log_cursor cursor = {(uint64_t)values.attempt, offset};
     bool more = true;
 
     while (more) {
@@ -92,12 +118,9 @@ static int logs_copy(struct awctl *ctl, const char *id, uint64_t offset)
         struct aw_error err;
         bool written;
 
-        if (aw_logs(ctl->client, id, stream(), (int64_t)offset, values.follow ? AW_FOREVER : 0,
-                    &chunk, &err))
+        if (logs_next(ctl, id, &cursor, &chunk, &more, &err))
             return awctl_fail(&err);
         written = chunk_print(ctl, id, chunk);
-        offset = chunk->offset + chunk->len;
-        more = !chunk->eof && (values.follow || (chunk->len && offset < chunk->size));
         aw_chunk_free(chunk);
         if (!written) {
             complain("standard output: %s", strerror(errno));

@@ -48,18 +48,17 @@ static enum aw_err piece_write(struct follower *f, const struct aw_chunk *chunk)
 static void *follow(void *arg)
 {
     struct follower *f = arg;
-    uint64_t offset = 0, one = 1;
-    bool eof = false;
+    struct log_cursor cursor = {.attempt = 1};
+    uint64_t one = 1;
+    bool end = false;
 
-    while (!eof && !f->failed) {
+    while (!end && !f->failed) {
         struct aw_chunk *chunk;
 
-        f->failed =
-            aw_logs(f->ctl->client, f->id, f->stream, (int64_t)offset, AW_FOREVER, &chunk, &f->err);
+        f->failed = cursor_next(f->ctl, f->id, f->stream, &cursor, &chunk, &f->err);
         if (f->failed)
             break;
-        offset = chunk->offset + chunk->len;
-        eof = chunk->eof;
+        end = cursor_at_end(chunk);
         if (chunk->len)
             f->failed = piece_write(f, chunk);
         aw_chunk_free(chunk);

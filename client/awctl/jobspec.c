@@ -159,6 +159,72 @@ static enum aw_err stdin_take(struct madejob *m, struct aw_error *err)
     return AW_OK;
 }
 
+/* ---- What is tried again ------------------------------------------------------------------- */
+
+/* The words of "timeout,75" and of further such lists, with NULL behind them; cut up in m->words.
+ */
+static enum aw_err words_make(const struct texts *lists, char **words, char ***ret,
+                              struct aw_error *err)
+{
+    size_t size = 1, n = 0;
+    char *at, *word;
+
+    for (size_t i = 0; i < lists->n; i++)
+        size += strlen(lists->v[i]) + 1;
+    *words = at = malloc(size);
+    *ret = calloc(size, sizeof(**ret));
+    if (!*words || !*ret)
+        return no_memory(err);
+    for (size_t i = 0; i < lists->n; i++) {
+        char *rest = at;
+
+        at = stpcpy(at, lists->v[i]) + 1;
+        while ((word = strsep(&rest, ",")))
+            if (*word)
+                (*ret)[n++] = word;
+    }
+    return AW_OK;
+}
+
+static enum aw_err codes_make(const struct texts *lists, int **ret, struct aw_error *err)
+{
+    _cleanup_free_ char *words = NULL;
+    _cleanup_free_ char **list = NULL;
+    size_t n = 0;
+    enum aw_err e = words_make(lists, &words, &list, err);
+
+    if (e)
+        return e;
+    while (list[n])
+        n++;
+    *ret = calloc(n + 1, sizeof(**ret));
+    if (!*ret)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        char *end;
+        long code = strtol(list[i], &end, 10);
+
+        if (*end || code < 1 || code > 255)
+            return aw_fail(err, AW_ERR_USAGE, "--no-retry-exit: '%.40s' is no exit code (1 to 255)",
+                           list[i]);
+        (*ret)[i] = (int)code;
+    }
+    return AW_OK;
+}
+
+static enum aw_err retries_make(const struct jobspec *spec, struct madejob *m, struct aw_error *err)
+{
+    enum aw_err e = AW_OK;
+
+    if (spec->retry_on.n)
+        e = words_make(&spec->retry_on, &m->words, &m->retry_on, err);
+    if (!e && spec->no_retry_exit.n)
+        e = codes_make(&spec->no_retry_exit, &m->no_retry_exit, err);
+    m->job.retry_on = m->retry_on;
+    m->job.no_retry_exit = m->no_retry_exit;
+    return e;
+}
+
 /* ---- All of it ----------------------------------------------------------------------------- */
 
 static enum aw_err spec_check(const struct jobspec *spec, int argc, bool need_command,
@@ -193,6 +259,12 @@ static void plain_fields(const struct jobspec *spec, struct aw_job *job)
     job->output_limit = spec->output_limit;
     job->retention_ms = spec->retention_ms;
     job->on_interrupt = spec->on_interrupt;
+    job->max_attempts = spec->max_attempts;
+    job->backoff_ms = spec->backoff_ms;
+    job->backoff_factor = (int)spec->backoff_factor;
+    job->backoff_max_ms = spec->backoff_max_ms;
+    job->no_jitter = spec->no_jitter;
+    job->total_timeout_ms = spec->total_timeout_ms;
 }
 
 static enum aw_err exec_make(const struct jobspec *spec, int argc, char **argv, struct madejob *m,
@@ -223,6 +295,9 @@ enum aw_err jobspec_make(const struct jobspec *spec, int argc, char **argv, bool
         return e;
     aw_job_init(&m.job);
     plain_fields(spec, &m.job);
+    e = retries_make(spec, &m, err);
+    if (e)
+        return e;
     if (spec->noop || spec->sleep_ms >= 0) {
         m.job.type = spec->noop ? "noop" : "sleep";
         m.job.sleep_ms = spec->noop ? 0 : spec->sleep_ms;
@@ -243,5 +318,8 @@ void madejob_done(struct madejob *m)
     free(m->cwd);
     free(m->stdin_file);
     free(m->stdin_data);
+    free(m->words);
+    free(m->retry_on);
+    free(m->no_retry_exit);
     *m = (struct madejob){0};
 }

@@ -10,13 +10,17 @@
 struct jobspec {
     const char *name, *shell, *cwd, *stdin_file, *key, *on_interrupt;
     bool clean_env, stdin_bytes, merge_stderr, noop;
-    struct texts env;
+    struct texts env, retry_on, no_retry_exit;
+    bool no_jitter;
+    int64_t max_attempts, backoff_ms, backoff_factor, backoff_max_ms, total_timeout_ms;
     int64_t umask, nice, priority;
     int64_t delay_ms, at_us, timeout_ms, grace_ms, queue_timeout_ms, output_limit, retention_ms;
     int64_t sleep_ms; /* -1: not given */
 };
 
-#define JOBSPEC_DEFAULTS .umask = -1, .grace_ms = DEFAULT_GRACE, .sleep_ms = -1
+#define JOBSPEC_DEFAULTS                                                       \
+    .umask = -1, .grace_ms = DEFAULT_GRACE, .sleep_ms = -1, .max_attempts = 1, \
+    .backoff_ms = DEFAULT_BACKOFF, .backoff_factor = 2, .backoff_max_ms = DEFAULT_BACKOFF_MAX
 
 /* The lines of the option table for a struct that holds a struct jobspec as `spec`. */
 #define JOBSPEC_OPT(T, member) offsetof(struct T, spec.member)
@@ -160,6 +164,70 @@ struct jobspec {
          JOBSPEC_OPT(T, on_interrupt),                                                            \
          0,                                                                                       \
          0},                                                                                      \
+        {"attempts",                                                                              \
+         'a',                                                                                     \
+         OPT_INT,                                                                                 \
+         "N",                                                                                     \
+         "try up to N times in all, if attempts fail (default: 1)",                               \
+         JOBSPEC_OPT(T, max_attempts),                                                            \
+         1,                                                                                       \
+         AW_MAX_ATTEMPTS},                                                                        \
+        {"backoff",                                                                               \
+         0,                                                                                       \
+         OPT_DURATION,                                                                            \
+         "TIME",                                                                                  \
+         "pause before the second attempt (default: 1s)",                                         \
+         JOBSPEC_OPT(T, backoff_ms),                                                              \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"backoff-factor",                                                                        \
+         0,                                                                                       \
+         OPT_INT,                                                                                 \
+         "N",                                                                                     \
+         "each further pause is N times as long (default: 2)",                                    \
+         JOBSPEC_OPT(T, backoff_factor),                                                          \
+         1,                                                                                       \
+         100},                                                                                    \
+        {"backoff-max",                                                                           \
+         0,                                                                                       \
+         OPT_DURATION,                                                                            \
+         "TIME",                                                                                  \
+         "but no longer than this (default: 5m)",                                                 \
+         JOBSPEC_OPT(T, backoff_max_ms),                                                          \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"no-jitter",                                                                             \
+         0,                                                                                       \
+         OPT_FLAG,                                                                                \
+         NULL,                                                                                    \
+         "pauses are just that long, not a random part of it",                                    \
+         JOBSPEC_OPT(T, no_jitter),                                                               \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"retry-on",                                                                              \
+         0,                                                                                       \
+         OPT_TEXTS,                                                                               \
+         "LIST",                                                                                  \
+         "only after these: error classes, exit codes",                                           \
+         JOBSPEC_OPT(T, retry_on),                                                                \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"no-retry-exit",                                                                         \
+         0,                                                                                       \
+         OPT_TEXTS,                                                                               \
+         "LIST",                                                                                  \
+         "but not after these exit codes",                                                        \
+         JOBSPEC_OPT(T, no_retry_exit),                                                           \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"total-timeout",                                                                         \
+         0,                                                                                       \
+         OPT_DURATION,                                                                            \
+         "TIME",                                                                                  \
+         "end the job, waiting and attempts and all, after that",                                 \
+         JOBSPEC_OPT(T, total_timeout_ms),                                                        \
+         0,                                                                                       \
+         0},                                                                                      \
         {"sleep",                                                                                 \
          0,                                                                                       \
          OPT_DURATION,                                                                            \
@@ -177,6 +245,9 @@ struct madejob {
     struct aw_job job;
     char **argv, **env;
     char *cwd, *stdin_file, *stdin_data;
+    char *words; /* that retry_on points into */
+    char **retry_on;
+    int *no_retry_exit;
 };
 
 /*

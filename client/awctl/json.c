@@ -85,6 +85,15 @@ static json_t *status_object(const struct aw_status *s)
     return obj;
 }
 
+void json_attempt(const char *id, const struct aw_attempt *a)
+{
+    json_t *obj = lazy_json_object();
+
+    put_text(obj, "id", id);
+    ATTEMPT_STATUS_FIELDS(JSON_FIELD, a)
+    emit(obj);
+}
+
 void json_status(const struct aw_status *status)
 {
     emit(status_object(status));

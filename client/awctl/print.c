@@ -134,7 +134,9 @@ void print_status(const struct aw_status *s)
         printf("%-10s %d\n", "pid", (int)s->pid);
     if (s->priority)
         printf("%-10s %d\n", "priority", s->priority);
-    if (s->attempt > 1)
+    if (s->max_attempts > 1)
+        printf("%-10s %" PRIu64 " of %" PRIu64 "\n", "attempt", s->attempt, s->max_attempts);
+    else if (s->attempt > 1)
         printf("%-10s %" PRIu64 "\n", "attempt", s->attempt);
     text_line("retry of", s->retry_of);
     time_line("submitted", s->created_us);
@@ -144,6 +146,33 @@ void print_status(const struct aw_status *s)
     time_line("ended", s->ended_us);
     usage_lines(s);
     time_line("kept until", s->expires_us);
+}
+
+/* What a verdict is about, for one attempt. A code of 0 is all that tells success from a cancel. */
+static struct aw_status attempt_status(const struct aw_attempt *a)
+{
+    enum aw_state state = a->running ? AW_RUNNING : a->exit_code ? AW_CANCELLED : AW_SUCCEEDED;
+
+    return (struct aw_status){
+        .state = a->error_class ? AW_FAILED : state,
+        .error_class = a->error_class,
+        .exit_code = a->exit_code,
+        .signal = a->signal,
+        .message = a->message,
+        .started_us = a->started_us,
+        .ended_us = a->ended_us,
+    };
+}
+
+void print_attempt(const char *id, const struct aw_attempt *a)
+{
+    struct aw_status s = attempt_status(a);
+    char verdict[VERDICT_TEXT], clean[VERDICT_TEXT], started[32], run[32];
+
+    clean_text(verdict_text(&s, verdict), clean, sizeof(clean));
+    printf("%s attempt %" PRIu64 ": %s  %s  %s\n", id, a->attempt,
+           a->started_us ? time_text(a->started_us, started) : "not started", run_text(&s, run),
+           clean);
 }
 
 /* ---- Many jobs ---------------------------------------------------------------------------- */

@@ -43,6 +43,7 @@ static const char *text_copy(char **next, struct bytes text)
     }
 
 DEFINE_COPY(status, job_status, aw_status, JOB_STATUS_FIELDS)
+DEFINE_COPY(attempt, attempt_status, aw_attempt, ATTEMPT_STATUS_FIELDS)
 DEFINE_COPY(outcome, id_result, aw_outcome, ID_RESULT_FIELDS)
 DEFINE_COPY(hello, hello_rep, aw_hello, HELLO_REP_FIELDS)
 DEFINE_COPY(stats, stats_rep, aw_stats, STATS_REP_FIELDS)
@@ -85,6 +86,24 @@ struct aw_outcomes *outcomes_copy(const struct id_result *v, size_t n)
     next = (char *)&list->v[n];
     for (size_t i = 0; i < n; i++)
         outcome_fill(&list->v[i], &v[i], &next);
+    return list;
+}
+
+struct aw_attempts *attempts_copy(const struct attempt_status *v, size_t n)
+{
+    size_t size = sizeof(struct aw_attempts) + n * sizeof(struct aw_attempt);
+    struct aw_attempts *list;
+    char *next;
+
+    for (size_t i = 0; i < n; i++)
+        size += attempt_texts(&v[i]);
+    list = malloc(size);
+    if (!list)
+        return NULL;
+    list->n = n;
+    next = (char *)&list->v[n];
+    for (size_t i = 0; i < n; i++)
+        attempt_fill(&list->v[i], &v[i], &next);
     return list;
 }
 
@@ -141,6 +160,8 @@ struct aw_chunk *chunk_copy(const struct logs_rep *rep)
         .size = rep->size,
         .eof = rep->eof,
         .state = rep->state,
+        .attempt = rep->attempt,
+        .last_attempt = rep->last_attempt,
     };
     return chunk;
 }
@@ -245,4 +266,19 @@ void aw_hello_free(struct aw_hello *hello)
 void aw_stats_free(struct aw_stats *stats)
 {
     free(stats);
+}
+
+size_t aw_attempts_count(const struct aw_attempts *list)
+{
+    return list ? list->n : 0;
+}
+
+const struct aw_attempt *aw_attempts_at(const struct aw_attempts *list, size_t i)
+{
+    return i < aw_attempts_count(list) ? &list->v[i] : NULL;
+}
+
+void aw_attempts_free(struct aw_attempts *list)
+{
+    free(list);
 }

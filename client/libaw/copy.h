@@ -24,6 +24,11 @@ struct aw_outcomes {
     struct aw_outcome v[];
 };
 
+struct aw_attempts {
+    size_t n;
+    struct aw_attempt v[];
+};
+
 /*
  * NULL: out of memory. If `next_page` is not empty, a copy of it that belongs to the list is given
  * back.
@@ -31,6 +36,7 @@ struct aw_outcomes {
 struct aw_statuses *statuses_copy(const struct job_status *v, size_t n, struct bytes next_page,
                                   const char **ret_next);
 struct aw_outcomes *outcomes_copy(const struct id_result *v, size_t n);
+struct aw_attempts *attempts_copy(const struct attempt_status *v, size_t n);
 struct aw_result *result_copy(const struct result_rep *rep, uint64_t offset);
 /* Gives a result another, malloc'ed, piece of output; takes it. */
 void result_attach(struct aw_result *result, char *data, size_t len, bool eof);

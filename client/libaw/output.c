@@ -47,8 +47,9 @@ static enum aw_err logs_poll(struct aw_client *client, struct logs_req *req, int
     return *ret ? AW_OK : aw_fail(err, AW_ERR_NO_MEMORY, "logs: out of memory");
 }
 
-enum aw_err aw_logs(struct aw_client *client, const char *id, enum aw_stream stream, int64_t offset,
-                    int64_t wait_ms, struct aw_chunk **ret, struct aw_error *err)
+enum aw_err aw_logs_attempt(struct aw_client *client, const char *id, uint64_t attempt,
+                            enum aw_stream stream, int64_t offset, int64_t wait_ms,
+                            struct aw_chunk **ret, struct aw_error *err)
 {
     _hold_client_(client);
     int64_t deadline = deadline_us(wait_ms);
@@ -58,6 +59,7 @@ enum aw_err aw_logs(struct aw_client *client, const char *id, enum aw_stream str
 
     codec_defaults(&logs_req_schema, &req);
     req.id = bytes_str(id);
+    req.attempt = attempt;
     if (stream == AW_STDERR)
         req.stream = bytes_str("stderr");
     req.offset = offset;
@@ -71,4 +73,29 @@ enum aw_err aw_logs(struct aw_client *client, const char *id, enum aw_stream str
     if (!e)
         *ret = chunk;
     return e;
+}
+
+enum aw_err aw_logs(struct aw_client *client, const char *id, enum aw_stream stream, int64_t offset,
+                    int64_t wait_ms, struct aw_chunk **ret, struct aw_error *err)
+{
+    return aw_logs_attempt(client, id, 0, stream, offset, wait_ms, ret, err);
+}
+
+enum aw_err aw_attempts(struct aw_client *client, const char *id, struct aw_attempts **ret,
+                        struct aw_error *err)
+{
+    _cleanup_answer_ struct answer answer = {0};
+    struct attempts_req req = {.id = bytes_str(id)};
+    struct call call = {.op = OP_ATTEMPTS, .req = &req, .deadline_us = NEVER_US};
+    struct attempts_rep rep;
+    struct aw_attempts *list;
+    enum aw_err e = call_make(client, &call, &rep, &answer, err);
+
+    if (e)
+        return e;
+    list = attempts_copy(rep.attempts.v, rep.attempts.n);
+    if (!list)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "attempts: out of memory");
+    *ret = list;
+    return AW_OK;
 }

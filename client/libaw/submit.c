@@ -4,7 +4,15 @@
 
 void aw_job_init_sized(struct aw_job *job, size_t size)
 {
-    struct aw_job defaults = {.size = size, .umask = -1, .grace_ms = DEFAULT_GRACE};
+    struct aw_job defaults = {
+        .size = size,
+        .umask = -1,
+        .grace_ms = DEFAULT_GRACE,
+        .max_attempts = 1,
+        .backoff_ms = DEFAULT_BACKOFF,
+        .backoff_factor = 2,
+        .backoff_max_ms = DEFAULT_BACKOFF_MAX,
+    };
 
     memset(job, 0, size);
     memcpy(job, &defaults, MIN(size, sizeof(defaults)));
@@ -18,6 +26,17 @@ static struct strv texts_of(char *const *list, struct bytes **next)
     for (; list && *list; list++)
         v.v[v.n++] = bytes_str(*list);
     *next += v.n;
+    return v;
+}
+
+/* The exit codes of a list with 0 at its end. They take the place of texts, two to each. */
+static struct u64v codes_of(const int *list, struct bytes **next)
+{
+    struct u64v v = {(uint64_t *)(void *)*next, 0};
+
+    for (; list && *list; list++)
+        v.v[v.n++] = (uint64_t)*list;
+    *next += (v.n + 1) / 2;
     return v;
 }
 
@@ -46,6 +65,14 @@ static void job_fill(struct job *to, const struct aw_job *from, struct bytes **n
     to->output_limit = (uint64_t)from->output_limit;
     to->retention_ms = (uint64_t)from->retention_ms;
     to->on_interrupt = bytes_str(from->on_interrupt);
+    to->max_attempts = (uint64_t)from->max_attempts;
+    to->retry_on = texts_of(from->retry_on, next);
+    to->no_retry_exit = codes_of(from->no_retry_exit, next);
+    to->backoff_ms = (uint64_t)from->backoff_ms;
+    to->backoff_factor = (uint64_t)from->backoff_factor;
+    to->backoff_max_ms = (uint64_t)from->backoff_max_ms;
+    to->no_jitter = from->no_jitter;
+    to->total_timeout_ms = (uint64_t)from->total_timeout_ms;
 }
 
 static const struct aw_job *job_at(const struct aw_job *jobs, size_t i)
@@ -68,6 +95,15 @@ static enum aw_err jobs_check(const struct aw_job *jobs, size_t n, struct aw_err
 }
 
 static size_t list_count(char *const *list)
+{
+    size_t n = 0;
+
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+static size_t codes_count(const int *list)
 {
     size_t n = 0;
 
@@ -104,7 +140,8 @@ static enum aw_err jobs_prepare(const struct aw_job *jobs, size_t n, struct job 
     for (size_t i = 0; i < n; i++) {
         struct aw_job job = job_take(job_at(jobs, i));
 
-        n_texts += list_count(job.argv) + list_count(job.env);
+        n_texts += list_count(job.argv) + list_count(job.env) + list_count(job.retry_on) +
+                   (codes_count(job.no_retry_exit) + 1) / 2;
     }
     *ret = calloc(n + 1, sizeof(**ret));
     *ret_texts = next = calloc(n_texts + 1, sizeof(*next));

@@ -33,6 +33,17 @@ enum {
     RECORD_SPOOLED_STDERR = 1 << 2,
 };
 
+/* One of several attempts, as it is on record. */
+struct attempt_record {
+    uint64_t attempt;
+    enum aw_class class;
+    unsigned flags; /* RECORD_SPOOLED_* */
+    int exit_code, signal;
+    int64_t started_us, ended_us;
+    uint64_t size[N_STREAMS];
+    struct bytes message;
+};
+
 /* A job as it is on record. */
 struct record {
     uint64_t number;
@@ -52,6 +63,14 @@ struct record {
     struct bytes key;
     struct bytes message;
     struct bytes spec; /* the head of what was submitted, or all of it: see engine_get() */
+    const struct attempt_record *attempts; /* with GET_ATTEMPTS: those before the last one, the */
+    size_t n_attempts;                     /* newest first, AW_MAX_ATTEMPTS_SHOWN at most */
+};
+
+/* What engine_get() brings beside the record. */
+enum {
+    GET_WHOLE = 1 << 0,    /* record.spec is the whole specification, not its head */
+    GET_ATTEMPTS = 1 << 1, /* record.attempts */
 };
 
 /* A job to be recorded. */
@@ -79,6 +98,8 @@ struct claimed {
     uint64_t attempt;
     uint32_t uid, gid;
     int64_t started_us;
+    int64_t overall_us; /* when the job's time in all is over; 0: never */
+    uint64_t uncounted; /* earlier attempts that do not count, as they were interrupted */
     struct bytes spec;
 };
 
@@ -149,8 +170,8 @@ struct engine_ops {
     void (*close)(struct engine *e);
     void (*submit)(struct engine *e, uint32_t uid, uint32_t gid, struct bytes request,
                    const struct new_job *jobs, size_t n, engine_submit_fn done, void *arg);
-    void (*get)(struct engine *e, const uint64_t *numbers, size_t n, bool whole, engine_get_fn done,
-                void *arg);
+    void (*get)(struct engine *e, const uint64_t *numbers, size_t n, unsigned what,
+                engine_get_fn done, void *arg);
     void (*list)(struct engine *e, const struct list_filter *filter, engine_list_fn done,
                  void *arg);
     void (*claim)(struct engine *e, size_t max, engine_claim_fn done, void *arg);
@@ -194,14 +215,11 @@ static inline void engine_submit(struct engine *e, uint32_t uid, uint32_t gid, s
     e->ops->submit(e, uid, gid, request, jobs, n, done, arg);
 }
 
-/*
- * The records of n numbers, in their order, each with an error of its own. record.spec is the head
- * that was submitted, or, if `whole`, the whole specification.
- */
-static inline void engine_get(struct engine *e, const uint64_t *numbers, size_t n, bool whole,
+/* The records of n numbers, in their order, each with an error of its own. what: GET_*. */
+static inline void engine_get(struct engine *e, const uint64_t *numbers, size_t n, unsigned what,
                               engine_get_fn done, void *arg)
 {
-    e->ops->get(e, numbers, n, whole, done, arg);
+    e->ops->get(e, numbers, n, what, done, arg);
 }
 
 /*

@@ -15,13 +15,15 @@ struct logs {
     struct exchange *x; /* NULL: the client is gone; freed when the engine has answered */
     struct event *timer;
     uint64_t number;
-    int64_t offset; /* negative: from the end */
+    uint64_t attempt; /* 0: the last */
+    int64_t offset;   /* negative: from the end */
     size_t max;
     int stream;
     bool patient; /* the client gave it time */
     bool busy;    /* a look is under way */
     bool again;   /* something happened meanwhile */
     bool over;    /* the time is */
+    bool at_rest; /* what is read has its final size */
     struct logs_rep rep;
 };
 
@@ -74,7 +76,7 @@ static void read_done(void *arg, const struct aw_error *err, struct bytes data)
         logs_fail(l, err->code, err->text);
     } else {
         l->rep.data = data;
-        l->rep.eof = aw_state_is_final(l->rep.state) && l->rep.offset + data.len >= l->rep.size;
+        l->rep.eof = l->at_rest && l->rep.offset + data.len >= l->rep.size;
         logs_answer(l);
     }
 }
@@ -114,13 +116,14 @@ static void logs_wait_long(struct logs *l)
     logs_wait(l);
 }
 
-static void look_ended(struct logs *l, const struct record *r)
+/* Output that will not grow any more: that of an attempt that has ended. */
+static void look_ended(struct logs *l, uint64_t attempt, uint64_t size, unsigned flags)
 {
     unsigned flag = l->stream == STREAM_STDOUT ? RECORD_SPOOLED_STDOUT : RECORD_SPOOLED_STDERR;
 
-    offset_settle(l, r->size[l->stream]);
+    offset_settle(l, size);
     if ((uint64_t)l->offset < l->rep.size && l->max) {
-        logs_read(l, r->attempt, r->flags & flag);
+        logs_read(l, attempt, flags & flag);
     } else {
         l->rep.eof = (uint64_t)l->offset >= l->rep.size;
         logs_answer(l);
@@ -150,6 +153,58 @@ static void look_running(struct logs *l, const struct record *r)
         logs_wait_long(l);
 }
 
+static void look_earlier(struct logs *l, const struct record *r)
+{
+    l->at_rest = true;
+    for (size_t i = 0; i < r->n_attempts; i++)
+        if (r->attempts[i].attempt == l->attempt) {
+            look_ended(l, l->attempt, r->attempts[i].size[l->stream], r->attempts[i].flags);
+            return;
+        }
+    logs_fail(l, AW_ERR_INVALID, "attempt: there was no such attempt, or it is too long ago");
+}
+
+/* The attempt after the last one: it may come, or the job has ended without it. */
+static void look_next(struct logs *l)
+{
+    l->rep.eof = l->at_rest;
+    if (l->at_rest)
+        logs_answer(l);
+    else
+        logs_wait_long(l);
+}
+
+/* A job that waits: what its last attempt wrote, if there was one. */
+static void look_waiting(struct logs *l, const struct record *r)
+{
+    const struct attempt_record *a = r->attempts;
+
+    if (r->n_attempts && (l->offset < 0 || (uint64_t)l->offset < a->size[l->stream]))
+        look_ended(l, a->attempt, a->size[l->stream], a->flags);
+    else
+        logs_wait_long(l);
+}
+
+static void look_at(struct logs *l, const struct record *r)
+{
+    l->rep.state = r->state;
+    l->rep.attempt = l->attempt ? l->attempt : r->attempt;
+    l->rep.last_attempt = r->attempt;
+    l->at_rest = aw_state_is_final(r->state);
+    if (l->attempt == r->attempt + 1)
+        look_next(l);
+    else if (l->attempt && l->attempt != r->attempt)
+        look_earlier(l, r);
+    else if (l->at_rest)
+        look_ended(l, r->attempt, r->size[l->stream], r->flags);
+    else if (r->state == AW_RUNNING)
+        look_running(l, r);
+    else if (l->attempt)
+        look_earlier(l, r); /* it has ended; the job waits for the next one */
+    else
+        look_waiting(l, r);
+}
+
 static void got(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
 {
     struct logs *l = arg;
@@ -167,19 +222,13 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
         logs_fail(l, e, err ? err->text : aw_err_text(e));
         return;
     }
-    l->rep.state = jobs->record.state;
-    if (aw_state_is_final(jobs->record.state))
-        look_ended(l, &jobs->record);
-    else if (jobs->record.state == AW_RUNNING)
-        look_running(l, &jobs->record);
-    else
-        logs_wait_long(l);
+    look_at(l, &jobs->record);
 }
 
 static void logs_look(struct logs *l)
 {
     l->busy = true;
-    engine_get(l->x->srv->engine, &l->number, 1, false, got, l);
+    engine_get(l->x->srv->engine, &l->number, 1, GET_ATTEMPTS, got, l);
 }
 
 static void on_event(struct watch *watch, enum watch_event event)
@@ -241,6 +290,7 @@ static enum aw_err logs_parse(struct exchange *x, struct logs *l, struct aw_erro
 
     l->offset = req->offset;
     l->max = (size_t)req->max;
+    l->attempt = req->attempt;
     if (req->stream.data && bytes_eq(req->stream, bytes_str("stderr")))
         l->stream = STREAM_STDERR;
     else if (req->stream.data && !bytes_eq(req->stream, bytes_str("stdout")))

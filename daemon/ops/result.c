@@ -102,5 +102,5 @@ void op_result(struct exchange *x)
     if (id_parse(x->srv, req->id, &number, &err))
         exchange_fail(x, &err);
     else
-        engine_get(x->srv->engine, &number, 1, false, got, x);
+        engine_get(x->srv->engine, &number, 1, 0, got, x);
 }

@@ -100,5 +100,5 @@ void many_begin(struct exchange *x, const struct strv *ids, void (*act)(struct m
         many_free(m);
         return;
     }
-    engine_get(x->srv->engine, m->ids.numbers, m->ids.n, false, got, m);
+    engine_get(x->srv->engine, m->ids.numbers, m->ids.n, 0, got, m);
 }

@@ -160,7 +160,7 @@ void op_retry(struct exchange *x)
         r->at = calloc(r->ids.n, sizeof(*r->at));
     }
     if (r && r->out && r->text && r->at) {
-        engine_get(x->srv->engine, r->ids.numbers, r->ids.n, true, got, r);
+        engine_get(x->srv->engine, r->ids.numbers, r->ids.n, GET_WHOLE, got, r);
         return;
     }
     exchange_failf(x, AW_ERR_NO_MEMORY, "retry: out of memory");

@@ -47,6 +47,6 @@ void op_status(struct exchange *x)
         free(st);
     } else {
         st->x = x;
-        engine_get(x->srv->engine, st->ids.numbers, st->ids.n, false, got, st);
+        engine_get(x->srv->engine, st->ids.numbers, st->ids.n, 0, got, st);
     }
 }

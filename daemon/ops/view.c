@@ -65,6 +65,7 @@ static void set_spec(struct view *v, size_t i, struct bytes spec)
     if (job.type.data)
         out->type = job.type;
     out->name = job.name;
+    out->max_attempts = job.max_attempts;
     if (job.argv.n)
         out->command = command_join(part->command, &job.argv);
 }

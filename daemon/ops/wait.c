@@ -105,7 +105,7 @@ static void wait_read(struct wait *w)
     if (w->reading)
         return;
     w->reading = true;
-    engine_get(w->x->srv->engine, w->ids.numbers, w->ids.n, false, got, w);
+    engine_get(w->x->srv->engine, w->ids.numbers, w->ids.n, 0, got, w);
 }
 
 static void on_event(struct watch *watch, enum watch_event event)

@@ -22,6 +22,7 @@ void engine_contract_add(Suite *suite, const struct engine_factory *factory)
     under_test = factory;
     part_add(suite, "submit", contract_submit_add);
     part_add(suite, "claim and finish", contract_run_add);
+    part_add(suite, "tried again", contract_retry_add);
     part_add(suite, "cancel and time", contract_cancel_add);
     part_add(suite, "records", contract_records_add);
 }

@@ -13,6 +13,7 @@ void engine_contract_add(Suite *suite, const struct engine_factory *factory);
 /* One file for each part of the contract; the test case brings the rig. */
 void contract_submit_add(TCase *tc);
 void contract_run_add(TCase *tc);
+void contract_retry_add(TCase *tc);
 void contract_cancel_add(TCase *tc);
 void contract_records_add(TCase *tc);
 

@@ -55,7 +55,7 @@ START_TEST(several_are_answered_in_their_order_each_with_its_own_error)
     ck_assert_ok(rig_forget(&gone, 1));
     a = rig_queue(WANT(.name = "a"));
     b = rig_queue(WANT(.name = "b"));
-    r = rig_get((uint64_t[]){b, 12345, gone, a, b}, 5, false);
+    r = rig_get((uint64_t[]){b, 12345, gone, a, b}, 5, 0);
     ck_assert_uint_eq(r->n, 5);
     ck_assert_uint_eq(r->found[0].record.number, b);
     ck_assert_int_eq(r->found[1].err, AW_ERR_UNKNOWN_ID);
@@ -70,7 +70,7 @@ START_TEST(what_a_submit_answered_can_be_asked_for_at_once)
     struct answer *submit = start_submit(&WANT(.name = "x"), 1), *get;
 
     rig_await(submit);
-    get = start_get(&submit->submitted[0].number, 1, false);
+    get = start_get(&submit->submitted[0].number, 1, 0);
     rig_await(get);
     ck_assert_int_eq(get->found[0].err, AW_OK);
 }
@@ -441,7 +441,7 @@ static struct answer *asked;
 
 static void ask(uint64_t number)
 {
-    asked = start_get(&number, 1, false);
+    asked = start_get(&number, 1, 0);
 }
 
 START_TEST(what_is_asked_while_the_engine_closes_is_still_answered)

@@ -76,7 +76,7 @@ START_TEST(a_claim_brings_the_whole_specification)
     uint64_t number = rig_queue(want);
     struct claimed c = rig_claim_one();
     struct record r = rig_record(number);
-    struct answer *whole = rig_get(&number, 1, true);
+    struct answer *whole = rig_get(&number, 1, GET_WHOLE);
 
     ck_assert_uint_gt(c.claim, 0);
     ck_assert_uint_eq(c.attempt, 1);
@@ -180,9 +180,9 @@ START_TEST(who_waits_for_the_end_and_then_asks_misses_nothing)
 {
     struct claimed c = claim_new(WANT(.name = "x"));
     struct outcome o = outcome_exit(0);
-    struct answer *before = start_get(&c.number, 1, false);
+    struct answer *before = start_get(&c.number, 1, 0);
     struct answer *finish = start_finish(&c, &o);
-    struct answer *after = start_get(&c.number, 1, false);
+    struct answer *after = start_get(&c.number, 1, 0);
 
     rig_await(after);
     ck_assert_ok(finish);

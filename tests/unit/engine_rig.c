@@ -123,11 +123,22 @@ static void replied_submit(void *arg, const struct aw_error *err, const struct s
         r->submitted = keep(jobs, n * sizeof(*jobs));
 }
 
+static const struct attempt_record *keep_attempts(const struct attempt_record *list, size_t n)
+{
+    struct attempt_record *copy = keep(list, n * sizeof(*copy));
+
+    for (size_t i = 0; i < n; i++) {
+        copy[i].message = keep_bytes(list[i].message);
+    }
+    return copy;
+}
+
 static struct record keep_record(struct record record)
 {
     record.key = keep_bytes(record.key);
     record.message = keep_bytes(record.message);
     record.spec = keep_bytes(record.spec);
+    record.attempts = keep_attempts(record.attempts, record.n_attempts);
     return record;
 }
 
@@ -313,6 +324,16 @@ static struct job job_of(const struct want *want)
     job.retention_ms = want->retention_ms;
     if (want->retry_interrupted)
         job.on_interrupt = bytes_str("retry");
+    job.max_attempts = want->max_attempts ? want->max_attempts : 1;
+    job.backoff_ms = want->backoff_ms;
+    job.no_jitter = true;
+    job.total_timeout_ms = want->total_timeout_ms;
+    if (want->retry_on) {
+        struct bytes name = bytes_str(want->retry_on);
+
+        job.retry_on.v = keep(&name, sizeof(name));
+        job.retry_on.n = 1;
+    }
     return job;
 }
 
@@ -453,17 +474,17 @@ struct answer *rig_forget(const uint64_t *numbers, size_t n)
     return awaited(r);
 }
 
-struct answer *start_get(const uint64_t *numbers, size_t n, bool whole)
+struct answer *start_get(const uint64_t *numbers, size_t n, unsigned what)
 {
     struct answer *r = answer_new();
 
-    engine_get(rig.e, numbers, n, whole, replied_get, r);
+    engine_get(rig.e, numbers, n, what, replied_get, r);
     return r;
 }
 
-struct answer *rig_get(const uint64_t *numbers, size_t n, bool whole)
+struct answer *rig_get(const uint64_t *numbers, size_t n, unsigned what)
 {
-    return awaited(start_get(numbers, n, whole));
+    return awaited(start_get(numbers, n, what));
 }
 
 struct answer *rig_list(struct list_filter filter)

@@ -105,6 +105,10 @@ struct want {
     int priority;
     uint64_t delay_ms, not_before_us, queue_timeout_ms, retention_ms, retry_of;
     bool retry_interrupted;
+    uint64_t max_attempts; /* 0: 1 */
+    uint64_t backoff_ms;   /* exact: without jitter */
+    uint64_t total_timeout_ms;
+    const char *retry_on;
     bool apart;   /* with a head that is shorter than the specification */
     uint32_t uid; /* read from the first of several */
     const char *request;
@@ -133,8 +137,8 @@ struct answer *rig_release(const struct claimed *c);
 struct answer *start_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms);
 struct answer *rig_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms);
 struct answer *rig_forget(const uint64_t *numbers, size_t n);
-struct answer *start_get(const uint64_t *numbers, size_t n, bool whole);
-struct answer *rig_get(const uint64_t *numbers, size_t n, bool whole);
+struct answer *start_get(const uint64_t *numbers, size_t n, unsigned what);
+struct answer *rig_get(const uint64_t *numbers, size_t n, unsigned what);
 struct answer *rig_list(struct list_filter filter);
 struct answer *rig_recover(void);
 struct answer *rig_output(uint64_t number, uint64_t attempt, int stream, uint64_t offset,

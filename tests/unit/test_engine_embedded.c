@@ -233,7 +233,7 @@ START_TEST(nothing_is_said_before_it_is_durable)
 
     faulty_vfs_hold();
     submit = start_submit(&WANT(.name = "x"), 1);
-    get = start_get(&(uint64_t){1}, 1, false);
+    get = start_get(&(uint64_t){1}, 1, 0);
     faulty_vfs_await_held();
     rig_turn_now();
     ck_assert_int_eq(submit->times + get->times, 0);
@@ -256,7 +256,7 @@ START_TEST(one_that_does_not_fit_does_not_take_the_others_along)
     small_1 = start_submit(&WANT(.name = "small"), 1);
     large = start_submit(many, ARRAY_SIZE(many));
     small_2 = start_submit(&WANT(.name = "small"), 1);
-    get = start_get(&(uint64_t){1}, 1, false);
+    get = start_get(&(uint64_t){1}, 1, 0);
     faulty_vfs_set_room(40 * 1024);
     faulty_vfs_go();
     rig_await(get);
@@ -315,7 +315,7 @@ static void assert_down(void)
     ck_assert_err(finish, AW_ERR_IN_DOUBT);
     cancel = rig_cancel(&waits, 1, -1);
     ck_assert_err(cancel, AW_ERR_IN_DOUBT);
-    ck_assert_err(rig_get(&waits, 1, false), AW_ERR_IN_DOUBT);
+    ck_assert_err(rig_get(&waits, 1, 0), AW_ERR_IN_DOUBT);
     ck_assert_err(rig_claim(1), AW_ERR_IN_DOUBT);
     ck_assert_int_eq(rig_count(NOTE_DOWN), 1);
     ck_assert_int_eq(rig_count(NOTE_ENDED), 0);

@@ -126,7 +126,7 @@ START_TEST(values_are_counted)
     for (int i = 0; i < AW_MAX_ELEMENTS; i++)
         pack_nil(&k);
     ck_assert_int_eq(codec_validate(k.p, k.len, &err), AW_ERR_TOO_LARGE);
-    ck_assert_ptr_nonnull(strstr(err.text, "262144"));
+    ck_assert_ptr_nonnull(strstr(err.text, "524288"));
     pack_done(&k);
 }
 END_TEST

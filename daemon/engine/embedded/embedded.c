@@ -77,8 +77,13 @@ static void expire(struct embedded *em, struct live *job)
     call->number = job->node.number;
     call->op.numbers = &call->number;
     call->op.n = 1;
-    call->op.class = AW_CLASS_EXPIRED_IN_QUEUE;
-    call->op.message = "was not started within its time in the queue";
+    if (job->flags & LIVE_OVERALL) {
+        call->op.class = AW_CLASS_TIMEOUT;
+        call->op.message = "its time in all was over while it waited";
+    } else {
+        call->op.class = AW_CLASS_EXPIRED_IN_QUEUE;
+        call->op.message = "was not started within its time in the queue";
+    }
     call->op.now_us = now_us();
     call->op.default_retention_ms = em->config.retention_ms;
     call->op.op.done = expire_done;
@@ -191,15 +196,18 @@ static enum aw_err cancel_note(struct embedded *em, uint64_t number)
 static enum aw_err on_live(void *arg, const struct store_live *row)
 {
     struct embedded *em = arg;
-    struct live *job = sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority,
-                                  row->due_us, row->deadline_us);
+    bool overall = row->overall_us && (!row->deadline_us || row->overall_us < row->deadline_us);
+    struct live *job =
+        sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority, row->due_us,
+                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
 
     if (!job)
         return AW_ERR_NO_MEMORY;
     job->claim = row->claim;
     job->attempt = (uint32_t)row->attempt;
-    job->flags = (uint8_t)((row->flags & RECORD_CANCEL_REQUESTED ? LIVE_CANCEL_REQUESTED : 0) |
-                           (row->flags & STORE_RETRY_INTERRUPTED ? LIVE_RETRY_INTERRUPTED : 0));
+    job->flags =
+        (uint8_t)((row->flags & RECORD_CANCEL_REQUESTED ? LIVE_CANCEL_REQUESTED : 0) |
+                  (row->flags & STORE_POLICY ? LIVE_POLICY : 0) | (overall ? LIVE_OVERALL : 0));
     sched_insert(em->sched, job);
     if (job->flags & LIVE_CANCEL_REQUESTED && job->state != AW_RUNNING)
         return cancel_note(em, row->number);
@@ -238,6 +246,7 @@ static void embedded_free(struct embedded *em)
         event_free(em->retry_timer);
     if (em->clock_fd >= 0)
         close(em->clock_fd);
+    policies_free_all(&em->policies);
     sched_free(em->sched);
     free(em->cancels);
     free(em);
@@ -299,8 +308,9 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->config = *config;
     STAILQ_INIT(&em->stalled);
     em->sched = sched_new();
-    e = em->sched ? timers_make(em, base, err)
-                  : aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
+    e = em->sched && numtable_init(&em->policies)
+            ? timers_make(em, base, err)
+            : aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
     if (!e)
         e = store_open(config->path, base, on_live, on_down, em, &em->store, &info, err);
     if (e) {

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include <event2/util.h>
+
 #include "daemon/engine/embedded/store_sql.h"
 #include "daemon/engine/job_next.h"
 
@@ -78,10 +80,8 @@ static struct store_row row_of(struct embedded *em, const struct new_job *new, i
                                char **text)
 {
     const struct job *job = new->job;
-    struct job_policy policy;
     int64_t due = 0;
 
-    job_policy_of(job, &policy);
     if (job->delay_ms)
         due = now + (int64_t)job->delay_ms * 1000;
     else if ((int64_t)job->not_before_us > now)
@@ -90,15 +90,30 @@ static struct store_row row_of(struct embedded *em, const struct new_job *new, i
         .number = em->next_number++,
         .state = due ? AW_SCHEDULED : AW_QUEUED,
         .priority = (int)job->priority,
-        .flags = policy.retry_interrupted ? STORE_RETRY_INTERRUPTED : 0,
+        .flags = job->max_attempts > 1 || job->on_interrupt.data ? STORE_POLICY : 0,
         .due_us = due,
         .deadline_us = job->queue_timeout_ms ? now + (int64_t)job->queue_timeout_ms * 1000 : 0,
+        .overall_us = job->total_timeout_ms ? now + (int64_t)job->total_timeout_ms * 1000 : 0,
         .retention_ms = (int64_t)job->retention_ms,
         .retry_of = new->retry_of,
         .key = text_add(text, job->key),
         .spec = text_add(text, new->spec),
         .head = text_add(text, new->head),
     };
+}
+
+/* The job's place in memory. NULL: out of memory. */
+static struct live *live_of(struct embedded *em, const struct store_row *row)
+{
+    bool overall = row->overall_us && (!row->deadline_us || row->overall_us < row->deadline_us);
+    struct live *job =
+        sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority, row->due_us,
+                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
+
+    if (job)
+        job->flags =
+            (uint8_t)((row->flags & STORE_POLICY ? LIVE_POLICY : 0) | (overall ? LIVE_OVERALL : 0));
+    return job;
 }
 
 static struct submit_call *submit_make(struct embedded *em, const struct new_job *jobs, size_t n)
@@ -123,14 +138,11 @@ static struct submit_call *submit_make(struct embedded *em, const struct new_job
         struct store_row *row = &call->rows[i];
 
         *row = row_of(em, &jobs[i], now, &text);
-        call->live[i] = sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority,
-                                   row->due_us, row->deadline_us);
+        call->live[i] = live_of(em, row);
         if (!call->live[i]) {
             submit_free(call);
             return NULL;
         }
-        if (row->flags & STORE_RETRY_INTERRUPTED)
-            call->live[i]->flags |= LIVE_RETRY_INTERRUPTED;
     }
     return call;
 }
@@ -246,6 +258,8 @@ static void claim_done(struct store_op *op)
             continue; /* impossible: it was queued, and busy since */
         job->claim = call->rows[i].claim;
         job->attempt = (uint32_t)call->rows[i].attempt;
+        if (job->flags & LIVE_POLICY)
+            policies_add(&em->policies, &call->claimed[i]);
     }
     call->done(call->arg, op_error(op), call->claimed, call->op.n);
     claim_stop_unwanted(call);
@@ -276,7 +290,11 @@ void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *ar
 static void recover_done(struct store_op *op)
 {
     struct claim_call *call = (struct claim_call *)op;
+    struct embedded *em = call->em;
 
+    for (size_t i = 0; !op->error.code && i < call->op.n; i++)
+        if (sched_find(em->sched, call->rows[i].number)->flags & LIVE_POLICY)
+            policies_add(&em->policies, &call->claimed[i]);
     call->done(call->arg, op_error(op), call->claimed, call->op.n);
     if (!op->error.code)
         claim_stop_unwanted(call);
@@ -324,10 +342,11 @@ static void refuse_stale(engine_done_fn done, void *arg, uint64_t number)
     done(arg, &err);
 }
 
-/* A job is back in the queue: next in line, unless it was to be cancelled meanwhile. */
+/* A job waits again: if in the queue, next in line; unless it was to be cancelled meanwhile. */
 static void job_returned(struct embedded *em, struct live *job)
 {
     job->claim = 0;
+    policies_remove(&em->policies, job->node.number);
     sched_to_front(em->sched, job);
     if (job->flags & LIVE_CANCEL_REQUESTED)
         embedded_cancel_quietly(em, &job->node.number, 1);
@@ -395,6 +414,15 @@ struct finish_call {
     char output[];
 };
 
+/* From the second attempt on, only the job's time in all limits how long it may wait. */
+static void times_for_next(struct embedded *em, struct live *job, int64_t due_us)
+{
+    const struct policy *p = policies_find(&em->policies, job->node.number);
+
+    sched_set_times(job, due_us, p ? p->overall_us : 0);
+    job->flags |= LIVE_OVERALL;
+}
+
 /* What the end of the attempt means, once it is durable. */
 static void finish_apply(struct finish_call *call)
 {
@@ -402,14 +430,18 @@ static void finish_apply(struct finish_call *call)
     struct live *job = sched_find(em->sched, call->op.number);
 
     sched_set_busy(em->sched, job, false);
+    if (!aw_state_is_final(call->op.to))
+        times_for_next(em, job, call->op.due_us);
     if (!sched_apply(em->sched, job, call->event))
         return; /* impossible: job_next() asked the same table */
     if (aw_state_is_final((enum aw_state)job->state)) {
+        policies_remove(&em->policies, job->node.number);
         embedded_prune_at(em, call->op.expires_us);
         embedded_job_ended(em, job, (enum aw_state)job->state);
         return;
     }
     job_returned(em, job);
+    embedded_clock_set(em);
     embedded_runnable(em);
 }
 
@@ -462,12 +494,28 @@ static struct finish_call *finish_make(const struct outcome *outcome)
     return call;
 }
 
+static struct job_move move_of(struct embedded *em, const struct live *job,
+                               const struct outcome *outcome)
+{
+    static const struct job_policy none = {.max_attempts = 1};
+    const struct policy *p = policies_find(&em->policies, job->node.number);
+    struct job_facts facts = {
+        .attempts = job->attempt - (p ? p->uncounted : 0),
+        .cancel_requested = job->flags & LIVE_CANCEL_REQUESTED,
+        .now_us = now_us(),
+        .overall_us = p ? p->overall_us : 0,
+    };
+
+    if (p)
+        evutil_secure_rng_get_bytes(&facts.random, sizeof(facts.random));
+    return job_next(outcome, p ? &p->policy : &none, &facts);
+}
+
 void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
                      const struct outcome *outcome, engine_done_fn done, void *arg)
 {
     struct embedded *em = embedded_of(e);
     struct live *job = claim_holder(em, number, claim);
-    struct job_policy policy;
     struct finish_call *call;
     struct job_move move;
 
@@ -480,8 +528,7 @@ void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
         done(arg, &embedded_no_memory);
         return;
     }
-    policy.retry_interrupted = job->flags & LIVE_RETRY_INTERRUPTED;
-    move = job_next(outcome, &policy, job->flags & LIVE_CANCEL_REQUESTED);
+    move = move_of(em, job, outcome);
     call->em = em;
     call->done = done;
     call->arg = arg;
@@ -489,6 +536,8 @@ void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
     call->op.number = number;
     call->op.claim = claim;
     call->op.to = move.to;
+    call->op.due_us = move.due_us;
+    call->op.uncounted = move.event == JOB_EV_RELEASE;
     call->op.now_us = now_us();
     call->op.default_retention_ms = em->config.retention_ms;
     call->op.op.done = finish_done;

@@ -11,6 +11,7 @@
 #define AW_EMBEDDED_PRIVATE_H
 
 #include "daemon/engine/embedded/embedded.h"
+#include "daemon/engine/embedded/policies.h"
 #include "daemon/engine/embedded/sched.h"
 #include "daemon/engine/embedded/store_ops.h"
 
@@ -22,6 +23,7 @@ struct embedded {
     struct engine engine; /* first: engine_ops get a pointer to it */
     struct store *store;
     struct sched *sched;
+    struct numtable policies; /* of running jobs */
     const struct engine_events *events;
     void *arg;
     struct embedded_config config;
@@ -95,7 +97,7 @@ void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_
 void embedded_cancel_quietly(struct embedded *em, const uint64_t *numbers, size_t n);
 
 /* embedded_reads.c */
-void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, bool whole,
+void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, unsigned what,
                   engine_get_fn done, void *arg);
 void embedded_list(struct engine *e, const struct list_filter *filter, engine_list_fn done,
                    void *arg);

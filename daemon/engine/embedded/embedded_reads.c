@@ -26,7 +26,7 @@ static void get_done(struct store_op *op)
     free(call);
 }
 
-void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, bool whole,
+void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, unsigned what,
                   engine_get_fn done, void *arg)
 {
     struct embedded *em = embedded_of(e);
@@ -45,7 +45,7 @@ void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, bool whol
     call->arg = arg;
     call->op.numbers = call->numbers;
     call->op.n = n;
-    call->op.whole = whole;
+    call->op.what = what;
     call->op.found = call->found;
     call->op.op.done = get_done;
     store_get_init(&call->op);

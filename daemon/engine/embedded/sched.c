@@ -89,11 +89,6 @@ static bool timer_reserve(struct sched *s)
     return true;
 }
 
-static bool job_is_timed(const struct live *job)
-{
-    return job->due_us || job->deadline_us;
-}
-
 /* ---- In and out of list and heap ----------------------------------------------------------- */
 
 static size_t ready_index(const struct live *job)
@@ -164,7 +159,7 @@ void sched_free(struct sched *s)
 }
 
 struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, int priority,
-                        int64_t due_us, int64_t deadline_us)
+                        int64_t due_us, int64_t deadline_us, bool timed)
 {
     struct live *job = calloc(1, sizeof(*job));
 
@@ -176,7 +171,8 @@ struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, i
     job->due_us = due_us;
     job->deadline_us = deadline_us;
     job->timer_index = NO_TIMER;
-    if (job_is_timed(job)) {
+    job->timed = timed || due_us || deadline_us;
+    if (job->timed) {
         if (!timer_reserve(s)) {
             free(job);
             return NULL;
@@ -188,7 +184,7 @@ struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, i
 
 void sched_discard(struct sched *s, struct live *job)
 {
-    if (job && job_is_timed(job))
+    if (job && job->timed)
         s->n_timed--;
     free(job);
 }
@@ -227,6 +223,12 @@ void sched_set_busy(struct sched *s, struct live *job, bool busy)
     job_unlink(s, job);
     job->busy = busy;
     job_link(s, job);
+}
+
+void sched_set_times(struct live *job, int64_t due_us, int64_t deadline_us)
+{
+    job->due_us = due_us;
+    job->deadline_us = deadline_us;
 }
 
 void sched_to_front(struct sched *s, struct live *job)

@@ -27,19 +27,21 @@ struct live {
     TAILQ_ENTRY(live) link;
     uint64_t claim;       /* RUNNING: written by the engine */
     int64_t due_us;       /* SCHEDULED: when it may start */
-    int64_t deadline_us;  /* when its time in the queue is over; 0: never */
+    int64_t deadline_us;  /* when its time to wait is over; 0: never */
     uint32_t attempt;     /* attempts begun; written by the engine */
     uint32_t timer_index; /* its place in the heap; NO_TIMER: not there */
     uint8_t state;
     uint8_t flags; /* LIVE_*: written by the engine */
     int8_t priority;
     bool busy;
+    bool timed;  /* may have a time on it some day: a place in the heap is kept for it */
     bool listed; /* stands in the list of its priority */
 };
 
 enum {
     LIVE_CANCEL_REQUESTED = 1 << 0,
-    LIVE_RETRY_INTERRUPTED = 1 << 1,
+    LIVE_POLICY = 1 << 1,  /* its specification says what happens after a failure */
+    LIVE_OVERALL = 1 << 2, /* deadline_us is the end of its time in all, not of that in the queue */
 };
 
 #define NO_TIMER UINT32_MAX
@@ -51,11 +53,12 @@ void sched_free(struct sched *s); /* and all jobs in it */
 
 /*
  * Makes a job in one of the states that are not final, with all the memory that it will ever need,
- * so that nothing later can fail for want of it. NULL: out of memory. The job is the caller's
+ * so that nothing later can fail for want of it; `timed`: it may get times later, even if it has
+ * none now. NULL: out of memory. The job is the caller's
  * until sched_insert(), or sched_discard() if it comes to nothing.
  */
 struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, int priority,
-                        int64_t due_us, int64_t deadline_us);
+                        int64_t due_us, int64_t deadline_us, bool timed);
 void sched_insert(struct sched *s, struct live *job);
 void sched_discard(struct sched *s, struct live *job);
 
@@ -69,6 +72,9 @@ AW_MUSTCHECK bool sched_apply(struct sched *s, struct live *job, enum job_event 
 
 /* Marks a job as waiting for the store (it can be neither taken nor time out), or not any more. */
 void sched_set_busy(struct sched *s, struct live *job, bool busy);
+
+/* Sets the times of a timed job that is busy or RUNNING, for when it waits again. */
+void sched_set_times(struct live *job, int64_t due_us, int64_t deadline_us);
 
 /* Puts a QUEUED job before all others of its priority. */
 void sched_to_front(struct sched *s, struct live *job);

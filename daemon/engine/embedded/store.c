@@ -22,6 +22,7 @@ static struct store_live live_read(sqlite3_stmt *s)
         .claim = (uint64_t)sqlite3_column_int64(s, 5),
         .due_us = sqlite3_column_int64(s, 6),
         .deadline_us = sqlite3_column_int64(s, 7),
+        .overall_us = sqlite3_column_int64(s, 8),
     };
 }
 
@@ -35,7 +36,7 @@ static enum aw_err load_live(struct store *st,
 
     if (sqlite3_prepare_v2(st->db,
                            "SELECT number, state, priority, flags, attempt, claim, due_us,"
-                           " deadline_us FROM job WHERE state < 4 ORDER BY number",
+                           " deadline_us, overall_us FROM job WHERE state < 4 ORDER BY number",
                            -1, &s, NULL) != SQLITE_OK)
         return store_fail(st, err, "reading the jobs");
     while (!e && (rc = sqlite3_step(s)) != SQLITE_DONE) {

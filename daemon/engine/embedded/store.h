@@ -52,7 +52,7 @@ struct store_live {
     uint64_t number, claim, attempt;
     int state, priority;
     unsigned flags;
-    int64_t due_us, deadline_us;
+    int64_t due_us, deadline_us, overall_us;
 };
 
 /*

@@ -21,8 +21,8 @@ void store_arena_free(struct store_arena *arena);
 struct store_row {
     uint64_t number;
     int state, priority;
-    unsigned flags; /* STORE_RETRY_INTERRUPTED */
-    int64_t due_us, deadline_us, retention_ms;
+    unsigned flags; /* STORE_POLICY */
+    int64_t due_us, deadline_us, overall_us, retention_ms;
     uint64_t retry_of;
     struct bytes key, spec, head;
 };
@@ -47,7 +47,7 @@ struct store_get {
     struct store_op op;
     const uint64_t *numbers;
     size_t n;
-    bool whole;
+    unsigned what; /* GET_* */
     /* ret */
     struct found *found; /* n of them; the maker's memory; err: AW_OK or AW_ERR_EXPIRED_ID */
     struct store_arena arena;
@@ -82,11 +82,16 @@ struct store_claim {
 };
 void store_claim_init(struct store_claim *op);
 
-/* Ends an attempt. to: a final state, or AW_QUEUED: the job goes back and the attempt is kept. */
+/*
+ * Ends an attempt. to: a final state; or AW_QUEUED or AW_SCHEDULED, and the attempt is kept while
+ * its job waits for the next one.
+ */
 struct store_finish {
     struct store_op op;
     uint64_t number, claim;
     enum aw_state to;
+    int64_t due_us;         /* AW_SCHEDULED: of the next attempt */
+    bool uncounted;         /* it does not count as one of the attempts that the job has */
     struct outcome outcome; /* what it points to: the maker's memory */
     int64_t now_us, default_retention_ms;
     /* ret */

@@ -24,7 +24,7 @@ void store_arena_free(struct store_arena *arena)
     arena->chunks = NULL;
 }
 
-static void *arena_take(struct store_arena *arena, size_t size)
+static void *store_arena_take(struct store_arena *arena, size_t size)
 {
     struct store_chunk *c = arena->chunks;
 
@@ -51,7 +51,7 @@ enum aw_err store_column_copy(sqlite3_stmt *s, int col, struct store_arena *aren
     *ret = (struct bytes){0};
     if (sqlite3_column_type(s, col) == SQLITE_NULL)
         return AW_OK;
-    copy = arena_take(arena, MAX(len, (size_t)1));
+    copy = store_arena_take(arena, MAX(len, (size_t)1));
     if (!copy || (len && !data))
         return aw_fail(err, AW_ERR_NO_MEMORY, "store: out of memory");
     if (len)
@@ -130,6 +130,46 @@ enum aw_err store_spec_read(struct store *st, uint64_t number, struct store_aren
     return e;
 }
 
+static enum aw_err attempt_read(sqlite3_stmt *s, struct store_arena *arena,
+                                struct attempt_record *a, struct aw_error *err)
+{
+    *a = (struct attempt_record){
+        .attempt = (uint64_t)sqlite3_column_int64(s, 0),
+        .class = (enum aw_class)sqlite3_column_int(s, 1),
+        .exit_code = sqlite3_column_int(s, 2),
+        .signal = sqlite3_column_int(s, 3),
+        .started_us = sqlite3_column_int64(s, 4),
+        .ended_us = sqlite3_column_int64(s, 5),
+        .flags = (unsigned)sqlite3_column_int64(s, 6),
+        .size = {(uint64_t)sqlite3_column_int64(s, 7), (uint64_t)sqlite3_column_int64(s, 8)},
+    };
+    return store_column_copy(s, 9, arena, &a->message, err);
+}
+
+static enum aw_err attempts_read(struct store *st, struct store_arena *arena, struct record *r,
+                                 struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_ATTEMPTS];
+    struct attempt_record *attempts;
+    enum aw_err e = AW_OK;
+    int rc = SQLITE_ROW;
+
+    if (r->attempt == 0)
+        return AW_OK;
+    attempts = store_arena_take(arena, AW_MAX_ATTEMPTS_SHOWN * sizeof(*attempts));
+    if (!attempts)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "store: out of memory");
+    sqlite3_bind_int64(s, 1, (int64_t)r->number);
+    sqlite3_bind_int(s, 2, AW_MAX_ATTEMPTS_SHOWN);
+    while (!e && (rc = sqlite3_step(s)) == SQLITE_ROW)
+        e = attempt_read(s, arena, &attempts[r->n_attempts++], err);
+    if (!e && rc != SQLITE_DONE)
+        e = store_fail(st, err, "reading attempts");
+    sqlite3_reset(s);
+    r->attempts = attempts;
+    return e;
+}
+
 static enum aw_err get_one(struct store *st, struct store_get *op, uint64_t number,
                            struct found *ret, struct aw_error *err)
 {
@@ -143,7 +183,9 @@ static enum aw_err get_one(struct store *st, struct store_get *op, uint64_t numb
     if (rc == SQLITE_ROW) {
         ret->err = AW_OK;
         e = record_read(s, &op->arena, &ret->record, err);
-        if (!e && op->whole && ret->record.flags & STORE_SPEC_APART)
+        if (!e && op->what & GET_ATTEMPTS)
+            e = attempts_read(st, &op->arena, &ret->record, err);
+        if (!e && op->what & GET_WHOLE && ret->record.flags & STORE_SPEC_APART)
             e = store_spec_read(st, number, &op->arena, &ret->record.spec, err);
     } else if (rc != SQLITE_DONE) {
         e = store_fail(st, err, "reading a job");

@@ -23,8 +23,8 @@
 #define STORE_REQUEST_BUCKET_US (INT64_C(12) * 3600 * 1000000)
 
 /* The row's own flags, above those of struct record. */
-#define STORE_SPEC_APART        (1u << 16)
-#define STORE_RETRY_INTERRUPTED (1u << 17)
+#define STORE_SPEC_APART (1u << 16)
+#define STORE_POLICY     (1u << 17) /* its specification says what happens after a failure */
 
 #define STORE_SCHEMA_1                                                                          \
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"                           \
@@ -34,6 +34,7 @@
     " attempt INTEGER NOT NULL DEFAULT 0, claim INTEGER NOT NULL DEFAULT 0,"                    \
     " exit_code INTEGER NOT NULL DEFAULT -1, signal INTEGER NOT NULL DEFAULT 0,"                \
     " created_us INTEGER NOT NULL, due_us INTEGER NOT NULL, deadline_us INTEGER NOT NULL,"      \
+    " overall_us INTEGER NOT NULL, uncounted INTEGER NOT NULL DEFAULT 0,"                       \
     " started_us INTEGER NOT NULL DEFAULT 0, ended_us INTEGER NOT NULL DEFAULT 0,"              \
     " expires_us INTEGER, retention_ms INTEGER NOT NULL,"                                       \
     " stdout_size INTEGER NOT NULL DEFAULT 0, stderr_size INTEGER NOT NULL DEFAULT 0,"          \
@@ -48,6 +49,7 @@
     "CREATE TABLE attempt (number INTEGER, attempt INTEGER, claim INTEGER NOT NULL,"            \
     " class INTEGER NOT NULL, exit_code INTEGER NOT NULL, signal INTEGER NOT NULL,"             \
     " started_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, flags INTEGER NOT NULL,"          \
+    " stdout_size INTEGER NOT NULL, stderr_size INTEGER NOT NULL,"                              \
     " message TEXT, PRIMARY KEY (number, attempt)) WITHOUT ROWID;"                              \
     "CREATE TABLE request (bucket INTEGER, uid INTEGER, name BLOB, answer BLOB NOT NULL,"       \
     " PRIMARY KEY (bucket, uid, name)) WITHOUT ROWID;"
@@ -70,8 +72,8 @@
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(RAISE_HIGH, "UPDATE meta SET value = max(value, ?) WHERE name = 'high'")                     \
     X(INSERT_JOB, "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
-                  " deadline_us, retention_ms, retry_of, key, spec)"                               \
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                               \
+                  " deadline_us, overall_us, retention_ms, retry_of, key, spec)"                   \
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                            \
     X(INSERT_SPEC, "INSERT INTO spec VALUES (?, ?)")                                               \
     X(KEY_FIND, "SELECT number FROM job WHERE uid = ? AND key = ?")                                \
     X(REQUEST_FIND, "SELECT answer FROM request WHERE bucket = ? AND uid = ? AND name = ?")        \
@@ -83,14 +85,19 @@
     X(SPEC, "SELECT spec FROM spec WHERE number = ?")                                              \
     X(CLAIM, "UPDATE job SET state = 3, attempt = ?, claim = ?, started_us = ?"                    \
              " WHERE number = ? AND state IN (0, 2)"                                               \
-             " RETURNING uid, gid, flags, spec")                                                   \
-    X(CLAIMED, "SELECT uid, gid, flags, spec, started_us, attempt FROM job"                        \
+             " RETURNING uid, gid, flags, spec, overall_us, uncounted")                            \
+    X(CLAIMED, "SELECT uid, gid, flags, spec, overall_us, uncounted, started_us FROM job"          \
                " WHERE number = ? AND claim = ? AND state = 3")                                    \
-    X(RELEASE, "UPDATE job SET state = 2, claim = 0, started_us = 0, attempt = attempt - ?3"       \
-               " WHERE number = ?1 AND claim = ?2 AND state = 3")                                  \
+    X(RELEASE, "UPDATE job SET state = 2, claim = 0, started_us = 0, attempt = attempt - 1"        \
+               " WHERE number = ? AND claim = ? AND state = 3")                                    \
+    X(AGAIN, "UPDATE job SET state = ?3, claim = 0, started_us = 0, due_us = ?4, deadline_us = 0," \
+             " uncounted = uncounted + ?5 WHERE number = ?1 AND claim = ?2 AND state = 3")         \
     X(ATTEMPT_ADD,                                                                                 \
-      "INSERT INTO attempt SELECT number, attempt, claim, ?, ?, ?, ?, ?, ?, ? FROM job"            \
-      " WHERE number = ? AND claim = ? AND state = 3")                                             \
+      "INSERT INTO attempt SELECT number, attempt, claim, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM job"      \
+      " WHERE number = ? AND claim = ? AND state = 3 RETURNING attempt")                           \
+    X(ATTEMPTS,                                                                                    \
+      "SELECT attempt, class, exit_code, signal, started_us, ended_us, flags, stdout_size,"        \
+      " stderr_size, message FROM attempt WHERE number = ? ORDER BY attempt DESC LIMIT ?")         \
     X(FINISH,                                                                                      \
       "UPDATE job SET state = ?4, class = ?5, flags = (flags & ~6) | ?6, exit_code = ?7,"          \
       " signal = ?8, started_us = ?9, ended_us = ?17," STORE_EXPIRES ", stdout_size = ?10,"        \

@@ -111,10 +111,11 @@ static enum aw_err row_insert(struct store *st, const struct store_submit *op,
     sqlite3_bind_int64(s, 7, op->now_us);
     sqlite3_bind_int64(s, 8, row->due_us);
     sqlite3_bind_int64(s, 9, row->deadline_us);
-    sqlite3_bind_int64(s, 10, row->retention_ms);
-    sqlite3_bind_int64(s, 11, (int64_t)row->retry_of);
-    bind_text(s, 12, row->key);
-    bind_bytes(s, 13, apart ? row->head : row->spec);
+    sqlite3_bind_int64(s, 10, row->overall_us);
+    sqlite3_bind_int64(s, 11, row->retention_ms);
+    sqlite3_bind_int64(s, 12, (int64_t)row->retry_of);
+    bind_text(s, 13, row->key);
+    bind_bytes(s, 14, apart ? row->head : row->spec);
     e = store_exec(st, SQL_INSERT_JOB, err);
     if (!e && apart) {
         sqlite3_bind_int64(st->sql[SQL_INSERT_SPEC], 1, (int64_t)row->number);
@@ -171,6 +172,8 @@ static enum aw_err claimed_read(struct store *st, sqlite3_stmt *s, struct store_
 {
     c->uid = (uint32_t)sqlite3_column_int64(s, 0);
     c->gid = (uint32_t)sqlite3_column_int64(s, 1);
+    c->overall_us = sqlite3_column_int64(s, 4);
+    c->uncounted = (uint64_t)sqlite3_column_int64(s, 5);
     if ((unsigned)sqlite3_column_int64(s, 2) & STORE_SPEC_APART)
         return store_spec_read(st, c->number, &op->arena, &c->spec, err);
     return store_column_copy(s, 3, &op->arena, &c->spec, err);
@@ -207,7 +210,7 @@ static enum aw_err claim_one(struct store *st, struct store_claim *op, size_t i,
     else
         e = store_fail(st, err, "claiming a job");
     if (!e && op->recover)
-        c->started_us = sqlite3_column_int64(s, 4);
+        c->started_us = sqlite3_column_int64(s, 6);
     sqlite3_reset(s);
     return e;
 }
@@ -229,22 +232,14 @@ void store_claim_init(struct store_claim *op)
     op->op.writes = !op->recover;
 }
 
-static enum aw_err release_exec(struct store *st, uint64_t number, uint64_t claim,
-                                bool attempt_counts, struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_RELEASE];
-
-    sqlite3_bind_int64(s, 1, (int64_t)number);
-    sqlite3_bind_int64(s, 2, (int64_t)claim);
-    sqlite3_bind_int(s, 3, attempt_counts ? 0 : 1);
-    return store_exec(st, SQL_RELEASE, err);
-}
-
 static enum aw_err release_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_release *op = (struct store_release *)base;
+    sqlite3_stmt *s = st->sql[SQL_RELEASE];
 
-    return release_exec(st, op->number, op->claim, false, err);
+    sqlite3_bind_int64(s, 1, (int64_t)op->number);
+    sqlite3_bind_int64(s, 2, (int64_t)op->claim);
+    return store_exec(st, SQL_RELEASE, err);
 }
 
 void store_release_init(struct store_release *op)
@@ -272,12 +267,14 @@ static int64_t ended_us(const struct store_finish *op)
     return op->outcome.ended_us ? op->outcome.ended_us : op->now_us;
 }
 
-/* An interrupted attempt: kept as one, while its job goes back into the queue. */
-static enum aw_err finish_requeue(struct store *st, struct store_finish *op, struct aw_error *err)
+/* The attempt as one of several, from the job's row and its outcome. */
+static enum aw_err attempt_add(struct store *st, struct store_finish *op, int64_t *ret_attempt,
+                               struct aw_error *err)
 {
     const struct outcome *o = &op->outcome;
     sqlite3_stmt *s = st->sql[SQL_ATTEMPT_ADD];
-    enum aw_err e;
+    enum aw_err e = AW_OK;
+    int rc;
 
     sqlite3_bind_int(s, 1, (int)o->class);
     sqlite3_bind_int(s, 2, o->exit_code);
@@ -285,14 +282,37 @@ static enum aw_err finish_requeue(struct store *st, struct store_finish *op, str
     sqlite3_bind_int64(s, 4, o->started_us);
     sqlite3_bind_int64(s, 5, ended_us(op));
     sqlite3_bind_int64(s, 6, spool_flags(o));
-    bind_text(s, 7, message_of(o));
-    sqlite3_bind_int64(s, 8, (int64_t)op->number);
-    sqlite3_bind_int64(s, 9, (int64_t)op->claim);
-    e = store_exec(st, SQL_ATTEMPT_ADD, err);
-    op->stale = !e && sqlite3_changes(st->db) == 0;
+    sqlite3_bind_int64(s, 7, (int64_t)o->output[STREAM_STDOUT].size);
+    sqlite3_bind_int64(s, 8, (int64_t)o->output[STREAM_STDERR].size);
+    bind_text(s, 9, message_of(o));
+    sqlite3_bind_int64(s, 10, (int64_t)op->number);
+    sqlite3_bind_int64(s, 11, (int64_t)op->claim);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        *ret_attempt = sqlite3_column_int64(s, 0);
+    else if (rc == SQLITE_DONE)
+        op->stale = true;
+    else
+        e = store_fail(st, err, "recording an attempt");
+    sqlite3_reset(s);
+    return e;
+}
+
+/* The attempt is kept as one, and its job waits for the next. */
+static enum aw_err finish_again(struct store *st, struct store_finish *op, int64_t *ret_attempt,
+                                struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_AGAIN];
+    enum aw_err e = attempt_add(st, op, ret_attempt, err);
+
     if (e || op->stale)
         return e;
-    return release_exec(st, op->number, op->claim, true, err);
+    sqlite3_bind_int64(s, 1, (int64_t)op->number);
+    sqlite3_bind_int64(s, 2, (int64_t)op->claim);
+    sqlite3_bind_int(s, 3, (int)op->to);
+    sqlite3_bind_int64(s, 4, op->due_us);
+    sqlite3_bind_int(s, 5, op->uncounted);
+    return store_exec(st, SQL_AGAIN, err);
 }
 
 static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t *ret_attempt,
@@ -352,9 +372,8 @@ static enum aw_err finish_run(struct store_op *base, struct store *st, struct aw
     enum aw_err e;
 
     op->stale = false;
-    if (op->to == AW_QUEUED)
-        return finish_requeue(st, op, err);
-    e = finish_row(st, op, &attempt, err);
+    e = aw_state_is_final(op->to) ? finish_row(st, op, &attempt, err)
+                                  : finish_again(st, op, &attempt, err);
     for (int i = 0; !e && !op->stale && i < N_STREAMS; i++)
         if (op->outcome.output[i].data.len)
             e = output_add(st, op->number, attempt, i, op->outcome.output[i].data, err);
