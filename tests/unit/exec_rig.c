@@ -87,6 +87,7 @@ struct rig *rig_new_bare(void)
     snprintf(rig->dir, sizeof(rig->dir), "/tmp/awd-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(rig->dir));
     log_to_file(rig);
+    ck_assert_int_eq(future_tag_make(rig->tag, &err), AW_OK);
     snprintf(rig->socket_path, sizeof(rig->socket_path), "%s/runner.sock", rig->dir);
     snprintf(rig->spool_dir, sizeof(rig->spool_dir), "%s/spool", rig->dir);
     ck_assert_int_eq(spool_open(rig->spool_dir, &rig->spool, &err), AW_OK);
@@ -185,7 +186,7 @@ static struct work work_of(struct rig *rig, uint64_t claim, const struct job *jo
     static char id[AW_MAX_ID];
 
     job_of(rig, claim)->number = 1000 + claim;
-    snprintf(id, sizeof(id), "abcde-%ju", (uintmax_t)(1000 + claim));
+    future_id_format(id, rig->tag, 1000 + claim);
     return (struct work){
         .claim = claim, .number = 1000 + claim, .attempt = 1, .id = id, .job = job};
 }

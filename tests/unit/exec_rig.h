@@ -9,6 +9,7 @@
 
 #include "daemon/spool.h"
 #include "daemon/workers/exec.h"
+#include "proto/future_id.h"
 #include "tests/unit/unit.h"
 
 #define RIG_MAX_JOBS 512
@@ -30,6 +31,8 @@ struct rig {
     struct worker *worker;
     struct spool spool;
     char dir[64];
+    /* Another one for each rig: a runner ends what is left of a job wherever it finds its ID. */
+    char tag[AW_TAG_LEN + 1];
     char socket_path[96], spool_dir[96];
     const char *runner_path;
     bool leave_unrecorded; /* the host does not call recorded() by itself */

@@ -186,8 +186,8 @@ START_TEST(the_environment_is_the_given_one_and_three_names_of_ours)
     job.env = (struct strv){env, ARRAY_SIZE(env)};
     claim = rig_start(rig, &job);
     ck_assert_int_eq(rig_ended(rig, claim)->exit_code, 0);
-    snprintf(want, sizeof(want), "AWD_JOB_ID=abcde-%ju\nAWD_ATTEMPT=1\nAWD_CLAIM=%ju\nB=2\nA=x y\n",
-             (uintmax_t)rig->jobs[claim].number, (uintmax_t)claim);
+    snprintf(want, sizeof(want), "AWD_JOB_ID=%s-%ju\nAWD_ATTEMPT=1\nAWD_CLAIM=%ju\nB=2\nA=x y\n",
+             rig->tag, (uintmax_t)rig->jobs[claim].number, (uintmax_t)claim);
     rig_check_output(rig, claim, STREAM_STDOUT, want);
 }
 END_TEST
