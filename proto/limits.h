@@ -15,29 +15,29 @@
 #define AW_MAX_ELEMENTS 524288     /* maps, arrays, keys and values: 10,000 statuses fit */
 
 #define AW_MAX_JOBS_PER_SUBMIT 1000
-#define AW_MAX_IDS             10000 /* in one request */
-#define AW_MAX_PAGE            1000  /* jobs in one reply of list */
+#define AW_MAX_IDS             10000      /* in one request */
+#define AW_MAX_PAGE            1000       /* jobs in one reply of list */
 #define AW_MAX_CHUNK           (1u << 20) /* bytes of output in one reply */
 
-#define AW_MAX_ID      64 /* text of a future ID, NUL included */
-#define AW_TAG_LEN     5
-#define AW_MAX_NAME    128
-#define AW_MAX_KEY     255
-#define AW_MAX_PATH    4095
-#define AW_MAX_ARGS    4096       /* strings in argv, or in env */
-#define AW_MAX_ARG     131071     /* one of them: the kernel's own limit, less the NUL */
-#define AW_MAX_ARGSIZE (2u << 20) /* argv and env together */
-#define AW_MAX_STDIN   (4u << 20)
-#define AW_MAX_COMMAND 256 /* the command shown in status and list: cut there */
+#define AW_MAX_ID           64 /* text of a future ID, NUL included */
+#define AW_TAG_LEN          5
+#define AW_MAX_NAME         128
+#define AW_MAX_KEY          255
+#define AW_MAX_PATH         4095
+#define AW_MAX_ARGS         4096       /* strings in argv, or in env */
+#define AW_MAX_ARG          131071     /* one of them: the kernel's own limit, less the NUL */
+#define AW_MAX_ARGSIZE      (2u << 20) /* argv and env together */
+#define AW_MAX_STDIN        (4u << 20)
+#define AW_MAX_COMMAND      256 /* the command shown in status and list: cut there */
 #define AW_MAX_MESSAGE_TEXT 512 /* the sentence that goes with a failed job */
 
 #define AW_MAX_ATTEMPTS       1000000
 #define AW_MAX_ATTEMPTS_SHOWN 100 /* of one job, in one reply */
 #define AW_MAX_RETRY_ON       64  /* classes and exit codes in one job */
 
-#define AW_MAX_PRIORITY 10  /* the most urgent; AW_MIN_PRIORITY the least */
-#define AW_MIN_PRIORITY -10
-#define AW_MAX_SLOTS    4096
+#define AW_MAX_PRIORITY    10 /* the most urgent; AW_MIN_PRIORITY the least */
+#define AW_MIN_PRIORITY    -10
+#define AW_MAX_SLOTS       4096
 #define AW_MAX_DURATION_MS (3650LL * 86400 * 1000) /* ten years */
 
 #define AW_LONG_POLL_MS 30000 /* the longest that one wait or logs request is held */

@@ -13,12 +13,12 @@
 #include "proto/limits.h"
 #include "proto/schema.h"
 
-#define MAX_TIME_US   INT64_C(4102444800000000) /* the year 2100 */
-#define MAX_OUTPUT    (INT64_C(1) << 40)
-#define DEFAULT_GRACE 5000
+#define MAX_TIME_US         INT64_C(4102444800000000) /* the year 2100 */
+#define MAX_OUTPUT          (INT64_C(1) << 40)
+#define DEFAULT_GRACE       5000
 #define DEFAULT_BACKOFF     1000
 #define DEFAULT_BACKOFF_MAX 300000
-#define NO_EXIT_CODE  -1
+#define NO_EXIT_CODE        -1
 
 /* clang-format off */
 
@@ -263,21 +263,21 @@
 /* clang-format on */
 
 /* X(NAME, name, "wire name", who may, "meaning"); who: ANY (on their own jobs), ADMIN */
-#define OP_MAP(X)                                                                                  \
-    X(HELLO, hello, "hello", ANY, "who is there, and which version do both speak")                 \
-    X(SUBMIT, submit, "submit", ANY, "take 1 to 1,000 jobs, all or none, and give their IDs")      \
-    X(STATUS, status, "status", ANY, "how futures stand now")                                      \
-    X(ATTEMPTS, attempts, "attempts", ANY, "the attempts that were made at a job") \
-    X(LIST, list, "list", ANY, "jobs by filter, page by page, newest first")                       \
-    X(WAIT, wait, "wait", ANY, "answer once all of these futures have ended")                      \
-    X(RESULT, result, "result", ANY, "how a future ended, and its standard output")                \
-    X(LOGS, logs, "logs", ANY, "output from an offset on, ended or not; waits for more")           \
-    X(CANCEL, cancel, "cancel", ANY, "end jobs before they end themselves")                        \
-    X(RETRY, retry, "retry", ANY, "submit ended jobs again, as new futures")                       \
-    X(FORGET, forget, "forget", ANY, "remove the records and output of ended jobs")                \
-    X(STATS, stats, "stats", ANY, "counters and gauges of the daemon")                             \
-    X(SLOTS, slots, "slots", ADMIN, "how many jobs run at once: ask or set")                       \
-    X(DRAIN, drain, "drain", ADMIN, "accept no new jobs (or accept them again)")                   \
+#define OP_MAP(X)                                                                             \
+    X(HELLO, hello, "hello", ANY, "who is there, and which version do both speak")            \
+    X(SUBMIT, submit, "submit", ANY, "take 1 to 1,000 jobs, all or none, and give their IDs") \
+    X(STATUS, status, "status", ANY, "how futures stand now")                                 \
+    X(ATTEMPTS, attempts, "attempts", ANY, "the attempts that were made at a job")            \
+    X(LIST, list, "list", ANY, "jobs by filter, page by page, newest first")                  \
+    X(WAIT, wait, "wait", ANY, "answer once all of these futures have ended")                 \
+    X(RESULT, result, "result", ANY, "how a future ended, and its standard output")           \
+    X(LOGS, logs, "logs", ANY, "output from an offset on, ended or not; waits for more")      \
+    X(CANCEL, cancel, "cancel", ANY, "end jobs before they end themselves")                   \
+    X(RETRY, retry, "retry", ANY, "submit ended jobs again, as new futures")                  \
+    X(FORGET, forget, "forget", ANY, "remove the records and output of ended jobs")           \
+    X(STATS, stats, "stats", ANY, "counters and gauges of the daemon")                        \
+    X(SLOTS, slots, "slots", ADMIN, "how many jobs run at once: ask or set")                  \
+    X(DRAIN, drain, "drain", ADMIN, "accept no new jobs (or accept them again)")              \
     X(SHUTDOWN, shutdown, "shutdown", ADMIN, "end the daemon")
 
 #define X(NAME, name, wire, who, text) OP_##NAME,
@@ -292,8 +292,8 @@ SCHEMA_STRUCT(job_status, JOB_STATUS_FIELDS)
 SCHEMA_STRUCT(id_result, ID_RESULT_FIELDS)
 
 /* For each operation struct NAME_req and struct NAME_rep, with their schemas. */
-#define X(NAME, name, wire, who, text)                                                             \
-    SCHEMA_STRUCT(name##_req, NAME##_REQ_FIELDS)                                                   \
+#define X(NAME, name, wire, who, text)           \
+    SCHEMA_STRUCT(name##_req, NAME##_REQ_FIELDS) \
     SCHEMA_STRUCT(name##_rep, NAME##_REP_FIELDS)
 OP_MAP(X)
 #undef X

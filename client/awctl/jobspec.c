@@ -176,9 +176,10 @@ static enum aw_err words_make(const struct texts *lists, char **words, char ***r
     if (!*words || !*ret)
         return no_memory(err);
     for (size_t i = 0; i < lists->n; i++) {
-        char *rest = at;
+        size_t len = strlen(lists->v[i]) + 1;
+        char *rest = memcpy(at, lists->v[i], len);
 
-        at = stpcpy(at, lists->v[i]) + 1;
+        at += len;
         while ((word = strsep(&rest, ",")))
             if (*word)
                 (*ret)[n++] = word;

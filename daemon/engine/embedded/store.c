@@ -290,18 +290,36 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     deliver(arg);
 }
 
-void store_push(struct store *st, struct store_op *op)
+static void hand_over(struct store *st)
 {
     bool wake;
 
-    op->error.code = AW_OK;
     pthread_mutex_lock(&st->lock);
-    STAILQ_INSERT_TAIL(&st->todo, op, next);
+    STAILQ_CONCAT(&st->todo, &st->pushed);
     wake = st->idle;
     st->idle = false;
     pthread_mutex_unlock(&st->lock);
     if (wake)
         pthread_cond_signal(&st->wake);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    hand_over(arg);
+}
+
+/*
+ * What one turn of the loop pushes goes to the store's thread together, and so into one
+ * transaction: the end of an attempt and the claim for its slot, or all submits of one read.
+ */
+void store_push(struct store *st, struct store_op *op)
+{
+    op->error.code = AW_OK;
+    if (STAILQ_EMPTY(&st->pushed))
+        event_active(st->flush, EV_TIMEOUT, 0);
+    STAILQ_INSERT_TAIL(&st->pushed, op, next);
 }
 
 void store_get_stats(struct store *st, struct store_stats *ret)
@@ -322,7 +340,8 @@ static enum aw_err thread_start(struct store *st, struct event_base *base, struc
     st->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     st->ready =
         st->ready_fd < 0 ? NULL : event_new(base, st->ready_fd, EV_READ | EV_PERSIST, on_ready, st);
-    if (!st->ready || event_add(st->ready, NULL) < 0)
+    st->flush = event_new(base, -1, 0, on_flush, st);
+    if (!st->ready || !st->flush || event_add(st->ready, NULL) < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "store: eventfd: %s", strerror(errno));
     /* Signals are the loop's. */
     sigfillset(&all);
@@ -339,6 +358,8 @@ static void store_free(struct store *st)
     store_db_close(st);
     if (st->ready)
         event_free(st->ready);
+    if (st->flush)
+        event_free(st->flush);
     if (st->ready_fd >= 0)
         close(st->ready_fd);
     pthread_mutex_destroy(&st->lock);
@@ -368,6 +389,7 @@ enum aw_err store_open(const char *path, struct event_base *base,
     pthread_mutex_init(&st->lock, NULL);
     pthread_cond_init(&st->wake, NULL);
     STAILQ_INIT(&st->todo);
+    STAILQ_INIT(&st->pushed);
     STAILQ_INIT(&st->finished);
     e = load(st, each_live, arg, ret_info, err);
     if (!e)
@@ -384,6 +406,7 @@ void store_close(struct store *st)
 {
     if (!st)
         return;
+    hand_over(st);
     pthread_mutex_lock(&st->lock);
     st->stop = true;
     pthread_mutex_unlock(&st->lock);
@@ -391,9 +414,10 @@ void store_close(struct store *st)
     pthread_join(st->thread, NULL);
     deliver(st);
     /* A done() may have pushed more. The thread is gone, so that is done here. */
-    while (!STAILQ_EMPTY(&st->todo)) {
+    while (!STAILQ_EMPTY(&st->pushed)) {
         struct store_queue group;
 
+        STAILQ_CONCAT(&st->todo, &st->pushed);
         take_group(st, &group);
         run_group(st, &group);
         STAILQ_CONCAT(&st->finished, &group);

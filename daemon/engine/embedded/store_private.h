@@ -30,6 +30,8 @@ struct store {
     /* Loop thread only. */
     char *path;
     struct event *ready;
+    struct event *flush; /* hands `pushed` over at the end of this turn of the loop */
+    struct store_queue pushed;
     void (*down)(void *arg, const struct aw_error *err);
     void *arg;
     int ready_fd; /* written by the store's thread */
