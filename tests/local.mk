@@ -1,6 +1,12 @@
 # Tests: unit (Check programs, one for each module) and e2e (scripts that drive the installed
 # programs). All of them print TAP. See tests/README.md.
 
+# Everything goes into the tarball; what a build within the sources has left does not.
+EXTRA_DIST += tests
+dist-hook:
+	find '$(distdir)/tests' \( -name '*.o' -o -name '*.l[oa]' -o -name '.deps' -o -name '.libs' \
+		-o -name '*.log' -o -name '*.trs' \) -prune -exec rm -rf {} +
+
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .test
 TEST_LOG_DRIVER = $(LOG_DRIVER)
@@ -163,7 +169,6 @@ endif
 
 E2E_TESTS =
 TESTS += $(E2E_TESTS)
-EXTRA_DIST += $(E2E_TESTS) tests/README.md tests/e2e/lib.sh
 
 AM_TESTS_ENVIRONMENT = \
 	AWD_STAGE='$(abs_builddir)/stage'; export AWD_STAGE; \
@@ -230,14 +235,10 @@ coverage: check
 	$(AM_V_at)$(srcdir)/tests/lint/coverage '$(abs_top_srcdir)'
 endif
 
-EXTRA_DIST += tests/lint/coverage tests/lint/run tests/lint/layers tests/lint/banned tests/lint/keys \
-	tests/lint/cppcheck.txt
-
 # ---- Under a real systemd -----------------------------------------------------------------------
 
 check-systemd: stage.stamp
 	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/systemd/run '$(abs_builddir)/systemd-root'
 
-EXTRA_DIST += tests/systemd/run tests/systemd/inside
 
 .PHONY: stage lint coverage check-systemd
