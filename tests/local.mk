@@ -1,11 +1,12 @@
 # Tests: unit (Check programs, one for each module) and e2e (scripts that drive the installed
 # programs). All of them print TAP. See tests/README.md.
 
-# Everything goes into the tarball; what a build within the sources has left does not.
+# Everything goes into the tarball; what a build has left there does not.
 EXTRA_DIST += tests
 dist-hook:
-	find '$(distdir)/tests' \( -name '*.o' -o -name '*.l[oa]' -o -name '.deps' -o -name '.libs' \
-		-o -name '*.log' -o -name '*.trs' \) -prune -exec rm -rf {} +
+	cd '$(distdir)' && rm -f $(UNIT_TESTS) $(EXTRA_PROGRAMS) && find tests \( -name '*.o' \
+		-o -name '*.l[oa]' -o -name '*.log' -o -name '*.trs' -o -name '*.gc??' -o -name .deps \
+		-o -name .libs -o -name .dirstamp \) -prune -exec rm -rf {} +
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .test
