@@ -131,6 +131,9 @@ static enum aw_err header_check(const char *path, bool has_log, bool *ret_fresh,
         return aw_fail(err, AW_ERR_STORE, "%s", strerror(errno));
     if (!S_ISREG(sb.st_mode))
         return aw_fail(err, AW_ERR_STORE, "not a regular file");
+    /* SQLite would say "disk I/O error", later. */
+    if (access(path, W_OK) < 0)
+        return aw_fail(err, AW_ERR_STORE, "cannot be written: %s", strerror(errno));
     n = pread(fd, h, sizeof(h), 0);
     *ret_fresh = n == 0; /* created, and then the machine went down */
     if (n == 0)
