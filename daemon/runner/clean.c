@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "daemon/runner/proc.h"
 #include "daemon/runner/runner.h"
 
 #define GRACE_US     2000000
@@ -32,13 +31,19 @@ void clean_init(struct cleaner *cleaner)
     cleaner->due_us = INT64_MAX;
 }
 
+void clean_task_free(struct clean_task *task)
+{
+    free(task->found);
+    free(task);
+}
+
 static void list_free(struct clean_list *list)
 {
     struct clean_task *task;
 
     while ((task = TAILQ_FIRST(list))) {
         TAILQ_REMOVE(list, task, link);
-        free(task);
+        clean_task_free(task);
     }
 }
 
@@ -106,6 +111,15 @@ static bool is_exempt(const struct runner *runner, pid_t pid)
     return pid == getpid() || pid == getppid() || pid == runner->peer.pid || pid == 1;
 }
 
+/* One that is dying has no environment any more, and yet has not ended. */
+static bool was_found(const struct clean_task *task, const struct proc *proc)
+{
+    for (uint32_t i = 0; task->found && i < task->n_left; i++)
+        if (task->found[i].pid == proc->pid && task->found[i].started_us == proc->started_us)
+            return true;
+    return false;
+}
+
 static bool parent_is_member(const struct snapshot *shot, pid_t ppid)
 {
     for (size_t i = 0; i < shot->n; i++)
@@ -125,7 +139,7 @@ static uint32_t members_mark(const struct runner *runner, struct snapshot *shot,
         struct seen *seen = &shot->v[i];
 
         seen->member = (seen->claim == task->claim && strcmp(seen->id, task->id) == 0) ||
-                       is_main(task, &seen->proc);
+                       is_main(task, &seen->proc) || was_found(task, &seen->proc);
         seen->member = seen->member && !is_exempt(runner, seen->proc.pid);
         session |= seen->member && seen->proc.sid == task->pid;
         more |= seen->member;
@@ -157,11 +171,25 @@ static void members_signal(const struct snapshot *shot, int sig)
             proc_signal_same(&shot->v[i].proc, sig);
 }
 
+/* Remembers them for the next look. Without memory for that it is only less exact. */
+static void members_keep(const struct snapshot *shot, struct clean_task *task, uint32_t n)
+{
+    struct proc *found = n ? calloc(n, sizeof(*found)) : NULL;
+    uint32_t k = 0;
+
+    for (size_t i = 0; found && i < shot->n; i++)
+        if (shot->v[i].member)
+            found[k++] = shot->v[i].proc;
+    free(task->found);
+    task->found = found;
+    task->n_left = n;
+}
+
 /* True when the task is over. */
 static bool task_work(const struct runner *runner, struct clean_task *task, struct snapshot *shot,
                       int64_t boot_us)
 {
-    task->n_left = members_mark(runner, shot, task);
+    members_keep(shot, task, members_mark(runner, shot, task));
     if (task->n_left == 0)
         return true;
     if (!task->termed) {

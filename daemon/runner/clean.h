@@ -11,6 +11,7 @@
 
 #include <sys/queue.h>
 
+#include "daemon/runner/proc.h"
 #include "proto/runner_wire.h"
 
 struct runner;
@@ -24,6 +25,7 @@ struct clean_task {
     int64_t kill_us, give_up_us; /* since boot; 0: nothing was found so far */
     bool termed;
     uint32_t n_left;
+    struct proc *found; /* the last time: n_left of them */
 };
 
 TAILQ_HEAD(clean_list, clean_task);
@@ -37,6 +39,7 @@ struct cleaner {
 
 void clean_init(struct cleaner *cleaner);
 void clean_close(struct cleaner *cleaner);
+void clean_task_free(struct clean_task *task);
 
 /* False: out of memory. A claim that is being cleaned already is not taken twice. */
 AW_MUSTCHECK bool clean_add(struct cleaner *cleaner, const struct runner_clean *clean);

@@ -329,7 +329,7 @@ static bool add_cleaned(struct runner_packet *packet, struct clean_list *done)
         if (!runner_packet_add(packet, &msg))
             return false;
         TAILQ_REMOVE(done, task, link);
-        free(task);
+        clean_task_free(task);
     }
     return true;
 }

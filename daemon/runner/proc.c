@@ -176,21 +176,41 @@ bool proc_env(pid_t pid, char *id, size_t id_size, uint64_t *ret_claim)
     return true;
 }
 
+/* By the descriptor that pins it; on a system that has none (valgrind), by its number. */
+static void signal_send(int fd, pid_t pid, int sig)
+{
+    if (fd >= 0)
+        (void)pidfd_send_signal(fd, sig, NULL, 0);
+    else
+        (void)kill(pid, sig);
+}
+
+/*
+ * The descriptor comes first: what is read after that is about the process to be signalled, or
+ * else about none. False: there is no such process.
+ */
+static bool signal_pin(pid_t pid, int *fd)
+{
+    *fd = pidfd_open(pid, 0);
+    return *fd >= 0 || errno == ENOSYS;
+}
+
 void proc_signal(pid_t pid, pid_t ppid, int sig)
 {
+    _cleanup_close_ int fd = -1;
     struct proc proc;
-    _cleanup_close_ int fd = pidfd_open(pid, 0);
 
-    /* The descriptor pins the process, so what is read now is about the one to be signalled. */
-    if (fd >= 0 && proc_read(pid, &proc) && (proc.ppid == ppid || proc.ppid == getpid()))
-        (void)pidfd_send_signal(fd, sig, NULL, 0);
+    if (signal_pin(pid, &fd) && proc_read(pid, &proc) &&
+        (proc.ppid == ppid || proc.ppid == getpid()))
+        signal_send(fd, pid, sig);
 }
 
 void proc_signal_same(const struct proc *proc, int sig)
 {
+    _cleanup_close_ int fd = -1;
     struct proc now;
-    _cleanup_close_ int fd = pidfd_open(proc->pid, 0);
 
-    if (fd >= 0 && proc_read(proc->pid, &now) && now.started_us == proc->started_us)
-        (void)pidfd_send_signal(fd, sig, NULL, 0);
+    if (signal_pin(proc->pid, &fd) && proc_read(proc->pid, &now) &&
+        now.started_us == proc->started_us)
+        signal_send(fd, proc->pid, sig);
 }
