@@ -57,9 +57,11 @@ static int key_found(void *arg, const char *section, const char *name, const cha
         return unknown_key(r, name);
     if (r->seen[key - config_keys] && key->kind != CONFIG_LIST)
         return line_failed(r, AW_ERR_INVALID, "%s is given twice", key->name);
-    r->seen[key - config_keys] = true;
     if (!*value)
         return line_failed(r, AW_ERR_INVALID, "%s has no value", key->name);
+    if (!r->seen[key - config_keys])
+        value_clear(key, r->config); /* a list that is given replaces the default one */
+    r->seen[key - config_keys] = true;
     if (value_set(key, r->config, value, &why))
         return line_failed(r, why.code, "%s = %.60s: %s", key->name, value, why.text);
     return 1;
