@@ -135,7 +135,7 @@ struct aw_future;
 struct aw_job {
     size_t size;
 
-    const char *type;  /* "exec" (default), "sleep" or "noop" */
+    const char *type;  /* "exec" (default), "http", "sleep" or "noop" */
     char *const *argv; /* exec: program and arguments, NULL at the end */
     const char *cwd;   /* exec: absolute path (default /) */
     char *const *env;  /* exec: the whole environment, NULL at the end; `environ` hands on ours */
@@ -182,6 +182,20 @@ struct aw_job {
     bool no_jitter;
 
     int64_t total_timeout_ms; /* longest from the submit to the end, attempts and pauses; 0: none */
+
+    /*
+     * http: one request. Its answer's body is the job's standard output; status line, headers and
+     * times are its standard error. It succeeds if the status is one that is expected: "200-299"
+     * (default), "200,404", ... Requests other than GET, HEAD and OPTIONS carry the future's ID as
+     * Idempotency-Key, the same in each attempt, unless a header of that name is given.
+     */
+    const char *url;      /* http:// or https:// */
+    const char *method;   /* default: POST with a body, else GET */
+    char *const *headers; /* "Name: value", NULL at the end; "Name:" leaves one of awd's out */
+    const void *body;     /* bytes to send, and how many */
+    size_t body_len;
+    const char *expect;
+    int follow; /* most redirects that are followed (0) */
 };
 
 /* Fills in the defaults above. Always first. */
@@ -214,7 +228,7 @@ struct aw_status {
     int http_status;           /* http: of the last answer; 0: there was none */
     const char *type;
     const char *name;
-    const char *command; /* the arguments joined by spaces, and cut */
+    const char *command; /* the arguments, or method and URL, joined by spaces, and cut */
     const char *key;
     int priority;
     uint64_t attempt; /* attempts begun so far */
@@ -399,6 +413,7 @@ struct aw_attempt {
     bool running;
     int exit_code; /* -1: none */
     int signal;    /* that ended it; 0: none */
+    int http_status;
     const char *message;
     int64_t started_us; /* 0: it did not start */
     int64_t ended_us;   /* 0: not yet */

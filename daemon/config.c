@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "daemon/addresses.h"
 #include "daemon/config_value.h"
 #include "daemon/endpoint.h"
 
@@ -263,6 +264,16 @@ static enum aw_err check_urls(const struct config *config, struct aw_error *err)
     return e;
 }
 
+static enum aw_err check_addresses(const struct config *config, struct aw_error *err)
+{
+    struct address_set *set = NULL;
+    struct aw_error why;
+    enum aw_err e = address_set_new(config->http_deny.v, config->http_deny.n, &set, &why);
+
+    address_set_free(set);
+    return e ? aw_fail(err, e, "http_deny: %s", why.text) : AW_OK;
+}
+
 static enum aw_err load(struct config *config, struct aw_error *err)
 {
     enum aw_err e = set_defaults(config, err);
@@ -279,6 +290,8 @@ static enum aw_err load(struct config *config, struct aw_error *err)
         e = config_fill(config, err);
     if (!e)
         e = check_urls(config, err);
+    if (!e)
+        e = check_addresses(config, err);
     return e;
 }
 

@@ -34,7 +34,7 @@
  *   BOOL      yes, no                         bool
  *   LEVEL     err ... debug                   int, LOG_ERR ... LOG_DEBUG
  *   PATH      an absolute path                char *, never NULL unless it may be absent
- *   LIST      one value; may be given again   struct config_list
+ *   LIST      one value; may be given again   struct config_list; the first one replaces the default
  *
  * An empty default is worked out from where the daemon runs (config_paths.c), or means none.
  */
@@ -55,6 +55,8 @@
     X(PATH,     tls_cert,        "tls_cert",        "",       0, 0, RESTART, "FILE",     "PEM file with the certificate and key for tls+tcp://") \
     X(PATH,     tls_ca,          "tls_ca",          "",       0, 0, RESTART, "FILE",     "PEM file with the authorities whose clients may connect by tls+tcp://") \
     X(BOOL,     allow_plain_tcp, "allow_plain_tcp", "no",     0, 1, RESTART, "yes|no",   "permit tcp:// on this machine, where anybody can connect to it") \
+    X(LIST,     http_deny,       "http_deny",       "metadata", 0, 0, RESTART, "ADDRESSES", "where http jobs must not connect: ADDRESS, ADDRESS/BITS, metadata, private, loopback, all, none") \
+    X(PATH,     http_ca,         "http_ca",         "",       0, 0, RESTART, "FILE",     "PEM file with the authorities that http jobs trust, in place of the system's") \
     X(LEVEL,    log_level,       "log_level",       "info",   0, 0, RELOAD,  "LEVEL",    "least important messages that are logged: err, warning, notice, info, debug")
 
 /* clang-format on */

@@ -6,8 +6,9 @@ noinst_LTLIBRARIES += daemon/libedge.la daemon/engine/libengine.la daemon/worker
 sbin_PROGRAMS += daemon/awd
 dist_man_MANS += daemon/awd.8 daemon/awd.conf.5
 
-# The endpoint, the configuration, the log, systemd, directories, other threads.
+# The endpoint, the configuration, addresses, the log, systemd, directories, other threads.
 daemon_libedge_la_SOURCES = \
+	daemon/addresses.c daemon/addresses.h \
 	daemon/config.c daemon/config.h \
 	daemon/config_file.c \
 	daemon/config_paths.c \
@@ -57,14 +58,19 @@ daemon_engine_libengine_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(SQLITE_
 
 daemon_workers_libworkers_la_SOURCES = \
 	daemon/workers/exec.c daemon/workers/exec.h \
+	daemon/workers/http.c daemon/workers/http.h daemon/workers/http_private.h \
+	daemon/workers/http_multi.c \
+	daemon/workers/http_request.c \
+	daemon/workers/http_stream.c daemon/workers/http_stream.h \
+	daemon/workers/http_verdict.c \
 	daemon/workers/noop.c \
 	daemon/workers/runner_link.c daemon/workers/runner_link.h \
 	daemon/workers/runner_start.c daemon/workers/runner_start.h \
 	daemon/workers/sleep.c \
 	daemon/workers/worker.h
-daemon_workers_libworkers_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+daemon_workers_libworkers_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(CURL_CFLAGS)
 daemon_workers_libworkers_la_LIBTOOLFLAGS = $(STATIC_ONLY)
-daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS)
+daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS) $(CURL_LIBS)
 
 daemon_libdaemon_la_SOURCES = \
 	daemon/dispatch.c daemon/dispatch.h \

@@ -9,9 +9,10 @@
 #include "daemon/log.h"
 #include "daemon/server.h"
 #include "daemon/workers/exec.h"
+#include "daemon/workers/http.h"
 #include "proto/future_id.h"
 
-enum { WORKER_EXEC, WORKER_SLEEP, WORKER_NOOP, N_WORKERS };
+enum { WORKER_EXEC, WORKER_HTTP, WORKER_SLEEP, WORKER_NOOP, N_WORKERS };
 
 struct attempt {
     struct numnode by_number;
@@ -28,6 +29,7 @@ struct attempt {
 struct running {
     struct server *srv;
     struct worker *workers[N_WORKERS];
+    struct address_set *http_deny;
     struct numtable by_number, by_claim;
     struct event *kick;
     unsigned slots;
@@ -473,19 +475,38 @@ pid_t running_runner_pid(const struct running *r)
 
 /* ---- Making and unmaking --------------------------------------------------------------------- */
 
+static struct worker *http_make(struct running *r)
+{
+    const struct config *config = r->srv->config;
+    struct http_config http = {
+        .spool = &r->srv->spool,
+        .offload = r->srv->offload,
+        .ca_file = config->http_ca,
+    };
+
+    if (address_set_new(config->http_deny.v, config->http_deny.n, &r->http_deny, NULL))
+        return NULL; /* the configuration was checked: memory is out */
+    http.deny = r->http_deny;
+    return worker_http_new(r->srv->base, &http, &host, r);
+}
+
 static bool workers_make(struct running *r)
 {
     const struct config *config = r->srv->config;
     struct exec_config exec = {
         .socket_path = config->runner_socket,
-        .runner_path = config->runner_path,
+        .runner_path = strcmp(config->runner_path, "none") ? config->runner_path : NULL,
         .spool_dir = r->srv->dirs->spool,
     };
 
     r->workers[WORKER_EXEC] = worker_exec_new(r->srv->base, &exec, &host, r);
+    r->workers[WORKER_HTTP] = http_make(r);
     r->workers[WORKER_SLEEP] = worker_sleep_new(r->srv->base, &host, r);
     r->workers[WORKER_NOOP] = worker_noop_new(r->srv->base, &host, r);
-    return r->workers[WORKER_EXEC] && r->workers[WORKER_SLEEP] && r->workers[WORKER_NOOP];
+    for (size_t i = 0; i < N_WORKERS; i++)
+        if (!r->workers[i])
+            return false;
+    return true;
 }
 
 enum aw_err running_new(struct server *srv, struct running **ret, struct aw_error *err)
@@ -524,6 +545,7 @@ void running_free(struct running *r)
     for (size_t i = 0; i < N_WORKERS; i++)
         if (r->workers[i])
             r->workers[i]->ops->free(r->workers[i]);
+    address_set_free(r->http_deny);
     if (r->by_number.segments)
         numtable_each(&r->by_number, forget, NULL);
     numtable_done(&r->by_number);

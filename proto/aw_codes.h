@@ -35,11 +35,12 @@
     X(TIMEOUT, 3, "timeout", "ran longer than its time limit and was ended")                   \
     X(SPAWN, 4, "spawn", "could not be started (no such program, no such directory, ...)")     \
     X(CONNECTION, 5, "connection", "could not connect, or the connection broke")               \
-    X(HTTP, 6, "http", "got an answer with a status that was not expected")                    \
+    X(HTTP, 6, "http", "got an answer whose status, or form, was not what was expected")       \
     X(DEPENDENCY, 7, "dependency", "a job that it needs did not succeed")                      \
     X(EXPIRED_IN_QUEUE, 8, "expired-in-queue", "was not started within its time in the queue") \
     X(OUTPUT_LIMIT, 9, "output-limit", "wrote more than its output limit and was ended")       \
-    X(INTERRUPTED, 10, "interrupted", "the runner or the machine went down while it ran")
+    X(INTERRUPTED, 10, "interrupted", "the runner or the machine went down while it ran")      \
+    X(TLS, 11, "tls", "no secure connection: certificate or handshake failed")
 
 /*
  * Errors: X(NAME, number, "name", "meaning", retryable, awctl exit code).

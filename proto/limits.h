@@ -28,6 +28,13 @@
 #define AW_MAX_ARG          131071     /* one of them: the kernel's own limit, less the NUL */
 #define AW_MAX_ARGSIZE      (2u << 20) /* argv and env together */
 #define AW_MAX_STDIN        (4u << 20)
+#define AW_MAX_URL          8192
+#define AW_MAX_METHOD       32
+#define AW_MAX_HEADERS      256         /* headers of an http job */
+#define AW_MAX_HEADERSIZE   (64u << 10) /* all of them together; and of an answer's */
+#define AW_MAX_BODY         (4u << 20)
+#define AW_MAX_EXPECT       256
+#define AW_MAX_REDIRECTS    20
 #define AW_MAX_COMMAND      256 /* the command shown in status and list: cut there */
 #define AW_MAX_MESSAGE_TEXT 512 /* the sentence that goes with a failed job */
 

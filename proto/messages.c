@@ -1,5 +1,7 @@
 #include "proto/messages.h"
 
+#include "proto/http_job.h"
+
 SCHEMA_DEFINE(request, REQUEST_FIELDS)
 SCHEMA_DEFINE(reply, REPLY_FIELDS)
 SCHEMA_DEFINE(job, JOB_FIELDS)
@@ -116,8 +118,10 @@ enum aw_err job_check(const struct job *job, struct aw_error *err)
         return aw_fail(err, AW_ERR_INVALID, "delay_ms and not_before_us exclude each other");
     if (!job->type.data || bytes_eq(job->type, bytes_str("exec")))
         return exec_check(job, err);
+    if (bytes_eq(job->type, bytes_str("http")))
+        return http_job_check(job, err);
     if (bytes_eq(job->type, bytes_str("sleep")) || bytes_eq(job->type, bytes_str("noop")))
         return AW_OK;
-    return aw_fail(err, AW_ERR_INVALID, "type: '%.*s' is none of exec, sleep, noop",
+    return aw_fail(err, AW_ERR_INVALID, "type: '%.*s' is none of exec, http, sleep, noop",
                    (int)job->type.len, (const char *)job->type.data);
 }

@@ -38,7 +38,7 @@
 
 /* What to run, and how. Also what the store keeps of it (spec). */
 #define JOB_FIELDS(F, T) \
-    F(T, STR,  type,           _, OPT, 1, 16, 0, "exec (default), sleep or noop") \
+    F(T, STR,  type,           _, OPT, 1, 16, 0, "exec (default), http, sleep or noop") \
     F(T, STRV, argv,           _, OPT, 0, AW_MAX_ARGS, 0, "exec: the program and its arguments") \
     F(T, STR,  cwd,            _, OPT, 1, AW_MAX_PATH, 0, "exec: directory to run in (default /)") \
     F(T, STRV, env,            _, OPT, 0, AW_MAX_ARGS, 0, "exec: the whole environment, NAME=VALUE") \
@@ -48,6 +48,12 @@
     F(T, I64,  umask,          _, OPT, -1, 0777, -1, "exec: file mode mask; -1 keeps the runner's") \
     F(T, I64,  nice,           _, OPT, -20, 19, 0, "exec: niceness") \
     F(T, U64,  sleep_ms,       _, OPT, 0, AW_MAX_DURATION_MS, 0, "sleep: for how long") \
+    F(T, STR,  url,            _, OPT, 1, AW_MAX_URL, 0, "http: what to ask for, http:// or https://") \
+    F(T, STR,  method,         _, OPT, 1, AW_MAX_METHOD, 0, "http: GET, POST, ... (default POST with a body, else GET)") \
+    F(T, STRV, headers,        _, OPT, 0, AW_MAX_HEADERS, 0, "http: headers of the request, NAME: VALUE") \
+    F(T, BIN,  body,           _, OPT, 0, AW_MAX_BODY, 0, "http: bytes to send") \
+    F(T, STR,  expect,         _, OPT, 1, AW_MAX_EXPECT, 0, "http: statuses that count as success (default 200-299)") \
+    F(T, U64,  follow,         _, OPT, 0, AW_MAX_REDIRECTS, 0, "http: most redirects that are followed") \
     F(T, STR,  name,           _, OPT, 1, AW_MAX_NAME, 0, "for people, and for filters of list") \
     F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "higher runs first") \
     F(T, STR,  key,            _, OPT, 1, AW_MAX_KEY, 0, "same key, same user: the same future") \
@@ -75,6 +81,7 @@
     F(T, BOOL, running,        _, OPT, 0, 0, 0, "it has not ended") \
     F(T, I64,  exit_code,      _, OPT, -1, 255, NO_EXIT_CODE, "-1: none") \
     F(T, U64,  signal,         _, OPT, 0, 128, 0, "that ended it; 0: none") \
+    F(T, U64,  http_status,    _, OPT, 0, 999, 0, "http: of the last answer; 0: there was none") \
     F(T, STR,  message,        _, OPT, 0, 1024, 0, "the reason, as a sentence") \
     F(T, U64,  started_us,     _, OPT, 0, INT64_MAX, 0, "when it began; 0: it did not") \
     F(T, U64,  ended_us,       _, OPT, 0, INT64_MAX, 0, "when it ended; 0: not yet") \
@@ -90,9 +97,10 @@
     F(T, CLASS, class,         _, OPT, 0, 0, AW_CLASS_NONE, "how it failed") \
     F(T, I64,  exit_code,      _, OPT, -1, 255, NO_EXIT_CODE, "of the last attempt; -1: none") \
     F(T, U64,  signal,         _, OPT, 0, 128, 0, "that ended the last attempt; 0: none") \
-    F(T, STR,  type,           _, OPT, 0, 16, 0, "exec, sleep or noop") \
+    F(T, U64,  http_status,    _, OPT, 0, 999, 0, "http: of the last answer; 0: there was none") \
+    F(T, STR,  type,           _, OPT, 0, 16, 0, "exec, http, sleep or noop") \
     F(T, STR,  name,           _, OPT, 0, AW_MAX_NAME, 0, "as submitted") \
-    F(T, STR,  command,        _, OPT, 0, AW_MAX_COMMAND, 0, "the arguments, joined by spaces and cut") \
+    F(T, STR,  command,        _, OPT, 0, AW_MAX_COMMAND, 0, "the arguments, or method and URL, joined by spaces and cut") \
     F(T, STR,  key,            _, OPT, 0, AW_MAX_KEY, 0, "as submitted") \
     F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "as submitted") \
     F(T, U64,  attempt,        _, OPT, 0, INT64_MAX, 0, "attempts begun so far") \

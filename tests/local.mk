@@ -18,6 +18,7 @@ TEST_LOG_DRIVER = $(LOG_DRIVER)
 # tests/unit/test_<module>.c without saying so.
 
 UNIT_TESTS = \
+	tests/unit/test_addresses \
 	tests/unit/test_awctl_args \
 	tests/unit/test_awctl_commands \
 	tests/unit/test_base \
@@ -33,6 +34,7 @@ UNIT_TESTS = \
 	tests/unit/test_engine_embedded \
 	tests/unit/test_exec_restart \
 	tests/unit/test_future_id \
+	tests/unit/test_http_job \
 	tests/unit/test_job_next \
 	tests/unit/test_lifecycle \
 	tests/unit/test_log \
@@ -51,6 +53,7 @@ UNIT_TESTS = \
 	tests/unit/test_validator \
 	tests/unit/test_watchdog \
 	tests/unit/test_worker_exec \
+	tests/unit/test_worker_http \
 	tests/unit/test_worker_loop
 
 BASE_TEST = proto/libbase.la $(CHECK_LIBS)
@@ -63,6 +66,7 @@ WORKER_TEST = daemon/workers/libworkers.la proto/libbase.la $(LIBEVENT_LIBS) $(S
 tests_unit_test_base_LDADD = $(BASE_TEST)
 tests_unit_test_codec_LDADD = $(PROTO_TEST)
 tests_unit_test_future_id_LDADD = $(BASE_TEST)
+tests_unit_test_http_job_LDADD = $(PROTO_TEST)
 tests_unit_test_lifecycle_LDADD = $(BASE_TEST)
 tests_unit_test_messages_LDADD = $(PROTO_TEST)
 tests_unit_test_protocol_doc_LDADD = $(PROTO_TEST)
@@ -122,6 +126,7 @@ EXTRA_tests_unit_test_client_tcp_DEPENDENCIES = client/libaw-nng.la
 EDGE_TEST = daemon/libedge.la $(CHECK_LIBS)
 EDGE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS)
 ENDPOINT_TEST = tests/unit/sp_client.h daemon/sendmsg.c
+tests_unit_test_addresses_LDADD = $(EDGE_TEST)
 tests_unit_test_config_LDADD = $(EDGE_TEST)
 tests_unit_test_dirs_LDADD = $(EDGE_TEST)
 tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c $(ENDPOINT_TEST)
@@ -157,6 +162,13 @@ tests_unit_test_exec_restart_SOURCES = tests/unit/test_exec_restart.c $(EXEC_RIG
 tests_unit_test_exec_restart_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_unit_test_exec_restart_LDADD = $(WORKER_TEST)
 EXTRA_tests_unit_test_exec_restart_DEPENDENCIES = daemon/runner/aw-runner
+
+# The http worker with a web server on the same loop.
+HTTP_RIG = tests/unit/http_rig.c tests/unit/http_rig.h daemon/addresses.c daemon/inbox.c daemon/log.c \
+	daemon/offload.c daemon/spool.c
+tests_unit_test_worker_http_SOURCES = tests/unit/test_worker_http.c $(HTTP_RIG)
+tests_unit_test_worker_http_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_worker_http_LDADD = proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)

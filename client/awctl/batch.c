@@ -153,6 +153,10 @@ static const struct member {
     {"backoff_max_ms", MEMBER_INT64, offsetof(struct aw_job, backoff_max_ms), 0,
      AW_MAX_DURATION_MS},
     {"no_jitter", MEMBER_BOOL, offsetof(struct aw_job, no_jitter), 0, 0},
+    {"url", MEMBER_TEXT, offsetof(struct aw_job, url), 0, 0},
+    {"method", MEMBER_TEXT, offsetof(struct aw_job, method), 0, 0},
+    {"expect", MEMBER_TEXT, offsetof(struct aw_job, expect), 0, 0},
+    {"follow", MEMBER_INT, offsetof(struct aw_job, follow), 0, AW_MAX_REDIRECTS},
     {"total_timeout_ms", MEMBER_INT64, offsetof(struct aw_job, total_timeout_ms), 0,
      AW_MAX_DURATION_MS},
 };
@@ -187,6 +191,17 @@ static enum aw_err member_set(struct batch_job *b, const struct member *m, json_
     return AW_OK;
 }
 
+static enum aw_err data_read(struct batch_job *b, const char *key, json_t *value, const void **ret,
+                             size_t *ret_len, struct aw_error *err)
+{
+    if (!json_is_string(value))
+        return wrong_type(key, "a string", err);
+    *ret = lazy_json_string_value(value);
+    *ret_len = lazy_json_string_length(value);
+    b->size += *ret_len;
+    return AW_OK;
+}
+
 static enum aw_err member_read(struct batch_job *b, const char *key, json_t *value,
                                struct aw_error *err)
 {
@@ -197,18 +212,16 @@ static enum aw_err member_read(struct batch_job *b, const char *key, json_t *val
                                      : texts_read(b, key, value, &b->env, err);
     if (!strcmp(key, "retry_on"))
         return texts_read(b, key, value, &b->retry_on, err);
+    if (!strcmp(key, "headers"))
+        return texts_read(b, key, value, &b->headers, err);
     if (!strcmp(key, "no_retry_exit"))
         return codes_read(b, value, err);
     if (!strcmp(key, "shell"))
         return shell_read(b, value, err);
-    if (!strcmp(key, "stdin")) {
-        if (!json_is_string(value))
-            return wrong_type(key, "a string", err);
-        b->job.stdin_data = lazy_json_string_value(value);
-        b->job.stdin_len = lazy_json_string_length(value);
-        b->size += b->job.stdin_len;
-        return AW_OK;
-    }
+    if (!strcmp(key, "stdin"))
+        return data_read(b, key, value, &b->job.stdin_data, &b->job.stdin_len, err);
+    if (!strcmp(key, "body"))
+        return data_read(b, key, value, &b->job.body, &b->job.body_len, err);
     for (size_t i = 0; i < ARRAY_SIZE(members); i++)
         if (!strcmp(key, members[i].key))
             return member_set(b, &members[i], value, err);
@@ -223,7 +236,7 @@ static void defaults_weigh(struct batch_job *b)
         b->n_texts++;
     }
     b->size += 256;
-    b->n_texts += 2 * 24;
+    b->n_texts += 2 * 40;
 }
 
 static enum aw_err members_read(struct batch_job *b, struct aw_error *err)
@@ -242,6 +255,8 @@ static enum aw_err members_read(struct batch_job *b, struct aw_error *err)
         b->job.env = b->env;
     if (b->retry_on)
         b->job.retry_on = b->retry_on;
+    if (b->headers)
+        b->job.headers = b->headers;
     if (b->no_retry_exit)
         b->job.no_retry_exit = b->no_retry_exit;
     defaults_weigh(b);
@@ -275,6 +290,7 @@ void batch_job_done(struct batch_job *b)
     free(b->env);
     free(b->env_texts);
     free(b->retry_on);
+    free(b->headers);
     free(b->no_retry_exit);
     *b = (struct batch_job){0};
 }

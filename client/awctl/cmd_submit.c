@@ -155,7 +155,7 @@ static int run(struct awctl *ctl, int argc, char **argv)
     struct aw_error err;
     int code;
 
-    if (v->batch && (argc || v->spec.shell))
+    if (v->batch && (argc || v->spec.shell || v->spec.http))
         return bad_usage("submit", "--batch and a command exclude each other");
     if (v->batch && v->spec.stdin_bytes)
         return bad_usage("submit", "--batch and --stdin exclude each other");

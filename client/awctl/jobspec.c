@@ -1,6 +1,7 @@
 #include "client/awctl/jobspec.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 extern char **environ;
@@ -123,40 +124,52 @@ static enum aw_err path_make(const char *path, char **ret, struct aw_error *err)
     return AW_OK;
 }
 
-static enum aw_err stdin_take(struct madejob *m, struct aw_error *err)
+/* All that can be read there, up to `max` bytes; `name` is for the sentence. */
+static enum aw_err read_all(int fd, const char *name, size_t max, char **ret, size_t *ret_len,
+                            struct aw_error *err)
 {
+    _cleanup_free_ char *data = NULL;
     size_t len = 0, cap = 65536;
 
-    m->stdin_data = malloc(cap);
-    while (m->stdin_data) {
-        ssize_t n = read(STDIN_FILENO, m->stdin_data + len, cap - len);
+    data = malloc(cap);
+    while (data) {
+        ssize_t n = read(fd, data + len, cap - len);
         char *grown;
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return aw_fail(err, AW_ERR_SYSTEM, "standard input: %s", strerror(errno));
+            return aw_fail(err, AW_ERR_SYSTEM, "%s: %s", name, strerror(errno));
         len += (size_t)n;
         if (n == 0)
             break;
-        if (len > AW_MAX_STDIN)
-            return aw_fail(err, AW_ERR_TOO_LARGE,
-                           "standard input has more than %u bytes; put it into a file, and use "
-                           "--stdin-file",
-                           AW_MAX_STDIN);
+        if (len > max)
+            return aw_fail(err, AW_ERR_TOO_LARGE, "%s has more than %zu bytes", name, max);
         if (len < cap)
             continue;
         cap *= 2;
-        grown = realloc(m->stdin_data, cap);
+        grown = realloc(data, cap);
         if (!grown)
-            free(m->stdin_data);
-        m->stdin_data = grown;
+            free(data);
+        data = grown;
     }
-    if (!m->stdin_data)
+    if (!data)
         return no_memory(err);
-    m->job.stdin_data = m->stdin_data;
-    m->job.stdin_len = len;
+    *ret = take_ptr(data);
+    *ret_len = len;
     return AW_OK;
+}
+
+static enum aw_err stdin_take(struct madejob *m, struct aw_error *err)
+{
+    struct aw_error why;
+    enum aw_err e = read_all(STDIN_FILENO, "standard input", AW_MAX_STDIN, &m->stdin_data,
+                             &m->job.stdin_len, &why);
+
+    m->job.stdin_data = m->stdin_data;
+    if (e == AW_ERR_TOO_LARGE)
+        return aw_fail(err, e, "%s; put it into a file, and use --stdin-file", why.text);
+    return e ? aw_fail(err, e, "%s", why.text) : AW_OK;
 }
 
 /* ---- What is tried again ------------------------------------------------------------------- */
@@ -228,13 +241,24 @@ static enum aw_err retries_make(const struct jobspec *spec, struct madejob *m, s
 
 /* ---- All of it ----------------------------------------------------------------------------- */
 
+static bool has_http_options(const struct jobspec *spec)
+{
+    return spec->method || spec->headers.n || spec->data || spec->expect || spec->follow;
+}
+
 static enum aw_err spec_check(const struct jobspec *spec, int argc, bool need_command,
                               struct aw_error *err)
 {
-    int n_kinds = (spec->sleep_ms >= 0) + spec->noop + (spec->shell || argc > 0);
+    int n_kinds = (spec->sleep_ms >= 0) + spec->noop + (spec->shell || argc > 0) + !!spec->http;
 
     if (n_kinds > 1)
-        return aw_fail(err, AW_ERR_USAGE, "a command, --sleep and --noop exclude each other");
+        return aw_fail(err, AW_ERR_USAGE,
+                       "a command, --http, --sleep and --noop exclude each other");
+    if (!spec->http && has_http_options(spec))
+        return aw_fail(err, AW_ERR_USAGE,
+                       "--method, --header, --data, --expect and --follow need --http");
+    if (spec->http && spec->data && spec->stdin_bytes)
+        return aw_fail(err, AW_ERR_USAGE, "--data and --stdin exclude each other");
     if (n_kinds == 0 && need_command)
         return aw_fail(err, AW_ERR_USAGE, "no command was given");
     if (spec->stdin_bytes && spec->stdin_file)
@@ -286,6 +310,50 @@ static enum aw_err exec_make(const struct jobspec *spec, int argc, char **argv, 
     return e;
 }
 
+static enum aw_err body_of_file(const char *path, struct madejob *m, struct aw_error *err)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "%.150s: %s", path, strerror(errno));
+    return read_all(fd, path, AW_MAX_BODY, &m->body, &m->job.body_len, err);
+}
+
+static enum aw_err body_make(const struct jobspec *spec, struct madejob *m, struct aw_error *err)
+{
+    enum aw_err e = AW_OK;
+
+    if (spec->stdin_bytes) {
+        e = read_all(STDIN_FILENO, "standard input", AW_MAX_BODY, &m->body, &m->job.body_len, err);
+    } else if (spec->data && spec->data[0] == '@') {
+        e = body_of_file(spec->data + 1, m, err);
+    } else if (spec->data) {
+        m->job.body = spec->data;
+        m->job.body_len = strlen(spec->data);
+    }
+    if (m->body)
+        m->job.body = m->body;
+    return e;
+}
+
+static enum aw_err http_make(const struct jobspec *spec, struct madejob *m, struct aw_error *err)
+{
+    m->job.type = "http";
+    m->job.url = spec->http;
+    m->job.method = spec->method;
+    m->job.expect = spec->expect;
+    m->job.follow = (int)spec->follow;
+    if (spec->headers.n) {
+        m->headers = calloc(spec->headers.n + 1, sizeof(*m->headers));
+        if (!m->headers)
+            return no_memory(err);
+        for (size_t i = 0; i < spec->headers.n; i++)
+            m->headers[i] = (char *)spec->headers.v[i];
+        m->job.headers = m->headers;
+    }
+    return body_make(spec, m, err);
+}
+
 enum aw_err jobspec_make(const struct jobspec *spec, int argc, char **argv, bool need_command,
                          struct madejob *ret, struct aw_error *err)
 {
@@ -302,6 +370,8 @@ enum aw_err jobspec_make(const struct jobspec *spec, int argc, char **argv, bool
     if (spec->noop || spec->sleep_ms >= 0) {
         m.job.type = spec->noop ? "noop" : "sleep";
         m.job.sleep_ms = spec->noop ? 0 : spec->sleep_ms;
+    } else if (spec->http) {
+        e = http_make(spec, &m, err);
     } else {
         e = exec_make(spec, argc, argv, &m, err);
     }
@@ -319,6 +389,8 @@ void madejob_done(struct madejob *m)
     free(m->cwd);
     free(m->stdin_file);
     free(m->stdin_data);
+    free(m->body);
+    free(m->headers);
     free(m->words);
     free(m->retry_on);
     free(m->no_retry_exit);

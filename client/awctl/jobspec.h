@@ -9,13 +9,15 @@
 
 struct jobspec {
     const char *name, *shell, *cwd, *stdin_file, *key, *on_interrupt;
+    const char *http, *method, *data, *expect;
     bool clean_env, stdin_bytes, merge_stderr, noop;
-    struct texts env, retry_on, no_retry_exit;
+    struct texts env, retry_on, no_retry_exit, headers;
     bool no_jitter;
     int64_t max_attempts, backoff_ms, backoff_factor, backoff_max_ms, total_timeout_ms;
     int64_t umask, nice, priority;
     int64_t delay_ms, at_us, timeout_ms, grace_ms, queue_timeout_ms, output_limit, retention_ms;
     int64_t sleep_ms; /* -1: not given */
+    int64_t follow;
 };
 
 #define JOBSPEC_DEFAULTS                                                       \
@@ -228,6 +230,54 @@ struct jobspec {
          JOBSPEC_OPT(T, total_timeout_ms),                                                        \
          0,                                                                                       \
          0},                                                                                      \
+        {"http",                                                                                  \
+         0,                                                                                       \
+         OPT_TEXT,                                                                                \
+         "URL",                                                                                   \
+         "no command: ask for URL; its answer is the output",                                     \
+         JOBSPEC_OPT(T, http),                                                                    \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"method",                                                                                \
+         0,                                                                                       \
+         OPT_TEXT,                                                                                \
+         "NAME",                                                                                  \
+         "http: GET, PUT, ... (default: POST with --data, else GET)",                             \
+         JOBSPEC_OPT(T, method),                                                                  \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"header",                                                                                \
+         0,                                                                                       \
+         OPT_TEXTS,                                                                               \
+         "LINE",                                                                                  \
+         "http: send this header, like 'Name: value'",                                            \
+         JOBSPEC_OPT(T, headers),                                                                 \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"data",                                                                                  \
+         0,                                                                                       \
+         OPT_TEXT,                                                                                \
+         "TEXT",                                                                                  \
+         "http: send TEXT; @FILE: what is in FILE",                                               \
+         JOBSPEC_OPT(T, data),                                                                    \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"expect",                                                                                \
+         0,                                                                                       \
+         OPT_TEXT,                                                                                \
+         "LIST",                                                                                  \
+         "http: what is success (default: 200-299)",                                              \
+         JOBSPEC_OPT(T, expect),                                                                  \
+         0,                                                                                       \
+         0},                                                                                      \
+        {"follow",                                                                                \
+         0,                                                                                       \
+         OPT_INT,                                                                                 \
+         "N",                                                                                     \
+         "http: follow up to N redirects (default: none)",                                        \
+         JOBSPEC_OPT(T, follow),                                                                  \
+         0,                                                                                       \
+         AW_MAX_REDIRECTS},                                                                       \
         {"sleep",                                                                                 \
          0,                                                                                       \
          OPT_DURATION,                                                                            \
@@ -245,8 +295,9 @@ struct madejob {
     struct aw_job job;
     char **argv, **env;
     char *cwd, *stdin_file, *stdin_data;
+    char *body;
     char *words; /* that retry_on points into */
-    char **retry_on;
+    char **retry_on, **headers;
     int *no_retry_exit;
 };
 

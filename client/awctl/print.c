@@ -128,6 +128,8 @@ void print_status(const struct aw_status *s)
     text_line("command", s->command);
     if (strcmp(s->type, "exec") != 0)
         text_line("type", s->type);
+    if (s->http_status)
+        printf("%-10s %d\n", "status", s->http_status);
     text_line("key", s->key);
     user_line(s->uid);
     if (s->pid)

@@ -73,6 +73,12 @@ static void job_fill(struct job *to, const struct aw_job *from, struct bytes **n
     to->backoff_max_ms = (uint64_t)from->backoff_max_ms;
     to->no_jitter = from->no_jitter;
     to->total_timeout_ms = (uint64_t)from->total_timeout_ms;
+    to->url = bytes_str(from->url);
+    to->method = bytes_str(from->method);
+    to->headers = texts_of(from->headers, next);
+    to->body = bytes_of(from->body, from->body ? from->body_len : 0);
+    to->expect = bytes_str(from->expect);
+    to->follow = (uint64_t)from->follow;
 }
 
 static const struct aw_job *job_at(const struct aw_job *jobs, size_t i)
@@ -141,7 +147,7 @@ static enum aw_err jobs_prepare(const struct aw_job *jobs, size_t n, struct job 
         struct aw_job job = job_take(job_at(jobs, i));
 
         n_texts += list_count(job.argv) + list_count(job.env) + list_count(job.retry_on) +
-                   (codes_count(job.no_retry_exit) + 1) / 2;
+                   list_count(job.headers) + (codes_count(job.no_retry_exit) + 1) / 2;
     }
     *ret = calloc(n + 1, sizeof(**ret));
     *ret_texts = next = calloc(n_texts + 1, sizeof(*next));

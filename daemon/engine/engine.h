@@ -39,6 +39,7 @@ struct attempt_record {
     enum aw_class class;
     unsigned flags; /* RECORD_SPOOLED_* */
     int exit_code, signal;
+    unsigned http_status;
     int64_t started_us, ended_us;
     uint64_t size[N_STREAMS];
     struct bytes message;
@@ -52,6 +53,7 @@ struct record {
     unsigned flags;
     int exit_code;
     int signal;
+    unsigned http_status;
     int priority;
     uint64_t attempt;
     uint64_t claim; /* of the last attempt; 0: none yet */

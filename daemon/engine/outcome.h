@@ -16,11 +16,12 @@ struct output {
 };
 
 struct outcome {
-    enum aw_class class; /* AW_CLASS_NONE: it succeeded */
-    bool stopped;        /* it ended because it was told to stop: counts as cancelled */
-    int exit_code;       /* NO_EXIT_CODE: none */
-    int signal;          /* 0: none */
-    int64_t started_us;  /* 0: it never started */
+    enum aw_class class;  /* AW_CLASS_NONE: it succeeded */
+    bool stopped;         /* it ended because it was told to stop: counts as cancelled */
+    int exit_code;        /* NO_EXIT_CODE: none */
+    int signal;           /* 0: none */
+    unsigned http_status; /* of the last answer; 0: none */
+    int64_t started_us;   /* 0: it never started */
     int64_t ended_us;
     uint64_t cpu_user_us, cpu_sys_us, max_rss_kib;
     struct output output[N_STREAMS];

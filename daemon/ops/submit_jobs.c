@@ -1,5 +1,7 @@
 #include "daemon/ops/submit_jobs.h"
 
+#include "proto/http_job.h"
+
 /* A specification that is longer gets a shorter one beside it, for status and list. */
 #define HEAD_WORTHWHILE 512
 
@@ -32,7 +34,7 @@ static enum aw_err encode(struct job_batch *b, const struct job *job, struct aw_
     return e ? aw_fail(err, e, "jobs: %s", aw_err_text(e)) : AW_OK;
 }
 
-/* What people see of the job: no environment, no input, and no more arguments than are shown. */
+/* What people see of the job: no environment, no input, no more arguments or URL than are shown. */
 static enum aw_err encode_head(struct job_batch *b, const struct job *job, struct aw_error *err)
 {
     struct job head = *job;
@@ -42,6 +44,10 @@ static enum aw_err encode_head(struct job_batch *b, const struct job *job, struc
 
     head.env = (struct strv){0};
     head.stdin = head.stdin_file = (struct bytes){0};
+    head.headers = (struct strv){0};
+    head.body = (struct bytes){0};
+    head.method = job->url.data ? http_method(job) : job->method; /* a body may have made it POST */
+    head.url.len = MIN(head.url.len, (size_t)AW_MAX_COMMAND);
     while (n < job->argv.n && job->argv.v[n].len < room)
         room -= job->argv.v[n++].len + 1;
     head.argv.n = MIN(n + 1, job->argv.n);

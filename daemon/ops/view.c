@@ -1,6 +1,7 @@
 #include "daemon/ops/view.h"
 
 #include "proto/future_id.h"
+#include "proto/http_job.h"
 
 struct view_part {
     char id[AW_MAX_ID];
@@ -68,6 +69,9 @@ static void set_spec(struct view *v, size_t i, struct bytes spec)
     out->max_attempts = job.max_attempts;
     if (job.argv.n)
         out->command = command_join(part->command, &job.argv);
+    if (job.url.data)
+        out->command = command_join(
+            part->command, &(struct strv){(struct bytes[]){http_method(&job), job.url}, 2});
 }
 
 void view_set(struct view *v, size_t i, const struct record *r)
@@ -82,6 +86,7 @@ void view_set(struct view *v, size_t i, const struct record *r)
     out->class = r->class;
     out->exit_code = r->exit_code;
     out->signal = (uint64_t)r->signal;
+    out->http_status = r->http_status;
     out->key = r->key;
     out->priority = r->priority;
     out->attempt = r->attempt;

@@ -82,6 +82,7 @@ static void record_numbers(sqlite3_stmt *s, struct record *r)
         .flags = (unsigned)sqlite3_column_int(s, 3),
         .exit_code = sqlite3_column_int(s, 4),
         .signal = sqlite3_column_int(s, 5),
+        .http_status = (unsigned)sqlite3_column_int(s, 25),
         .priority = sqlite3_column_int(s, 6),
         .attempt = (uint64_t)sqlite3_column_int64(s, 7),
         .claim = (uint64_t)sqlite3_column_int64(s, 8),
@@ -142,6 +143,7 @@ static enum aw_err attempt_read(sqlite3_stmt *s, struct store_arena *arena,
         .ended_us = sqlite3_column_int64(s, 5),
         .flags = (unsigned)sqlite3_column_int64(s, 6),
         .size = {(uint64_t)sqlite3_column_int64(s, 7), (uint64_t)sqlite3_column_int64(s, 8)},
+        .http_status = (unsigned)sqlite3_column_int(s, 10),
     };
     return store_column_copy(s, 9, arena, &a->message, err);
 }

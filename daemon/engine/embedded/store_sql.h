@@ -33,6 +33,7 @@
     " uid INTEGER NOT NULL, gid INTEGER NOT NULL,"                                              \
     " attempt INTEGER NOT NULL DEFAULT 0, claim INTEGER NOT NULL DEFAULT 0,"                    \
     " exit_code INTEGER NOT NULL DEFAULT -1, signal INTEGER NOT NULL DEFAULT 0,"                \
+    " http_status INTEGER NOT NULL DEFAULT 0,"                                                  \
     " created_us INTEGER NOT NULL, due_us INTEGER NOT NULL, deadline_us INTEGER NOT NULL,"      \
     " overall_us INTEGER NOT NULL, uncounted INTEGER NOT NULL DEFAULT 0,"                       \
     " started_us INTEGER NOT NULL DEFAULT 0, ended_us INTEGER NOT NULL DEFAULT 0,"              \
@@ -48,6 +49,7 @@
     " PRIMARY KEY (number, attempt, stream)) WITHOUT ROWID;"                                    \
     "CREATE TABLE attempt (number INTEGER, attempt INTEGER, claim INTEGER NOT NULL,"            \
     " class INTEGER NOT NULL, exit_code INTEGER NOT NULL, signal INTEGER NOT NULL,"             \
+    " http_status INTEGER NOT NULL,"                                                            \
     " started_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, flags INTEGER NOT NULL,"          \
     " stdout_size INTEGER NOT NULL, stderr_size INTEGER NOT NULL,"                              \
     " message TEXT, PRIMARY KEY (number, attempt)) WITHOUT ROWID;"                              \
@@ -58,7 +60,7 @@
 #define STORE_RECORD_COLUMNS                                                              \
     "number, state, class, flags, exit_code, signal, priority, attempt, claim, uid, gid," \
     " created_us, due_us, started_us, ended_us, expires_us, stdout_size, stderr_size,"    \
-    " cpu_user_us, cpu_sys_us, max_rss_kib, retry_of, key, message, spec"
+    " cpu_user_us, cpu_sys_us, max_rss_kib, retry_of, key, message, spec, http_status"
 
 /* Of a job whose end is recorded at ?1, if ?2 is the retention (ms) of those that do not say it
  * themselves. */
@@ -93,15 +95,17 @@
     X(AGAIN, "UPDATE job SET state = ?3, claim = 0, started_us = 0, due_us = ?4, deadline_us = 0," \
              " uncounted = uncounted + ?5 WHERE number = ?1 AND claim = ?2 AND state = 3")         \
     X(ATTEMPT_ADD,                                                                                 \
-      "INSERT INTO attempt SELECT number, attempt, claim, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM job"      \
+      "INSERT INTO attempt SELECT number, attempt, claim, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM job"   \
       " WHERE number = ? AND claim = ? AND state = 3 RETURNING attempt")                           \
     X(ATTEMPTS,                                                                                    \
       "SELECT attempt, class, exit_code, signal, started_us, ended_us, flags, stdout_size,"        \
-      " stderr_size, message FROM attempt WHERE number = ? ORDER BY attempt DESC LIMIT ?")         \
+      " stderr_size, message, http_status FROM attempt WHERE number = ? ORDER BY attempt DESC "    \
+      "LIMIT ?")                                                                                   \
     X(FINISH,                                                                                      \
       "UPDATE job SET state = ?4, class = ?5, flags = (flags & ~6) | ?6, exit_code = ?7,"          \
       " signal = ?8, started_us = ?9, ended_us = ?17," STORE_EXPIRES ", stdout_size = ?10,"        \
-      " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14, message = ?15"  \
+      " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14, message = ?15," \
+      " http_status = ?18"                                                                         \
       " WHERE number = ?3 AND claim = ?16 AND state = 3 RETURNING attempt, expires_us")            \
     X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
     X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \

@@ -279,14 +279,15 @@ static enum aw_err attempt_add(struct store *st, struct store_finish *op, int64_
     sqlite3_bind_int(s, 1, (int)o->class);
     sqlite3_bind_int(s, 2, o->exit_code);
     sqlite3_bind_int(s, 3, o->signal);
-    sqlite3_bind_int64(s, 4, o->started_us);
-    sqlite3_bind_int64(s, 5, ended_us(op));
-    sqlite3_bind_int64(s, 6, spool_flags(o));
-    sqlite3_bind_int64(s, 7, (int64_t)o->output[STREAM_STDOUT].size);
-    sqlite3_bind_int64(s, 8, (int64_t)o->output[STREAM_STDERR].size);
-    bind_text(s, 9, message_of(o));
-    sqlite3_bind_int64(s, 10, (int64_t)op->number);
-    sqlite3_bind_int64(s, 11, (int64_t)op->claim);
+    sqlite3_bind_int(s, 4, (int)o->http_status);
+    sqlite3_bind_int64(s, 5, o->started_us);
+    sqlite3_bind_int64(s, 6, ended_us(op));
+    sqlite3_bind_int64(s, 7, spool_flags(o));
+    sqlite3_bind_int64(s, 8, (int64_t)o->output[STREAM_STDOUT].size);
+    sqlite3_bind_int64(s, 9, (int64_t)o->output[STREAM_STDERR].size);
+    bind_text(s, 10, message_of(o));
+    sqlite3_bind_int64(s, 11, (int64_t)op->number);
+    sqlite3_bind_int64(s, 12, (int64_t)op->claim);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
         *ret_attempt = sqlite3_column_int64(s, 0);
@@ -340,6 +341,7 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     bind_text(s, 15, message_of(o));
     sqlite3_bind_int64(s, 16, (int64_t)op->claim);
     sqlite3_bind_int64(s, 17, ended_us(op));
+    sqlite3_bind_int(s, 18, (int)o->http_status);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         *ret_attempt = sqlite3_column_int64(s, 0);

@@ -1,0 +1,140 @@
+/* libcurl's multi interface on libevent: libcurl says what to wait for, the loop waits. */
+#include "daemon/workers/http_private.h"
+
+#include <event2/event.h>
+
+#include "daemon/log.h"
+
+/* Idle connections that are kept for the next transfer to the same host. */
+#define MAX_IDLE_CONNECTIONS 128L
+
+struct http_multi {
+    CURLM *curl;
+    struct event_base *base;
+    struct event timer;
+    http_multi_fn over;
+    void *arg;
+};
+
+/* One of libcurl's sockets. */
+struct http_socket {
+    struct event event;
+};
+
+static void report_ended(struct http_multi *m)
+{
+    CURLMsg *msg;
+    int n_left;
+
+    while ((msg = curl_multi_info_read(m->curl, &n_left))) {
+        CURL *easy = msg->easy_handle;
+        CURLcode result = msg->data.result;
+
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        curl_multi_remove_handle(m->curl, easy); /* frees msg */
+        m->over(m->arg, easy, result);
+    }
+}
+
+static void act(struct http_multi *m, curl_socket_t fd, int events)
+{
+    int n_running;
+    CURLMcode rc = curl_multi_socket_action(m->curl, fd, events, &n_running);
+
+    if (rc != CURLM_OK)
+        log_msg(LOG_ERR, "http: %s", curl_multi_strerror(rc));
+    report_ended(m);
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    int events = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
+    act(arg, fd, events);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int timer_changed(CURLM *curl, long timeout_ms, void *arg)
+{
+    struct http_multi *m = arg;
+    struct timeval tv = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+
+    (void)curl;
+    if (timeout_ms < 0)
+        evtimer_del(&m->timer);
+    else
+        evtimer_add(&m->timer, &tv);
+    return 0;
+}
+
+/* `s` is what was assigned to the socket before. libcurl closes it only after POLL_REMOVE. */
+static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
+{
+    struct http_multi *m = arg;
+    struct http_socket *s = assigned;
+    short events = (short)((what & CURL_POLL_IN ? EV_READ : 0) |
+                           (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+
+    (void)easy;
+    if (s)
+        event_del(&s->event);
+    if (what == CURL_POLL_REMOVE) {
+        curl_multi_assign(m->curl, fd, NULL);
+        free(s);
+        return 0;
+    }
+    if (!s) {
+        s = calloc(1, sizeof(*s));
+        if (!s)
+            return -1; /* ends all transfers, with an error */
+        curl_multi_assign(m->curl, fd, s);
+    }
+    event_assign(&s->event, m->base, fd, events, on_ready, m);
+    return event_add(&s->event, NULL);
+}
+
+struct http_multi *http_multi_new(struct event_base *base, http_multi_fn over, void *arg)
+{
+    struct http_multi *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        return NULL;
+    *m = (struct http_multi){.base = base, .over = over, .arg = arg, .curl = curl_multi_init()};
+    if (!m->curl) {
+        free(m);
+        return NULL;
+    }
+    evtimer_assign(&m->timer, base, on_timer, m);
+    curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, socket_changed);
+    curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
+    curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, timer_changed);
+    curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
+    curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
+    return m;
+}
+
+void http_multi_free(struct http_multi *m)
+{
+    if (!m)
+        return;
+    curl_multi_cleanup(m->curl);
+    evtimer_del(&m->timer);
+    free(m);
+}
+
+CURLcode http_multi_add(struct http_multi *m, CURL *easy)
+{
+    return curl_multi_add_handle(m->curl, easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+}
+
+void http_multi_remove(struct http_multi *m, CURL *easy)
+{
+    curl_multi_remove_handle(m->curl, easy);
+}
