@@ -180,8 +180,24 @@ endif
 # Scripts called *.test that print TAP and drive the programs as they are installed, in stage/ of
 # the build directory. They find them by the variables below; tests/e2e/lib.sh does that for them.
 
-E2E_TESTS =
+E2E_TESTS = \
+	tests/e2e/client.test \
+	tests/e2e/control.test \
+	tests/e2e/futures.test \
+	tests/e2e/hostile.test \
+	tests/e2e/jobs.test \
+	tests/e2e/json.test \
+	tests/e2e/many.test \
+	tests/e2e/restart.test \
+	tests/fault/bad_store.test \
+	tests/fault/disk_full.test \
+	tests/fault/runner_killed.test
 TESTS += $(E2E_TESTS)
+
+# A client that is nothing but nng's REQ.
+check_PROGRAMS += tests/e2e/nng_client
+tests_e2e_nng_client_CPPFLAGS = $(AM_CPPFLAGS) $(NNG_CFLAGS)
+tests_e2e_nng_client_LDADD = $(NNG_LIBS)
 
 AM_TESTS_ENVIRONMENT = \
 	AWD_STAGE='$(abs_builddir)/stage'; export AWD_STAGE; \
@@ -189,6 +205,7 @@ AM_TESTS_ENVIRONMENT = \
 	AWD_SBINDIR="$$AWD_STAGE$(sbindir)"; export AWD_SBINDIR; \
 	AWD_LIBDIR="$$AWD_STAGE$(libdir)"; export AWD_LIBDIR; \
 	AWD_LIBEXECDIR="$$AWD_STAGE$(pkglibexecdir)"; export AWD_LIBEXECDIR; \
+	AWD_BUILDDIR='$(abs_builddir)'; export AWD_BUILDDIR; \
 	AWD_TOP_SRCDIR='$(abs_top_srcdir)'; export AWD_TOP_SRCDIR;
 
 stage.stamp: $(bin_PROGRAMS) $(sbin_PROGRAMS) $(pkglibexec_PROGRAMS) $(lib_LTLIBRARIES) \
@@ -197,6 +214,12 @@ stage.stamp: $(bin_PROGRAMS) $(sbin_PROGRAMS) $(pkglibexec_PROGRAMS) $(lib_LTLIB
 	$(AM_V_GEN)$(MAKE) $(AM_MAKEFLAGS) install DESTDIR='$(abs_builddir)/stage' >stage.log 2>&1 \
 		|| { cat stage.log; exit 1; }
 	@touch $@
+
+# A real C source tree, compiled through awd while that is killed again and again.
+check-real: stage.stamp
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/fault/real_tree.sh '$(SRC)'
+
+.PHONY: check-real
 
 stage: stage.stamp
 check_DATA = stage.stamp

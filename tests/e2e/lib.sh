@@ -39,6 +39,12 @@ fail()
     return 1
 }
 
+# not COMMAND...: it fails. (A `!` would not end the check when it succeeds.)
+not()
+{
+    ! "$@"
+}
+
 # is GOT WANT [WHAT]: two strings are the same.
 is()
 {
@@ -67,6 +73,55 @@ exits()
     fail "$* exited with $got, not $want"
 }
 
+# exited CODE PID: a process that was started in the background ends with this code. (A bare `wait`
+# would wait for awd, too.)
+exited()
+{
+    local got=0
+
+    wait "$2" || got=$?
+    is "$got" "$1" "the exit code"
+}
+
+# json KEY: that value of each line, which is a JSON object; strings as they are.
+json()
+{
+    python3 -c '
+import json, sys
+for line in sys.stdin:
+    value = json.loads(line)[sys.argv[1]]
+    print(value if isinstance(value, str) else json.dumps(value))' "$1"
+}
+
+# field KEY ID: a field of a job, as awctl status --json knows it.
+field()
+{
+    awctl status --json "$2" | json "$1"
+}
+
+# stat_of KEY: a figure of the daemon.
+stat_of()
+{
+    awctl stats --json | json "$1"
+}
+
+# state_is STATE ID: for eventually.
+state_is()
+{
+    [ "$(field state "$2")" = "$1" ]
+}
+
+# alive PID: a process is there, and no zombie.
+alive()
+{
+    case $(ps -o stat= -p "$1" 2>/dev/null) in '' | Z*) return 1 ;; esac
+}
+
+gone()
+{
+    ! alive "$1"
+}
+
 # eventually SECONDS COMMAND...: tries it 20 times a second until it succeeds.
 eventually()
 {
@@ -74,7 +129,10 @@ eventually()
 
     shift
     while ! "$@" >/dev/null 2>&1; do
-        [ $((n -= 1)) -gt 0 ] || fail "in vain: $*"
+        [ $((n -= 1)) -gt 0 ] || {
+            fail "in vain: $*"
+            return
+        }
         sleep 0.05
     done
 }
@@ -96,8 +154,12 @@ awd_ready()
         kill -0 "$(cat "$TMP/awd.pid")" 2>/dev/null || {
             cat "$TMP/awd.log" >&2
             fail "awd has ended"
+            return
         }
-        [ $((n -= 1)) -gt 0 ] || fail "awd does not answer"
+        [ $((n -= 1)) -gt 0 ] || {
+            fail "awd does not answer"
+            return
+        }
         sleep 0.05
     done
 }
@@ -172,6 +234,19 @@ check()
         [ ! -e "$TMP/awd.log" ] || tail -n 20 "$TMP/awd.log" | sed 's/^/# awd: /'
         FAILED=$((FAILED + 1))
     fi
+}
+
+# needs PROGRAM...: skips the whole script when one is not here.
+needs()
+{
+    local program
+
+    for program; do
+        command -v "$program" >/dev/null || {
+            echo "1..0 # SKIP $program is not here"
+            exit 0
+        }
+    done
 }
 
 # skip REASON: within a check, when what it needs is not here.
