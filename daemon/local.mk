@@ -57,6 +57,7 @@ daemon_engine_libengine_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_engine_libengine_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 
 daemon_workers_libworkers_la_SOURCES = \
+	daemon/workers/attempt.c daemon/workers/attempt.h \
 	daemon/workers/exec.c daemon/workers/exec.h \
 	daemon/workers/http.c daemon/workers/http.h daemon/workers/http_private.h \
 	daemon/workers/http_multi.c \

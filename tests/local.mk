@@ -32,6 +32,7 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_endpoint_listen \
 	tests/unit/test_engine_embedded \
+	tests/unit/test_exec_end \
 	tests/unit/test_exec_restart \
 	tests/unit/test_future_id \
 	tests/unit/test_http_job \
@@ -158,6 +159,10 @@ tests_unit_test_worker_exec_SOURCES = tests/unit/test_worker_exec.c $(EXEC_RIG)
 tests_unit_test_worker_exec_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_unit_test_worker_exec_LDADD = $(WORKER_TEST)
 EXTRA_tests_unit_test_worker_exec_DEPENDENCIES = daemon/runner/aw-runner
+tests_unit_test_exec_end_SOURCES = tests/unit/test_exec_end.c $(EXEC_RIG)
+tests_unit_test_exec_end_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
+tests_unit_test_exec_end_LDADD = $(WORKER_TEST)
+EXTRA_tests_unit_test_exec_end_DEPENDENCIES = daemon/runner/aw-runner
 tests_unit_test_exec_restart_SOURCES = tests/unit/test_exec_restart.c $(EXEC_RIG)
 tests_unit_test_exec_restart_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_unit_test_exec_restart_LDADD = $(WORKER_TEST)

@@ -11,8 +11,7 @@
 
 #define PATIENCE_US 30000000
 
-/* ---- The host ----------------------------------------------------------------------------------
- */
+/* ---- The host ------------------------------------------------------------------------------- */
 
 static struct rig_job *job_of(struct rig *rig, uint64_t claim)
 {
@@ -60,8 +59,7 @@ static void on_ended(void *arg, uint64_t claim, const struct outcome *outcome)
 
 static const struct worker_host host = {on_started, on_grown, on_ended};
 
-/* ---- Beginning and end -------------------------------------------------------------------------
- */
+/* ---- Beginning and end ---------------------------------------------------------------------- */
 
 /* A runner that outlives a test that failed must not hold on to what `make check` reads. */
 static void log_to_file(const struct rig *rig)
@@ -159,8 +157,7 @@ void rig_free(struct rig *rig)
     free(rig);
 }
 
-/* ---- Jobs --------------------------------------------------------------------------------------
- */
+/* ---- Jobs ----------------------------------------------------------------------------------- */
 
 void rig_job_init(const struct rig *rig, struct job *job, const char *const *argv)
 {
@@ -221,8 +218,7 @@ void rig_adopt(struct rig *rig, uint64_t claim, const struct job *job, int64_t c
     rig->worker->ops->adopt(rig->worker, &work);
 }
 
-/* ---- Waiting -----------------------------------------------------------------------------------
- */
+/* ---- Waiting -------------------------------------------------------------------------------- */
 
 static void nothing(evutil_socket_t fd, short what, void *arg)
 {
@@ -299,6 +295,18 @@ bool process_runs(pid_t pid)
     return p && p[2] != 'Z' && p[2] != 'X';
 }
 
+void rig_write(const struct rig *rig, const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", rig->dir, name);
+    f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    fclose(f);
+}
+
 static bool is_gone(struct rig *rig, const void *arg)
 {
     (void)rig;
@@ -355,8 +363,7 @@ pid_t rig_until_connected(struct rig *rig)
     return worker_exec_runner_pid(rig->worker);
 }
 
-/* ---- Output ------------------------------------------------------------------------------------
- */
+/* ---- Output --------------------------------------------------------------------------------- */
 
 char *rig_output(struct rig *rig, uint64_t claim, int stream, size_t *ret_len)
 {

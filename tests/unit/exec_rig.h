@@ -81,9 +81,25 @@ pid_t rig_until_connected(struct rig *rig);
 
 bool process_runs(pid_t pid);
 
+/* Writes a file in the rig's directory. */
+void rig_write(const struct rig *rig, const char *name, const char *text);
+
 /* All output of a stream, from the outcome or from the spool file; the caller frees it. */
 char *rig_output(struct rig *rig, uint64_t claim, int stream, size_t *ret_len);
 /* Fails unless that is the output. */
 void rig_check_output(struct rig *rig, uint64_t claim, int stream, const char *want);
+
+/* Adds a case of these tests, with the test program's own setup() and teardown(). */
+#define RIG_SUITE_ADD(suite, name, ...)                     \
+    do {                                                    \
+        const TTest *const tests_[] = {__VA_ARGS__};        \
+        TCase *tcase_ = tcase_create(name);                 \
+                                                            \
+        tcase_add_checked_fixture(tcase_, setup, teardown); \
+        tcase_set_timeout(tcase_, 60);                      \
+        for (size_t i_ = 0; i_ < ARRAY_SIZE(tests_); i_++)  \
+            tcase_add_test(tcase_, tests_[i_]);             \
+        suite_add_tcase((suite), tcase_);                   \
+    } while (0)
 
 #endif

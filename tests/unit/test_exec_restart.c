@@ -53,14 +53,6 @@ static void kill_runner(void)
     rig_until(rig, another_is_connected, &pid);
 }
 
-static void touch(const char *name)
-{
-    char path[128];
-
-    snprintf(path, sizeof(path), "%s/%s", rig->dir, name);
-    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-}
-
 static bool exists(const char *name)
 {
     char path[128];
@@ -71,8 +63,7 @@ static bool exists(const char *name)
 
 #define UNTIL_GO "while [ ! -e $D/go ]; do sleep 0.01; done; "
 
-/* ---- awd goes away -----------------------------------------------------------------------------
- */
+/* ---- awd goes away -------------------------------------------------------------------------- */
 
 START_TEST(a_job_goes_on_without_awd_and_its_end_and_output_arrive)
 {
@@ -88,7 +79,7 @@ START_TEST(a_job_goes_on_without_awd_and_its_end_and_output_arrive)
     rig_adopt(rig, claim, &job, rig->jobs[claim].started_us);
     worker_exec_adopted_all(rig->worker);
     rig_until_connected(rig);
-    touch("go");
+    rig_write(rig, "go", "");
     ck_assert_int_eq(rig_ended(rig, claim)->exit_code, 7);
     ck_assert_uint_eq(rig->jobs[claim].n_started, 2); /* told by both runners' peers, once each */
     ck_assert_int_eq(rig->jobs[claim].pid, pid);
@@ -106,7 +97,7 @@ START_TEST(a_job_that_ends_while_awd_is_away_is_told_to_the_next)
     claim = rig_start(rig, &job);
     pid = rig_started(rig, claim);
     rig_worker_free(rig);
-    touch("go");
+    rig_write(rig, "go", "");
     rig_until_gone(rig, pid);
     rig_worker_new(rig);
     rig_adopt(rig, claim, &job, rig->jobs[claim].started_us);
@@ -236,8 +227,7 @@ START_TEST(starts_wait_until_all_is_adopted)
 }
 END_TEST
 
-/* ---- The runner goes away ----------------------------------------------------------------------
- */
+/* ---- The runner goes away ------------------------------------------------------------------- */
 
 START_TEST(jobs_are_interrupted_when_the_runner_is_killed)
 {
@@ -355,8 +345,7 @@ START_TEST(a_runner_that_cannot_be_started_is_tried_again)
 }
 END_TEST
 
-/* ---- The runner's own end ----------------------------------------------------------------------
- */
+/* ---- The runner's own end ------------------------------------------------------------------- */
 
 START_TEST(a_released_runner_ends_when_it_has_nothing_to_do)
 {
@@ -382,7 +371,7 @@ START_TEST(a_released_runner_stays_for_its_jobs_and_their_records)
     runner = rig_until_connected(rig);
     worker_exec_release(rig->worker);
     rig_worker_free(rig);
-    touch("go");
+    rig_write(rig, "go", "");
     rig_until_gone(rig, pid);
     rig_run_ms(rig, 100);
     ck_assert(process_runs(runner));
@@ -501,8 +490,7 @@ START_TEST(a_runner_whose_socket_is_gone_does_not_wait_for_ever_with_a_record)
 }
 END_TEST
 
-/* ---- Others on the socket ----------------------------------------------------------------------
- */
+/* ---- Others on the socket ------------------------------------------------------------------- */
 
 static int connect_raw(void)
 {
@@ -565,7 +553,7 @@ START_TEST(garbage_on_the_socket_harms_nobody)
     send_raw(p->data, p->len);
     for (int i = 0; i < 100; i++)
         close(connect_raw());
-    touch("go");
+    rig_write(rig, "go", "");
     ck_assert_int_eq(rig_ended(rig, claim)->exit_code, 3);
     ck_assert_int_eq(rig_until_connected(rig), runner);
 }

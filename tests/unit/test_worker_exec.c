@@ -20,18 +20,6 @@ static void teardown(void)
     rig_free(rig);
 }
 
-static void write_file(const char *name, const char *text)
-{
-    char path[128];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/%s", rig->dir, name);
-    f = fopen(path, "we");
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 #define check_spawn_failed(outcome, why)                                            \
     do {                                                                            \
         ck_assert_int_eq((outcome)->class, AW_CLASS_SPAWN);                         \
@@ -40,8 +28,7 @@ static void write_file(const char *name, const char *text)
         ck_assert_msg(strstr((outcome)->message, (why)), "%s", (outcome)->message); \
     } while (0)
 
-/* ---- Exit codes and signals --------------------------------------------------------------------
- */
+/* ---- Exit codes and signals ----------------------------------------------------------------- */
 
 START_TEST(a_job_that_exits_with_0_has_succeeded)
 {
@@ -106,8 +93,7 @@ START_TEST(processor_time_is_counted)
 }
 END_TEST
 
-/* ---- What cannot be started --------------------------------------------------------------------
- */
+/* ---- What cannot be started ----------------------------------------------------------------- */
 
 START_TEST(a_program_that_is_not_there_is_named)
 {
@@ -170,8 +156,7 @@ START_TEST(an_argument_with_a_nul_is_refused)
 }
 END_TEST
 
-/* ---- What a job gets ---------------------------------------------------------------------------
- */
+/* ---- What a job gets ------------------------------------------------------------------------ */
 
 START_TEST(the_environment_is_the_given_one_and_three_names_of_ours)
 {
@@ -213,7 +198,7 @@ START_TEST(the_program_is_looked_for_in_the_jobs_own_path)
     struct job job;
     uint64_t claim;
 
-    write_file("hello", "#!/bin/sh\necho found $0\n");
+    rig_write(rig, "hello", "#!/bin/sh\necho found $0\n");
     snprintf(file, sizeof(file), "%s/hello", rig->dir);
     ck_assert_int_eq(chmod(file, 0755), 0);
     snprintf(path, sizeof(path), "PATH=/nowhere:%s:/bin", rig->dir);
@@ -302,7 +287,7 @@ START_TEST(input_comes_from_a_file)
     struct job job;
     uint64_t claim;
 
-    write_file("input", "from a file\n");
+    rig_write(rig, "input", "from a file\n");
     snprintf(path, sizeof(path), "%s/input", rig->dir);
     rig_job_init(rig, &job, RIG_ARGV("cat"));
     job.stdin_file = bytes_str(path);
@@ -353,8 +338,7 @@ START_TEST(arguments_and_environment_of_two_megabytes_arrive)
 }
 END_TEST
 
-/* ---- Output ------------------------------------------------------------------------------------
- */
+/* ---- Output --------------------------------------------------------------------------------- */
 
 START_TEST(small_output_travels_and_touches_no_disk)
 {
@@ -446,7 +430,7 @@ START_TEST(watched_output_is_told_as_it_grows_and_can_be_read)
     file = (struct spool_file){rig->jobs[claim].number, 1, STREAM_STDOUT};
     ck_assert_int_eq(spool_read(&rig->spool, file, 0, buf, sizeof(buf), &len, &size, &err), AW_OK);
     ck_assert(bytes_eq(bytes_of(buf, len), bytes_str("one\n")));
-    write_file("go", "");
+    rig_write(rig, "go", "");
     ck_assert(rig_ended(rig, claim)->output[STREAM_STDOUT].spooled);
     rig_check_output(rig, claim, STREAM_STDOUT, "one\ntwo\n");
 }
@@ -506,345 +490,35 @@ START_TEST(one_byte_over_the_limit_is_a_failure_even_if_the_job_has_ended)
 }
 END_TEST
 
-/* ---- Ending jobs -------------------------------------------------------------------------------
- */
-
-START_TEST(a_stopped_job_ends_as_stopped)
-{
-    uint64_t claim = rig_sh(rig, "sleep 60");
-    const struct outcome *o;
-
-    rig_started(rig, claim);
-    rig->worker->ops->stop(rig->worker, claim, 5000);
-    rig->worker->ops->stop(rig->worker, claim, 5000);
-    o = rig_ended(rig, claim);
-    ck_assert(o->stopped);
-    ck_assert_int_eq(o->signal, SIGTERM);
-    rig->worker->ops->stop(rig->worker, claim, 5000); /* of one that has ended: nothing happens */
-    rig->worker->ops->stop(rig->worker, 77, 5000);    /* of one that never was */
-    rig_run_ms(rig, 20);
-    ck_assert_uint_eq(rig->jobs[claim].n_ended, 1);
-}
-END_TEST
-
-START_TEST(a_job_that_is_stopped_before_it_began_never_begins)
-{
-    uint64_t claim = rig_sh(rig, "touch $D/began");
-    const struct outcome *o;
-
-    rig->worker->ops->stop(rig->worker, claim, 5000);
-    ck_assert_uint_eq(rig->jobs[claim].n_ended, 0); /* never from inside of stop() */
-    o = rig_ended(rig, claim);
-    ck_assert(o->stopped);
-    ck_assert_int_eq(o->started_us, 0);
-    ck_assert_int_eq(rig_ended(rig, rig_sh(rig, "test ! -e $D/began"))->exit_code, 0);
-}
-END_TEST
-
-START_TEST(a_stop_right_behind_the_start_is_not_lost)
-{
-    uint64_t claim;
-
-    rig_ended(rig, rig_sh(rig, "exit 0")); /* the runner is ready now */
-    claim = rig_sh(rig, "sleep 60");
-    rig_run_ms(rig, 0);
-    rig->worker->ops->stop(rig->worker, claim, 0);
-    ck_assert(rig_ended(rig, claim)->stopped);
-}
-END_TEST
-
-START_TEST(a_job_that_ignores_sigterm_is_killed_after_its_grace)
-{
-    uint64_t claim = rig_sh(rig, "trap '' TERM; echo $$ >$D/pid; while :; do sleep 1; done");
-    const struct outcome *o;
-
-    rig_until_number(rig, "pid");
-    rig->worker->ops->stop(rig->worker, claim, 100);
-    o = rig_ended(rig, claim);
-    ck_assert(o->stopped);
-    ck_assert_int_eq(o->signal, SIGKILL);
-}
-END_TEST
-
-START_TEST(a_second_stop_can_shorten_the_grace)
-{
-    uint64_t claim = rig_sh(rig, "trap '' TERM; echo $$ >$D/pid; while :; do sleep 1; done");
-
-    rig_until_number(rig, "pid");
-    rig->worker->ops->stop(rig->worker, claim, 3600000);
-    rig->worker->ops->stop(rig->worker, claim, 0);
-    ck_assert_int_eq(rig_ended(rig, claim)->signal, SIGKILL);
-}
-END_TEST
-
-START_TEST(a_job_that_handles_sigterm_may_end_in_its_own_way)
-{
-    uint64_t claim = rig_sh(rig, "trap 'echo bye; exit 9' TERM; echo $$ >$D/pid; "
-                                 "while :; do sleep 0.01; done");
-    const struct outcome *o;
-
-    rig_until_number(rig, "pid");
-    rig->worker->ops->stop(rig->worker, claim, 10000);
-    o = rig_ended(rig, claim);
-    ck_assert(o->stopped);
-    ck_assert_int_eq(o->exit_code, 9);
-    rig_check_output(rig, claim, STREAM_STDOUT, "bye\n");
-}
-END_TEST
-
-START_TEST(a_job_that_runs_too_long_is_ended)
-{
-    struct job job;
-    const struct outcome *o;
-
-    rig_job_init(rig, &job, RIG_SH("echo begun; sleep 60"));
-    job.timeout_ms = 200;
-    o = rig_ended(rig, rig_start(rig, &job));
-    ck_assert_int_eq(o->class, AW_CLASS_TIMEOUT);
-    ck_assert_int_eq(o->signal, SIGTERM);
-    ck_assert(!o->stopped);
-    ck_assert_msg(strstr(o->message, "200 ms"), "%s", o->message);
-    ck_assert_int_ge(o->ended_us - o->started_us, 200000);
-    rig_check_output(rig, 1, STREAM_STDOUT, "begun\n");
-}
-END_TEST
-
-START_TEST(a_timeout_kills_what_ignores_sigterm)
-{
-    struct job job;
-    const struct outcome *o;
-
-    rig_job_init(rig, &job, RIG_SH("trap '' TERM; while :; do sleep 1; done"));
-    job.timeout_ms = 100;
-    job.grace_ms = 100;
-    o = rig_ended(rig, rig_start(rig, &job));
-    ck_assert_int_eq(o->class, AW_CLASS_TIMEOUT);
-    ck_assert_int_eq(o->signal, SIGKILL);
-}
-END_TEST
-
-START_TEST(a_stopped_process_gets_to_see_the_signal)
-{
-    uint64_t claim = rig_sh(rig, "echo $$ >$D/pid; kill -STOP $$; sleep 60");
-
-    rig_until_number(rig, "pid");
-    rig->worker->ops->stop(rig->worker, claim, 3600000);
-    ck_assert_int_eq(rig_ended(rig, claim)->signal, SIGTERM);
-}
-END_TEST
-
-/* ---- The whole tree ----------------------------------------------------------------------------
- */
-
-/* A grandchild that ignores SIGTERM, in whatever way it is begun. */
-#define STUBBORN "trap \"\" TERM; echo $$ >$D/pid; while :; do sleep 1; done"
-
-static void check_tree_stop(const char *text)
-{
-    uint64_t claim = rig_sh(rig, text);
-    pid_t pid = (pid_t)rig_until_number(rig, "pid");
-
-    ck_assert(process_runs(pid));
-    rig->worker->ops->stop(rig->worker, claim, 100);
-    rig_ended(rig, claim);
-    ck_assert(!process_runs(pid));
-}
-
-START_TEST(grandchildren_are_ended_with_a_stopped_job)
-{
-    check_tree_stop("sh -c '" STUBBORN "' & wait");
-}
-END_TEST
-
-START_TEST(grandchildren_in_other_sessions_are_ended_with_a_stopped_job)
-{
-    check_tree_stop("setsid sh -c '" STUBBORN "' & wait");
-}
-END_TEST
-
-START_TEST(orphans_in_other_sessions_are_ended_with_a_stopped_job)
-{
-    check_tree_stop("(setsid sh -c '" STUBBORN "' &); sleep 60");
-}
-END_TEST
-
-/* In a session of its own, and without the environment that tells whose it is. */
-#define HIDDEN(what) \
-    "(env -i PATH=$PATH D=$D setsid sh -c 'echo $$ >$D/pid; exec >&- 2>&-; " what "' &); "
-
-START_TEST(orphans_that_hide_their_environment_too_are_ended_with_the_job)
-{
-    check_tree_stop(HIDDEN("trap \"\" TERM; while :; do sleep 1; done") "sleep 60");
-}
-END_TEST
-
-START_TEST(where_several_jobs_could_have_left_it_an_orphan_is_ended_after_the_last)
-{
-    uint64_t other = rig_sh(rig, "sleep 60");
-    uint64_t claim = rig_sh(rig, HIDDEN("sleep 60") "while [ ! -s $D/pid ]; do sleep 0.01; done");
-    pid_t pid = (pid_t)rig_until_number(rig, "pid");
-
-    ck_assert_int_eq(rig_ended(rig, claim)->class, AW_CLASS_NONE);
-    ck_assert(process_runs(pid));
-    rig->worker->ops->stop(rig->worker, other, 0);
-    rig_ended(rig, other);
-    rig_until_gone(rig, pid);
-}
-END_TEST
-
-static void check_leftover(const char *text)
-{
-    uint64_t claim = rig_sh(rig, text);
-    pid_t pid = (pid_t)rig_until_number(rig, "pid");
-    const struct outcome *o = rig_ended(rig, claim);
-
-    ck_assert_int_eq(o->class, AW_CLASS_EXIT);
-    ck_assert_int_eq(o->exit_code, 5);
-    ck_assert(!process_runs(pid));
-}
-
-#define AND_EXIT "while [ ! -s $D/pid ]; do sleep 0.01; done; exit 5"
-
-START_TEST(what_a_job_leaves_behind_is_ended)
-{
-    check_leftover("sh -c 'echo $$ >$D/pid; sleep 60' & " AND_EXIT);
-}
-END_TEST
-
-START_TEST(a_daemon_that_a_job_leaves_behind_is_ended)
-{
-    check_leftover("(setsid sh -c 'echo $$ >$D/pid; exec >&- 2>&-; sleep 60' &) ; " AND_EXIT);
-}
-END_TEST
-
-START_TEST(a_leftover_that_ignores_sigterm_is_killed)
-{
-    struct job job;
-    uint64_t claim;
-    pid_t pid;
-
-    rig_job_init(rig, &job, RIG_SH("setsid sh -c '" STUBBORN "' & " AND_EXIT));
-    job.grace_ms = 100;
-    claim = rig_start(rig, &job);
-    pid = (pid_t)rig_until_number(rig, "pid");
-    ck_assert_int_eq(rig_ended(rig, claim)->exit_code, 5);
-    ck_assert(!process_runs(pid));
-}
-END_TEST
-
-START_TEST(other_jobs_are_not_touched_when_one_is_stopped)
-{
-    uint64_t other = rig_sh(rig, "(setsid sh -c 'echo $$ >$D/pid; sleep 60' &); sleep 60");
-    uint64_t claim = rig_sh(rig, "(setsid sleep 60 &); sleep 60");
-    pid_t pid = (pid_t)rig_until_number(rig, "pid");
-
-    rig_started(rig, claim);
-    rig->worker->ops->stop(rig->worker, claim, 0);
-    rig_ended(rig, claim);
-    rig_ended(rig, rig_sh(rig, "exit 0"));
-    ck_assert(process_runs(pid));
-    ck_assert(process_runs(rig_started(rig, other)));
-    rig->worker->ops->stop(rig->worker, other, 0);
-    rig_ended(rig, other);
-    ck_assert(!process_runs(pid));
-}
-END_TEST
-
-START_TEST(a_job_that_forks_and_forks_is_ended)
-{
-    uint64_t claim;
-    char path[128];
-
-    /* Each generation starts the next, in a new session, and ends. */
-    write_file("again", "#!/bin/sh\necho $$ >$D/pid\nsetsid $0 &\n");
-    claim = rig_sh(rig, "chmod +x $D/again; $D/again; sleep 60");
-    rig_until_number(rig, "pid");
-    rig->worker->ops->stop(rig->worker, claim, 100);
-    rig_ended(rig, claim);
-    snprintf(path, sizeof(path), "%s/pid", rig->dir);
-    unlink(path);
-    rig_run_ms(rig, 200);
-    ck_assert_int_ne(access(path, F_OK), 0); /* were one of them left, it would be there again */
-}
-END_TEST
-
-START_TEST(a_pipe_that_is_held_by_a_stranger_does_not_hold_up_the_job)
-{
-    /* The other job has the pipe, and not the process tree: it opened it by /proc. */
-    uint64_t claim = rig_sh(rig, "echo $$ >$D/pid; while [ ! -e $D/held ]; do sleep 0.01; done");
-    long pid = rig_until_number(rig, "pid");
-    char text[256];
-    uint64_t holder;
-
-    snprintf(text, sizeof(text), "exec 7>/proc/%ld/fd/1; touch $D/held; sleep 60", pid);
-    holder = rig_sh(rig, text);
-    ck_assert_int_eq(rig_ended(rig, claim)->exit_code, 0);
-    ck_assert_msg(strstr(rig->jobs[claim].outcome.message, "kept its output open"), "%s",
-                  rig->jobs[claim].outcome.message);
-    rig->worker->ops->stop(rig->worker, holder, 0);
-    rig_ended(rig, holder);
-}
-END_TEST
-
-static void add(Suite *suite, const char *name, const TTest *const *tests, size_t n)
-{
-    TCase *tcase = tcase_create(name);
-
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, 60);
-    for (size_t i = 0; i < n; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-}
-
-#define ADD(suite, name, ...)                         \
-    do {                                              \
-        const TTest *const tests_[] = {__VA_ARGS__};  \
-        add(suite, name, tests_, ARRAY_SIZE(tests_)); \
-    } while (0)
-
 int main(void)
 {
     Suite *suite = suite_create("worker_exec");
 
-    ADD(suite, "ends", a_job_that_exits_with_0_has_succeeded,
-        another_exit_code_is_a_failure_with_that_code,
-        a_signal_from_elsewhere_is_a_failure_with_that_signal,
-        two_hundred_jobs_at_once_each_end_once_with_their_own_code, processor_time_is_counted);
-    ADD(suite, "spawn", a_program_that_is_not_there_is_named,
-        a_program_that_is_not_in_the_path_is_named, a_file_that_may_not_be_run_is_named,
-        a_directory_that_is_not_there_is_named, an_input_file_that_is_not_there_is_named,
-        an_argument_with_a_nul_is_refused);
-    ADD(suite, "gets", the_environment_is_the_given_one_and_three_names_of_ours,
-        without_an_environment_there_is_a_small_one, the_program_is_looked_for_in_the_jobs_own_path,
-        directory_umask_and_niceness_are_as_given,
-        no_descriptors_but_three_and_no_blocked_or_ignored_signals,
-        a_job_leads_a_session_of_its_own, input_is_empty_unless_there_is_some,
-        input_of_four_megabytes_arrives, input_comes_from_a_file,
-        a_fifo_that_nobody_writes_to_does_not_hold_up_the_runner,
-        arguments_and_environment_of_two_megabytes_arrive);
-    ADD(suite, "output", small_output_travels_and_touches_no_disk,
-        merged_output_is_one_stream_in_order,
-        output_up_to_the_limit_travels_and_one_byte_more_is_spooled,
-        a_hundred_megabytes_arrive_unharmed, a_job_may_close_its_output_and_go_on,
-        watched_output_is_told_as_it_grows_and_can_be_read,
-        watching_tells_the_sizes_at_once_even_if_there_is_nothing, the_output_limit_is_exact,
-        as_much_output_as_the_limit_says_is_allowed,
-        one_byte_over_the_limit_is_a_failure_even_if_the_job_has_ended);
-    ADD(suite, "stop", a_stopped_job_ends_as_stopped,
-        a_job_that_is_stopped_before_it_began_never_begins,
-        a_stop_right_behind_the_start_is_not_lost,
-        a_job_that_ignores_sigterm_is_killed_after_its_grace, a_second_stop_can_shorten_the_grace,
-        a_job_that_handles_sigterm_may_end_in_its_own_way, a_job_that_runs_too_long_is_ended,
-        a_timeout_kills_what_ignores_sigterm, a_stopped_process_gets_to_see_the_signal);
-    ADD(suite, "tree", grandchildren_are_ended_with_a_stopped_job,
-        grandchildren_in_other_sessions_are_ended_with_a_stopped_job,
-        orphans_in_other_sessions_are_ended_with_a_stopped_job,
-        orphans_that_hide_their_environment_too_are_ended_with_the_job,
-        where_several_jobs_could_have_left_it_an_orphan_is_ended_after_the_last,
-        what_a_job_leaves_behind_is_ended, a_daemon_that_a_job_leaves_behind_is_ended,
-        a_leftover_that_ignores_sigterm_is_killed, other_jobs_are_not_touched_when_one_is_stopped,
-        a_job_that_forks_and_forks_is_ended,
-        a_pipe_that_is_held_by_a_stranger_does_not_hold_up_the_job);
+    RIG_SUITE_ADD(suite, "ends", a_job_that_exits_with_0_has_succeeded,
+                  another_exit_code_is_a_failure_with_that_code,
+                  a_signal_from_elsewhere_is_a_failure_with_that_signal,
+                  two_hundred_jobs_at_once_each_end_once_with_their_own_code,
+                  processor_time_is_counted);
+    RIG_SUITE_ADD(suite, "spawn", a_program_that_is_not_there_is_named,
+                  a_program_that_is_not_in_the_path_is_named, a_file_that_may_not_be_run_is_named,
+                  a_directory_that_is_not_there_is_named, an_input_file_that_is_not_there_is_named,
+                  an_argument_with_a_nul_is_refused);
+    RIG_SUITE_ADD(suite, "gets", the_environment_is_the_given_one_and_three_names_of_ours,
+                  without_an_environment_there_is_a_small_one,
+                  the_program_is_looked_for_in_the_jobs_own_path,
+                  directory_umask_and_niceness_are_as_given,
+                  no_descriptors_but_three_and_no_blocked_or_ignored_signals,
+                  a_job_leads_a_session_of_its_own, input_is_empty_unless_there_is_some,
+                  input_of_four_megabytes_arrives, input_comes_from_a_file,
+                  a_fifo_that_nobody_writes_to_does_not_hold_up_the_runner,
+                  arguments_and_environment_of_two_megabytes_arrive);
+    RIG_SUITE_ADD(suite, "output", small_output_travels_and_touches_no_disk,
+                  merged_output_is_one_stream_in_order,
+                  output_up_to_the_limit_travels_and_one_byte_more_is_spooled,
+                  a_hundred_megabytes_arrive_unharmed, a_job_may_close_its_output_and_go_on,
+                  watched_output_is_told_as_it_grows_and_can_be_read,
+                  watching_tells_the_sizes_at_once_even_if_there_is_nothing,
+                  the_output_limit_is_exact, as_much_output_as_the_limit_says_is_allowed,
+                  one_byte_over_the_limit_is_a_failure_even_if_the_job_has_ended);
     return unit_run(suite);
 }
