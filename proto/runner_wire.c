@@ -345,7 +345,7 @@ bool runner_msg_from_awd(enum runner_msg_type type)
     return false;
 }
 
-/* ---- Writing ------------------------------------------------------------------------------- */
+/* ---- Writing -------------------------------------------------------------------------------- */
 
 static bool msg_write(const struct runner_msg *msg, struct io *io)
 {
@@ -463,7 +463,7 @@ enum aw_err runner_start_new(const struct runner_start *start, struct strv argv,
     return AW_OK;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------- */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 enum aw_err runner_msg_get(struct bytes *rest, struct runner_msg *ret, struct aw_error *err)
 {

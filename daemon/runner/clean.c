@@ -73,8 +73,7 @@ bool clean_add(struct cleaner *cleaner, const struct runner_clean *clean)
     return true;
 }
 
-/* ---- Finding -----------------------------------------------------------------------------------
- */
+/* ---- Finding -------------------------------------------------------------------------------- */
 
 static bool snapshot_take(struct snapshot *shot)
 {
@@ -161,8 +160,7 @@ static uint32_t members_mark(const struct runner *runner, struct snapshot *shot,
     return n;
 }
 
-/* ---- Ending ------------------------------------------------------------------------------------
- */
+/* ---- Ending --------------------------------------------------------------------------------- */
 
 static void members_signal(const struct snapshot *shot, int sig)
 {

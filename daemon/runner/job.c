@@ -121,8 +121,7 @@ struct job *job_by_pid(struct jobs *jobs, pid_t pid)
     return NULL;
 }
 
-/* ---- The outcome ------------------------------------------------------------------------------
- */
+/* ---- The outcome ---------------------------------------------------------------------------- */
 
 static void say(struct job *job, const char *fmt, ...) AW_PRINTF(2, 3);
 static void say(struct job *job, const char *fmt, ...)

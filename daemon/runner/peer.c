@@ -13,8 +13,7 @@
     16 /* in a row, so that one who talks without end does not hold up the rest \
         */
 
-/* ---- Who is connected --------------------------------------------------------------------------
- */
+/* ---- Who is connected ----------------------------------------------------------------------- */
 
 static void peer_drop(struct runner *runner, const char *why)
 {
@@ -80,8 +79,7 @@ static void on_connect(struct source *source, uint32_t events)
     peer_take(runner, take_fd(fd), cred.pid);
 }
 
-/* ---- What it says ------------------------------------------------------------------------------
- */
+/* ---- What it says --------------------------------------------------------------------------- */
 
 /* A message as it came, with its descriptors. */
 struct incoming {
@@ -254,8 +252,7 @@ static void on_peer(struct source *source, uint32_t events)
         close(in.fds[i]);
 }
 
-/* ---- What it is told ---------------------------------------------------------------------------
- */
+/* ---- What it is told ------------------------------------------------------------------------ */
 
 void peer_tell(struct runner *runner, struct job *job, unsigned what)
 {
@@ -390,8 +387,7 @@ void peer_flush(struct runner *runner)
         peer_drop(runner, "out of memory");
 }
 
-/* ---- Listening ---------------------------------------------------------------------------------
- */
+/* ---- Listening ------------------------------------------------------------------------------ */
 
 enum aw_err peer_open(struct runner *runner, int listen_fd, struct aw_error *err)
 {

@@ -17,8 +17,7 @@
 #define DOWN_ACK_US 5000000  /* going down: how long awd has to acknowledge the last records */
 #define MAX_WAIT_US 60000000 /* the clock of epoll stands still while the machine sleeps */
 
-/* ---- Signals -----------------------------------------------------------------------------------
- */
+/* ---- Signals -------------------------------------------------------------------------------- */
 
 static void go_down(struct runner *runner, int sig)
 {
@@ -80,8 +79,7 @@ static enum aw_err signals_open(struct runner *runner, struct aw_error *err)
     return AW_OK;
 }
 
-/* ---- Opening -----------------------------------------------------------------------------------
- */
+/* ---- Opening -------------------------------------------------------------------------------- */
 
 /* Each running job has two pipes here: as many files as we may have. */
 static void limits_raise(struct runner *runner)
@@ -151,8 +149,7 @@ void runner_close(struct runner *runner)
     reactor_close(&runner->reactor);
 }
 
-/* ---- Running -----------------------------------------------------------------------------------
- */
+/* ---- Running -------------------------------------------------------------------------------- */
 
 /*
  * Our socket has no name any more: nobody will ever come for the records. (One whose path was too

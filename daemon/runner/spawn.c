@@ -54,7 +54,7 @@ enum aw_err spawn_open(struct aw_error *err)
     return AW_OK;
 }
 
-/* ---- The child: nothing here may allocate, lock, or touch what the parent relies on ---------- */
+/* ---- The child: nothing here may allocate, lock, or touch what the parent relies on --------- */
 
 IN_CHILD static void child_fail(struct shared *s, enum step step)
 {
@@ -164,7 +164,7 @@ IN_CHILD static int child_main(void *arg)
     return 127;
 }
 
-/* ---- The parent ------------------------------------------------------------------------------ */
+/* ---- The parent ----------------------------------------------------------------------------- */
 
 static enum aw_err spawn_failed(const struct shared *s, struct aw_error *err)
 {

@@ -31,8 +31,7 @@ static int64_t after_ms(uint64_t ms)
     return boottime_us() + (int64_t)ms * 1000;
 }
 
-/* ---- The end -----------------------------------------------------------------------------------
- */
+/* ---- The end -------------------------------------------------------------------------------- */
 
 static void stream_shut(struct runner *runner, struct job_stream *out)
 {
@@ -78,8 +77,7 @@ static void job_fail(struct runner *runner, struct job *job, enum aw_class class
     job_record(runner, job);
 }
 
-/* ---- Ending it ---------------------------------------------------------------------------------
- */
+/* ---- Ending it ------------------------------------------------------------------------------ */
 
 static void job_kill(struct runner *runner, struct job *job)
 {
@@ -123,8 +121,7 @@ static void job_end(struct runner *runner, struct job *job, enum job_reason reas
         tree_end(runner, job, grace_ms);
 }
 
-/* ---- Output ------------------------------------------------------------------------------------
- */
+/* ---- Output --------------------------------------------------------------------------------- */
 
 static uint64_t output_total(const struct job *job)
 {
@@ -230,8 +227,7 @@ void supervise_watch(struct runner *runner, struct job *job)
     peer_tell(runner, job, TELL_GROWN);
 }
 
-/* ---- The beginning -----------------------------------------------------------------------------
- */
+/* ---- The beginning -------------------------------------------------------------------------- */
 
 static void job_launch(struct runner *runner, struct job *job, const struct runner_start *start,
                        int stdin_fd)
@@ -288,8 +284,7 @@ void supervise_shutdown(struct runner *runner)
         job_end(runner, job, REASON_SHUTDOWN, MIN(job->grace_ms, SHUTDOWN_GRACE_MS));
 }
 
-/* ---- Children that ended -----------------------------------------------------------------------
- */
+/* ---- Children that ended -------------------------------------------------------------------- */
 
 static void main_ended(struct runner *runner, struct job *job, int status,
                        const struct rusage *usage)
@@ -345,8 +340,7 @@ void supervise_reap(struct runner *runner)
     settle_all(runner);
 }
 
-/* ---- Time --------------------------------------------------------------------------------------
- */
+/* ---- Time ----------------------------------------------------------------------------------- */
 
 static void leftovers_due(struct runner *runner, struct job *job, int64_t boot_us)
 {

@@ -72,8 +72,7 @@ void tree_reaped(struct tree *tree, pid_t pid, const struct rusage *usage)
         orphan_drop(tree, orphan);
 }
 
-/* ---- Finding them ------------------------------------------------------------------------------
- */
+/* ---- Finding them --------------------------------------------------------------------------- */
 
 /* The list is decimal numbers, each with a space behind it. Nobody reaps but us: it is exact. */
 static bool children_parse(struct tree *tree, const char *buf, size_t len, pid_t *part)
@@ -177,8 +176,7 @@ void tree_refresh(struct tree *tree, struct jobs *jobs)
     }
 }
 
-/* ---- Signalling them ---------------------------------------------------------------------------
- */
+/* ---- Signalling them ------------------------------------------------------------------------ */
 
 static void signal_one(pid_t pid, pid_t ppid, int sig)
 {

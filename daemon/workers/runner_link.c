@@ -30,8 +30,7 @@ struct runner_link {
     unsigned char in[RUNNER_MAX_PACKET];
 };
 
-/* ---- Going down, and up again ------------------------------------------------------------------
- */
+/* ---- Going down, and up again --------------------------------------------------------------- */
 
 static void link_retry(struct runner_link *link)
 {
@@ -66,8 +65,7 @@ static void link_down(struct runner_link *link, const char *why)
         link->owner->down(link->arg);
 }
 
-/* ---- Sending -----------------------------------------------------------------------------------
- */
+/* ---- Sending -------------------------------------------------------------------------------- */
 
 static enum aw_err out_send(struct runner_link *link, struct aw_error *err)
 {
@@ -131,8 +129,7 @@ void runner_link_kick(struct runner_link *link)
         event_active(&link->flush, EV_WRITE, 0);
 }
 
-/* ---- Receiving ---------------------------------------------------------------------------------
- */
+/* ---- Receiving ------------------------------------------------------------------------------ */
 
 static bool link_message(struct runner_link *link, const struct runner_msg *msg)
 {
@@ -191,8 +188,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* ---- Connecting --------------------------------------------------------------------------------
- */
+/* ---- Connecting ----------------------------------------------------------------------------- */
 
 static void link_greet(struct runner_link *link, int sock)
 {
@@ -233,8 +229,7 @@ void runner_link_open(struct runner_link *link)
     }
 }
 
-/* ---- Beginning and end -------------------------------------------------------------------------
- */
+/* ---- Beginning and end ---------------------------------------------------------------------- */
 
 struct runner_link *runner_link_new(struct event_base *base, const struct exec_config *config,
                                     const struct runner_link_owner *owner, void *arg)

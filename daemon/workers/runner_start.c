@@ -35,8 +35,7 @@ struct runner_starter {
     LIST_HEAD(, child) children;
 };
 
-/* ---- Runners that we started -------------------------------------------------------------------
- */
+/* ---- Runners that we started ---------------------------------------------------------------- */
 
 static void child_free(struct child *child)
 {
@@ -83,8 +82,7 @@ static void child_watch(struct runner_starter *starter, pid_t pid)
     event_add(&child->ended, NULL);
 }
 
-/* ---- Its socket --------------------------------------------------------------------------------
- */
+/* ---- Its socket ----------------------------------------------------------------------------- */
 
 /*
  * The address of a path. One that is too long for an address is reached through a descriptor of
@@ -138,8 +136,7 @@ static int socket_listen(const char *path)
     return take_fd(sock);
 }
 
-/* ---- Starting it -------------------------------------------------------------------------------
- */
+/* ---- Starting it ---------------------------------------------------------------------------- */
 
 /* Ours and what systemd told us, which is not for the runner. */
 static bool env_is_private(const char *entry)
@@ -253,8 +250,7 @@ enum aw_err runner_starter_connect(struct runner_starter *starter, int *ret_sock
     return AW_OK;
 }
 
-/* ---- Beginning and end -------------------------------------------------------------------------
- */
+/* ---- Beginning and end ---------------------------------------------------------------------- */
 
 struct runner_starter *runner_starter_new(struct event_base *base, const struct exec_config *config)
 {

@@ -25,8 +25,7 @@ static void die(const char *what)
     exit(1);
 }
 
-/* ---- The floor ---------------------------------------------------------------------------------
- */
+/* ---- The floor ------------------------------------------------------------------------------ */
 
 static void bare_spawn(const posix_spawn_file_actions_t *actions)
 {
@@ -53,8 +52,7 @@ static double bare_round(const posix_spawn_file_actions_t *actions)
     return N_JOBS * 1e6 / (double)(boottime_us() - start_us);
 }
 
-/* ---- The runner --------------------------------------------------------------------------------
- */
+/* ---- The runner ----------------------------------------------------------------------------- */
 
 struct bench {
     struct event_base *base;
@@ -138,8 +136,7 @@ static struct usage runner_usage(pid_t pid)
     return usage;
 }
 
-/* ---- Both --------------------------------------------------------------------------------------
- */
+/* ---- Both ----------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {

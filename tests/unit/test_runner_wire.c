@@ -132,7 +132,7 @@ START_TEST(several_messages_share_a_packet)
 }
 END_TEST
 
-/* ---- START --------------------------------------------------------------------------------- */
+/* ---- START ---------------------------------------------------------------------------------- */
 
 static struct runner_start a_start(void)
 {
@@ -227,7 +227,7 @@ START_TEST(a_start_that_cannot_be_is_refused_with_a_sentence)
 }
 END_TEST
 
-/* ---- What cannot be right -------------------------------------------------------------------- */
+/* ---- What cannot be right ------------------------------------------------------------------- */
 
 START_TEST(every_message_that_is_cut_off_is_refused)
 {
@@ -334,7 +334,7 @@ START_TEST(each_type_has_a_name_and_a_sender)
 }
 END_TEST
 
-/* ---- Sockets and memfds ---------------------------------------------------------------------- */
+/* ---- Sockets and memfds --------------------------------------------------------------------- */
 
 static int pair[2];
 
