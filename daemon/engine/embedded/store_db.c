@@ -194,6 +194,35 @@ static enum aw_err settings_apply(struct store *st, struct aw_error *err)
                    "opening", err);
 }
 
+/* How the schema came to be: step i leads from version i to i + 1. What was released stays. */
+static const char *const schema_steps[STORE_SCHEMA_VERSION] = {STORE_SCHEMA_1};
+
+/* Each step is one transaction: a crash in between leaves a version that is whole. */
+static enum aw_err schema_step(struct store *st, int64_t from, const char *also,
+                               struct aw_error *err)
+{
+    char end[64];
+    enum aw_err e = run_sql(st, "BEGIN IMMEDIATE", "updating the schema", err);
+
+    snprintf(end, sizeof(end), "PRAGMA user_version = %" PRId64 "; COMMIT", from + 1);
+    if (!e)
+        e = run_sql(st, schema_steps[from], "updating the schema", err);
+    if (!e)
+        e = run_sql(st, also, "updating the schema", err);
+    return e ? e : run_sql(st, end, "updating the schema", err);
+}
+
+static enum aw_err schema_steps_run(struct store *st, int64_t version, const char *first_also,
+                                    struct aw_error *err)
+{
+    enum aw_err e = AW_OK;
+
+    for (int64_t v = version; !e && v < STORE_SCHEMA_VERSION; v++)
+        e = schema_step(st, v, v == version ? first_also : "", err);
+    /* Into the file itself, where header_check() looks. */
+    return e ? e : run_sql(st, "PRAGMA wal_checkpoint(TRUNCATE)", "updating the schema", err);
+}
+
 static enum aw_err schema_create(struct store *st, struct aw_error *err)
 {
     char tag[AW_TAG_LEN + 1], sql[160];
@@ -203,15 +232,9 @@ static enum aw_err schema_create(struct store *st, struct aw_error *err)
         return e;
     snprintf(sql, sizeof(sql),
              "INSERT INTO meta VALUES ('tag', '%s'), ('epoch', 0), ('high', 0);"
-             "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-             tag, STORE_APPLICATION_ID, STORE_SCHEMA_VERSION);
-    e = run_sql(st, "BEGIN IMMEDIATE;" STORE_SCHEMA_1, "creating the schema", err);
-    if (!e)
-        e = run_sql(st, sql, "creating the schema", err);
-    /* Into the file itself, where header_check() looks. */
-    if (!e)
-        e = run_sql(st, "PRAGMA wal_checkpoint(TRUNCATE);", "creating the schema", err);
-    return e;
+             "PRAGMA application_id = %d",
+             tag, STORE_APPLICATION_ID);
+    return schema_steps_run(st, 0, sql, err);
 }
 
 static enum aw_err schema_create_if_empty(struct store *st, struct aw_error *err)
@@ -235,7 +258,7 @@ static enum aw_err schema_update(struct store *st, struct aw_error *err)
         return schema_create_if_empty(st, err);
     if (version > STORE_SCHEMA_VERSION)
         return aw_fail(err, AW_ERR_STORE, "schema %" PRId64 " is newer than this awd", version);
-    return AW_OK; /* the first release: there is nothing older to migrate from */
+    return version < STORE_SCHEMA_VERSION ? schema_steps_run(st, version, "", err) : AW_OK;
 }
 
 static enum aw_err meta_read(struct store *st, struct store_info *ret, struct aw_error *err)
