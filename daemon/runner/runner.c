@@ -169,7 +169,8 @@ static bool is_forgotten(const struct runner *runner)
 
 static bool is_idle(const struct runner *runner)
 {
-    return runner->jobs.n_live == 0 && TAILQ_EMPTY(&runner->cleaner.tasks);
+    return runner->jobs.n_live == 0 && TAILQ_EMPTY(&runner->cleaner.tasks) &&
+           runner->tree.strays_due_us == INT64_MAX;
 }
 
 static bool down_complete(struct runner *runner, int64_t boot_us)
@@ -224,6 +225,7 @@ void runner_run(struct runner *runner)
     int64_t boot_us = boottime_us();
 
     while (!is_over(runner, boot_us)) {
+        runner->tree_known = false;
         reactor_turn(&runner->reactor, wait_ms(runner));
         if (runner->children_ended) {
             runner->children_ended = false;

@@ -49,6 +49,7 @@ struct runner {
     struct rlimit nofile;   /* the limit on open files that jobs get; the runner's own is higher */
     int64_t next_due_us;    /* no job is due before that */
     bool children_ended;    /* a SIGCHLD has come */
+    bool tree_known;        /* in this turn of the loop orphans have been looked for */
     bool going_down;        /* a SIGTERM has come */
     int64_t down_due_us;    /* going down: when to stop waiting for acknowledgements */
     int64_t alone_since_us; /* since when nobody is connected */

@@ -79,6 +79,14 @@ static void job_fail(struct runner *runner, struct job *job, enum aw_class class
 
 /* ---- Ending it ------------------------------------------------------------------------------ */
 
+/* Once in a turn is enough, however many jobs are to be ended: what is new is found next time. */
+static void tree_know(struct runner *runner)
+{
+    if (!runner->tree_known)
+        tree_refresh(&runner->tree, &runner->jobs);
+    runner->tree_known = true;
+}
+
 static void job_kill(struct runner *runner, struct job *job)
 {
     int64_t boot_us = boottime_us();
@@ -111,7 +119,7 @@ static void tree_end(struct runner *runner, struct job *job, uint64_t grace_ms)
     }
 }
 
-/* The caller has refreshed the tree. */
+/* The caller has seen to it that the tree is known. */
 static void job_end(struct runner *runner, struct job *job, enum job_reason reason,
                     uint64_t grace_ms)
 {
@@ -144,7 +152,7 @@ static enum stream_read output_read(struct runner *runner, struct job_stream *ou
     if (got == STREAM_EOF)
         stream_shut(runner, out);
     if (job->output_limit && job->reason == REASON_NONE && output_total(job) > job->output_limit) {
-        tree_refresh(&runner->tree, &runner->jobs);
+        tree_know(runner);
         job_end(runner, job, REASON_OUTPUT, job->grace_ms);
     }
     if (job->watched && out->stream.spooled && out->stream.size != out->told)
@@ -271,7 +279,7 @@ bool supervise_start(struct runner *runner, const struct runner_start *start, in
 
 void supervise_stop(struct runner *runner, struct job *job, uint64_t grace_ms)
 {
-    tree_refresh(&runner->tree, &runner->jobs);
+    tree_know(runner);
     job_end(runner, job, REASON_STOP, grace_ms);
 }
 
