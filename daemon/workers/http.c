@@ -148,7 +148,7 @@ static const char *phase(const struct transfer *t)
 {
     if (t->state != TRANSFER_ACTIVE)
         return "connecting";
-    return t->reason[0] ? "in the middle of the answer" : "waiting for the answer";
+    return t->n_headers ? "in the middle of the answer" : "waiting for the answer";
 }
 
 static void on_timeout(evutil_socket_t fd, short what, void *arg)

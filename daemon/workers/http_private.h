@@ -61,6 +61,7 @@ struct transfer {
     bool numeric; /* the host is an address: nothing to look up */
     bool stop_wanted, watch_wanted, watched;
     bool paused;
+    bool in_head; /* its stderr does not end with an empty line */
     bool body_too_large, headers_too_large, out_of_memory;
     char denied[ADDRESS_TEXT]; /* an address that it wanted and must not have; "": none */
     char reason[64];           /* "Not Found", of the last status line */

@@ -140,7 +140,7 @@ void http_summary(struct transfer *t)
     long status = info_long(t, CURLINFO_RESPONSE_CODE);
 
     t->outcome.http_status = (unsigned)MIN(MAX(status, 0L), 999L);
-    line(t, "\nurl: ");
+    line(t, "%surl: ", t->in_head ? "\n" : "");
     /* As long as it may be, it is the one thing that must not be cut. */
     (void)!http_stream_add(&t->streams[STREAM_STDERR], info_text(t, CURLINFO_EFFECTIVE_URL),
                            strlen(info_text(t, CURLINFO_EFFECTIVE_URL)));

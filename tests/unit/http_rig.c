@@ -267,7 +267,7 @@ void rig_open_gate(struct rig *rig)
 static void server_start(struct rig *rig)
 {
     struct evhttp_bound_socket *socket;
-    struct sockaddr_in sin;
+    struct sockaddr_in sin = {0};
     socklen_t len = sizeof(sin);
 
     rig->server = evhttp_new(rig->base);
@@ -360,7 +360,8 @@ static void remove_dir(const char *path)
         snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
         unlink(file);
     }
-    closedir(dir);
+    if (dir)
+        closedir(dir);
     rmdir(path);
 }
 

@@ -65,7 +65,8 @@ START_TEST(status_headers_and_times_are_in_stderr)
     snprintf(address, sizeof(address), "\naddress: 127.0.0.1 port %u\n", rig->port);
     rig_check_has(rig, 1, STREAM_STDERR, "HTTP/1.1 200 Whatever\n");
     rig_check_has(rig, 1, STREAM_STDERR, "\nContent-Length: 11\n");
-    rig_check_has(rig, 1, STREAM_STDERR, "\n\nurl: http://127.0.0.1:");
+    rig_check_has(rig, 1, STREAM_STDERR,
+                  "\nContent-Type: text/html; charset=ISO-8859-1\n\nurl: http://");
     rig_check_has(rig, 1, STREAM_STDERR, address);
     rig_check_has(rig, 1, STREAM_STDERR, "\nredirects: 0\n");
     rig_check_has(rig, 1, STREAM_STDERR, "\nfirst_byte_ms: ");
