@@ -190,6 +190,7 @@ E2E_TESTS = \
 	tests/e2e/control.test \
 	tests/e2e/futures.test \
 	tests/e2e/hostile.test \
+	tests/e2e/http.test \
 	tests/e2e/jobs.test \
 	tests/e2e/json.test \
 	tests/e2e/many.test \

@@ -250,6 +250,56 @@ START_TEST(a_shell_command_gets_its_operands_as_parameters)
 }
 END_TEST
 
+START_TEST(a_request_is_made_from_its_options)
+{
+    const char *lines[] = {"A: 1", "B: 2"};
+    struct jobspec spec = plain;
+    struct madejob m;
+
+    spec.http = "http://a/";
+    spec.data = "text";
+    spec.expect = "200";
+    spec.follow = 3;
+    spec.headers.v = lines;
+    spec.headers.n = 2;
+    ck_assert_int_eq(jobspec_make(&spec, 0, NULL, true, &m, NULL), AW_OK);
+    ck_assert_str_eq(m.job.type, "http");
+    ck_assert_str_eq(m.job.url, "http://a/");
+    ck_assert_ptr_null(m.job.method);
+    ck_assert_uint_eq(m.job.body_len, 4);
+    ck_assert(!memcmp(m.job.body, "text", 4));
+    ck_assert_str_eq(m.job.expect, "200");
+    ck_assert_int_eq(m.job.follow, 3);
+    ck_assert_str_eq(m.job.headers[1], "B: 2");
+    ck_assert_ptr_null(m.job.headers[2]);
+    ck_assert_ptr_null(m.job.argv);
+    ck_assert_ptr_null(m.job.env);
+    madejob_done(&m);
+}
+END_TEST
+
+START_TEST(what_a_request_sends_may_come_from_a_file)
+{
+    struct jobspec spec = plain;
+    char path[] = "@/tmp/awd-test-XXXXXX";
+    int fd = mkstemp(path + 1);
+    struct madejob m;
+    struct aw_error err;
+
+    ck_assert_int_eq(write(fd, "a\0b", 3), 3);
+    close(fd);
+    spec.http = "http://a/";
+    spec.data = path;
+    ck_assert_int_eq(jobspec_make(&spec, 0, NULL, true, &m, NULL), AW_OK);
+    ck_assert_uint_eq(m.job.body_len, 3);
+    ck_assert(!memcmp(m.job.body, "a\0b", 3));
+    madejob_done(&m);
+    unlink(path + 1);
+    ck_assert_int_eq(jobspec_make(&spec, 0, NULL, true, &m, &err), AW_ERR_SYSTEM);
+    ck_assert_ptr_nonnull(strstr(err.text, path + 1));
+}
+END_TEST
+
 START_TEST(options_that_exclude_each_other_are_refused)
 {
     struct jobspec spec = plain;
@@ -269,6 +319,14 @@ START_TEST(options_that_exclude_each_other_are_refused)
     spec.stdin_bytes = true;
     spec.stdin_file = "/x";
     ck_assert_int_eq(jobspec_make(&spec, 1, (char *[]){ls}, true, &m, NULL), AW_ERR_USAGE);
+    spec = plain;
+    spec.method = "GET";
+    ck_assert_int_eq(jobspec_make(&spec, 1, (char *[]){ls}, true, &m, NULL), AW_ERR_USAGE);
+    spec.http = "http://a/";
+    ck_assert_int_eq(jobspec_make(&spec, 1, (char *[]){ls}, true, &m, NULL), AW_ERR_USAGE);
+    spec.data = "x";
+    spec.stdin_bytes = true;
+    ck_assert_int_eq(jobspec_make(&spec, 0, NULL, true, &m, NULL), AW_ERR_USAGE);
 }
 END_TEST
 
@@ -374,6 +432,8 @@ static Suite *args_suite(void)
     tcase_add_test(t, a_job_takes_our_directory_and_environment_along);
     tcase_add_test(t, given_variables_replace_captured_ones);
     tcase_add_test(t, a_shell_command_gets_its_operands_as_parameters);
+    tcase_add_test(t, a_request_is_made_from_its_options);
+    tcase_add_test(t, what_a_request_sends_may_come_from_a_file);
     tcase_add_test(t, options_that_exclude_each_other_are_refused);
     tcase_add_test(t, a_verdict_is_what_scripts_can_rely_on);
     tcase_add_test(t, a_verdict_says_how_a_job_failed);

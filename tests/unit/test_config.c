@@ -68,6 +68,21 @@ START_TEST(without_file_and_flags_the_table_holds)
     ck_assert(!config.allow_plain_tcp);
     ck_assert_str_eq(config.runner_path, AW_RUNNER_PATH);
     ck_assert_ptr_null(config.tls_cert);
+    ck_assert_uint_eq(config.http_deny.n, 1);
+    ck_assert_str_eq(config.http_deny.v[0], "metadata");
+}
+END_TEST
+
+START_TEST(a_list_that_is_given_replaces_the_default_one)
+{
+    write_file("http_deny = private\nhttp_deny = 192.0.2.0/24\n");
+    LOAD_OK();
+    ck_assert_uint_eq(config.http_deny.n, 2);
+    ck_assert_str_eq(config.http_deny.v[0], "private");
+    config_done(&config);
+    LOAD_OK("--http-deny", "none");
+    ck_assert_uint_eq(config.http_deny.n, 1);
+    ck_assert_str_eq(config.http_deny.v[0], "none");
 }
 END_TEST
 
@@ -180,6 +195,8 @@ static const struct {
     {"log_level = loud\n", {"line 1", "log_level", "warning"}},
     {"state_dir = here\n", {"line 1", "state_dir", "absolute path"}},
     {"runner_path = me\n", {"line 1", "runner_path", "or none"}},
+    {"http_deny = 10.0.0.0/33\n", {"http_deny", "10.0.0.0/33", "metadata"}},
+    {"http_deny = example.org\n", {"http_deny", "example.org", "ADDRESS/BITS"}},
     {"listen = http://x\n", {"http://x", "ipc://", "tls+tcp://"}},
     {"listen = tcp://127.0.0.1:1\n", {"tcp://127.0.0.1:1", "allow_plain_tcp", "jobs"}},
     {"listen = tls+tcp://0.0.0.0:1\n", {"tls+tcp://0.0.0.0:1", "tls_cert", "tls_ca"}},
@@ -400,6 +417,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, without_file_and_flags_the_table_holds);
+    tcase_add_test(tc, a_list_that_is_given_replaces_the_default_one);
     tcase_add_test(tc, dir_keeps_everything_in_one_place);
     tcase_add_test(tc, a_relative_dir_is_made_absolute);
     tcase_add_test(tc, slots_are_the_cpus_unless_said_otherwise);
