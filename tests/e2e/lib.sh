@@ -171,12 +171,14 @@ awd_kill()
     eventually 30 awd_gone
 }
 
+# A zombie counts as gone once all of its threads are: until then they hold its lock.
 awd_gone()
 {
-    local state
+    local pid state
 
-    state=$(ps -o stat= -p "$(cat "$TMP/awd.pid")") || return 0
-    case $state in Z*) return 0 ;; *) return 1 ;; esac
+    pid=$(cat "$TMP/awd.pid")
+    state=$(ps -o stat= -p "$pid") || return 0
+    case $state in Z*) [ "$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l)" -le 1 ] ;; *) return 1 ;; esac
 }
 
 # Processes whose command line or working directory is in our private directory.
@@ -230,7 +232,7 @@ check()
         echo "ok $N - $sentence # SKIP $(tail -n 1 "$TMP/check.log")"
     else
         echo "not ok $N - $sentence"
-        sed 's/^/# /' "$TMP/check.log"
+        tail -n 60 "$TMP/check.log" | sed 's/^/# /'
         [ ! -e "$TMP/awd.log" ] || tail -n 20 "$TMP/awd.log" | sed 's/^/# awd: /'
         FAILED=$((FAILED + 1))
     fi
@@ -256,8 +258,19 @@ skip()
     exit 77
 }
 
+# In a build with sanitizers the programs' log says what they have found.
+no_findings()
+{
+    not grep -E -A 20 'ERROR: .*Sanitizer|runtime error' "$TMP/awd.log"
+}
+
 finish()
 {
+    # How the daemon goes down belongs to what is looked at.
+    if [ -e "$TMP/awd.pid" ] && ! awd_gone; then
+        check "awd goes down when asked" awd_kill TERM
+    fi
+    [ ! -e "$TMP/awd.log" ] || check "nothing was found by sanitizers" no_findings
     echo "1..$N"
     exit $((FAILED > 0))
 }
