@@ -10,7 +10,7 @@
 struct store_chunk {
     struct store_chunk *next;
     size_t used, size;
-    char data[];
+    _Alignas(max_align_t) char data[];
 };
 
 void store_arena_free(struct store_arena *arena)
@@ -24,10 +24,12 @@ void store_arena_free(struct store_arena *arena)
     arena->chunks = NULL;
 }
 
+/* Aligned for whatever it is to hold. */
 static void *store_arena_take(struct store_arena *arena, size_t size)
 {
     struct store_chunk *c = arena->chunks;
 
+    size = (size + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
     if (!c || c->size - c->used < size) {
         size_t room = MAX(size, (size_t)CHUNK_SIZE);
 
