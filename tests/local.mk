@@ -195,6 +195,8 @@ E2E_TESTS = \
 	tests/e2e/json.test \
 	tests/e2e/many.test \
 	tests/e2e/restart.test \
+	tests/e2e/tcp.test \
+	tests/e2e/users.test \
 	tests/fault/bad_store.test \
 	tests/fault/disk_full.test \
 	tests/fault/runner_killed.test
