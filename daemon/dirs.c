@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "proto/limits.h"
 
@@ -58,15 +59,59 @@ static enum aw_err make_dir(const char *path, mode_t mode, struct aw_error *err)
     return check_ours(path, fd, err);
 }
 
+/* 0: it does not say. */
+static int holder_read(int fd)
+{
+    char text[16] = "";
+
+    return pread(fd, text, sizeof(text) - 1, 0) > 0 ? (int)strtol(text, NULL, 10) : 0;
+}
+
 static enum aw_err in_use(const char *dir, int fd, struct aw_error *err)
 {
-    char pid[16] = "";
-    ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+    int pid = holder_read(fd);
 
-    pid[strspn(pid, "0123456789")] = '\0';
-    if (n <= 0 || !*pid)
+    if (pid <= 0)
         return aw_fail(err, AW_ERR_WRONG_STATE, "another awd is using %s", dir);
-    return aw_fail(err, AW_ERR_WRONG_STATE, "another awd (pid %s) is using %s", pid, dir);
+    return aw_fail(err, AW_ERR_WRONG_STATE, "another awd (pid %d) is using %s", pid, dir);
+}
+
+/* Not one that was killed, and whose last threads are on their way out. */
+static bool holder_lives(int fd)
+{
+    char path[48], line[256];
+    const char *behind;
+    ssize_t n;
+    int pid = holder_read(fd);
+    _cleanup_close_ int stat_fd = -1;
+
+    if (pid <= 0)
+        return true;
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    stat_fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = stat_fd < 0 ? -1 : read(stat_fd, line, sizeof(line) - 1);
+    if (n <= 0)
+        return false;
+    line[n] = '\0';
+    behind = strrchr(line, ')');
+    return !behind || strlen(behind) < 3 || !strchr("ZX", behind[2]);
+}
+
+/* A daemon that was killed holds its lock for a moment longer: that is waited for. */
+static bool lock_take(int fd)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000000};
+
+    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+        int why = errno;
+
+        if (why != EWOULDBLOCK || i == 250 || holder_lives(fd)) {
+            errno = why;
+            return false;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return true;
 }
 
 static enum aw_err lock_dir(const char *dir, int *ret_fd, struct aw_error *err)
@@ -79,7 +124,7 @@ static enum aw_err lock_dir(const char *dir, int *ret_fd, struct aw_error *err)
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "cannot open the lock %s: %m", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+    if (!lock_take(fd))
         return errno == EWOULDBLOCK ? in_use(dir, fd, err)
                                     : aw_fail(err, AW_ERR_SYSTEM, "cannot lock %s: %m", path);
     /* Only for the sentence above: on a full disk it is missing, and nothing else is wrong. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "tests/unit/unit.h"
 
@@ -123,6 +124,33 @@ START_TEST(a_lock_goes_with_its_process)
 }
 END_TEST
 
+/* A process that was killed, and one more that still has its lock for a moment. */
+START_TEST(the_lock_of_a_dying_daemon_is_waited_for)
+{
+    const struct timespec moment = {.tv_nsec = 100 * 1000000};
+    int status = -1, fds[2];
+    struct dirs dirs;
+    char byte;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0) {
+        if (dirs_open(state, run, false, &dirs, NULL) == AW_OK && fork() == 0) {
+            close(fds[0]);
+            nanosleep(&moment, NULL);
+        }
+        _exit(0);
+    }
+    close(fds[1]);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_OK);
+    ck_assert_int_eq(read(fds[0], &byte, 1), 0);
+    close(fds[0]);
+    dirs_close(&dirs);
+}
+END_TEST
+
 START_TEST(one_directory_for_both_is_locked_once)
 {
     char alias[100];
@@ -184,6 +212,7 @@ int main(void)
     tcase_add_test(tc, others_reach_into_the_systems_run_dir);
     tcase_add_test(tc, a_second_daemon_is_refused_and_told_by_whom);
     tcase_add_test(tc, a_lock_goes_with_its_process);
+    tcase_add_test(tc, the_lock_of_a_dying_daemon_is_waited_for);
     tcase_add_test(tc, one_directory_for_both_is_locked_once);
     tcase_add_test(tc, a_directory_to_which_others_write_is_refused);
     tcase_add_test(tc, a_directory_of_somebody_else_is_refused);
