@@ -235,7 +235,7 @@ CLEANFILES += stage.stamp stage.log
 
 clean-local:
 	rm -rf stage systemd-root
-	find . -name '*.gc??' -exec rm -f {} +
+	-find . -name '*.gc??' -exec rm -f {} + 2>/dev/null # others remove folders meanwhile
 
 distclean-local:
 	rm -f systemd-root*
