@@ -172,6 +172,8 @@ static int awd_run(struct awd *awd)
         awd_done(awd);
         return 1;
     }
+    if (geteuid() == 0 && awd->config.socket_mode & S_IWOTH)
+        log_msg(LOG_WARNING, "socket_mode: everybody can run programs as root");
     log_msg(LOG_NOTICE, "awd " PACKAGE_VERSION " is ready, store %s", awd->server->engine->tag);
     on_status(-1, 0, awd);
     notify_ready();
