@@ -4,7 +4,7 @@
 # Everything goes into the tarball; what a build has left there does not.
 EXTRA_DIST += tests
 dist-hook:
-	cd '$(distdir)' && rm -f $(UNIT_TESTS) $(EXTRA_PROGRAMS) && find tests \( -name '*.o' \
+	cd '$(distdir)' && rm -f $(UNIT_TESTS) $(check_PROGRAMS) $(EXTRA_PROGRAMS) && find tests \( -name '*.o' \
 		-o -name '*.l[oa]' -o -name '*.log' -o -name '*.trs' -o -name '*.gc??' -o -name .deps \
 		-o -name .libs -o -name .dirstamp \) -prune -exec rm -rf {} +
 
