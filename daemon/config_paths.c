@@ -117,7 +117,7 @@ enum aw_err config_fill(struct config *c, struct aw_error *err)
         return aw_fail(err, AW_ERR_NO_MEMORY, "configuration: out of memory");
     if (c->slots == CONFIG_AUTO)
         c->slots = MIN(n_cpus(), AW_MAX_SLOTS);
-    /* Peer credentials decide who may do what, so anybody may connect to the system's daemon. */
+    /* All jobs run as one user: who may submit is trusted with that, so root and our group. */
     if (c->socket_mode == CONFIG_AUTO)
         c->socket_mode = c->system ? 0660 : 0600;
     return AW_OK;
