@@ -50,7 +50,7 @@ static void submitted(void *arg, const struct aw_error *err, const struct submit
         retry_free(r);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < MIN(n, r->n); i++) {
         struct future_id id = {.number = jobs[i].number};
 
         r->out[r->at[i]].new_id = id_text(r, r->ids.n + r->at[i], &id);
