@@ -17,6 +17,7 @@ struct sleeper {
     struct sleep_worker *owner;
     uint64_t claim;
     int64_t started_us;
+    int64_t due_us;      /* of boottime_us(): when it is over */
     uint64_t timeout_ms; /* 0: it sleeps as long as it wants */
     bool stopped;
     struct event timer;
@@ -40,18 +41,33 @@ static void sleeper_free(struct sleeper *s)
     free(s);
 }
 
+static void timer_set(struct sleeper *s, int64_t us)
+{
+    struct timeval tv = {us / 1000000, us % 1000000};
+
+    evtimer_add(&s->timer, &tv);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct sleeper *s = arg;
     struct worker *w = &s->owner->worker;
     uint64_t claim = s->claim;
-    struct outcome outcome = {.stopped = s->stopped,
-                              .exit_code = NO_EXIT_CODE,
-                              .started_us = s->started_us,
-                              .ended_us = now_us()};
+    struct outcome outcome = {
+        .stopped = s->stopped,
+        .exit_code = NO_EXIT_CODE,
+        .started_us = s->started_us,
+    };
+    int64_t left_us = s->due_us - boottime_us();
 
     (void)fd;
     (void)what;
+    /* The loop's clock is coarse, and may ring a few milliseconds early. */
+    if (!s->stopped && left_us > 0) {
+        timer_set(s, MAX(left_us, INT64_C(1000)));
+        return;
+    }
+    outcome.ended_us = now_us();
     if (!s->stopped && s->timeout_ms) {
         outcome.class = AW_CLASS_TIMEOUT;
         snprintf(outcome.message, sizeof(outcome.message),
@@ -70,7 +86,6 @@ static void sleep_take(struct worker *w, const struct work *work, int64_t slept_
     const struct job *job = work->job;
     struct sleeper *s = calloc(1, sizeof(*s));
     uint64_t ms = job->sleep_ms;
-    struct timeval tv;
     int64_t left_us;
 
     if (!s)
@@ -81,10 +96,10 @@ static void sleep_take(struct worker *w, const struct work *work, int64_t slept_
     if (job->timeout_ms && job->timeout_ms < ms)
         ms = s->timeout_ms = job->timeout_ms;
     left_us = MAX((int64_t)ms * 1000 - slept_us, 0);
-    tv = (struct timeval){left_us / 1000000, left_us % 1000000};
+    s->due_us = boottime_us() + left_us;
     LIST_INSERT_HEAD(&x->sleepers[s->claim % BUCKETS], s, link);
     evtimer_assign(&s->timer, x->base, on_timer, s);
-    evtimer_add(&s->timer, &tv);
+    timer_set(s, left_us);
 }
 
 static void sleep_start(struct worker *w, const struct work *work)
