@@ -37,6 +37,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/outcome.h \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
 	daemon/engine/embedded/embedded_calls.c \
+	daemon/engine/embedded/embedded_submit.c \
 	daemon/engine/embedded/embedded_cancel.c \
 	daemon/engine/embedded/embedded_private.h \
 	daemon/engine/embedded/embedded_reads.c \
@@ -51,6 +52,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/store_records.h \
 	daemon/engine/embedded/store_remove.c \
 	daemon/engine/embedded/store_sql.h \
+	daemon/engine/embedded/store_submit.c \
 	daemon/engine/embedded/store_write.c
 daemon_engine_libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 daemon_engine_libengine_la_LIBTOOLFLAGS = $(STATIC_ONLY)

@@ -446,7 +446,7 @@ void running_stop_all(struct running *r)
     }
     numtable_each(&r->by_number, collect, &list);
     if (list.n)
-        engine_cancel(r->srv->engine, list.v, list.n, -1, stopped_all, NULL);
+        engine_cancel(r->srv->engine, list.v, list.n, -1, NULL, stopped_all, NULL);
 }
 
 bool running_find(const struct running *r, uint64_t number, struct running_info *ret)

@@ -377,7 +377,12 @@ struct answer *start_submit(const struct want *wants, size_t n)
                                   .head = wants[i].apart ? rig_head(&wants[i]) : (struct bytes){0},
                                   .retry_of = wants[i].retry_of};
     }
-    engine_submit(rig.e, wants[0].uid, wants[0].uid + 1, bytes_str(wants[0].request), new, n,
+    engine_submit(rig.e,
+                  &(struct submit){.uid = wants[0].uid,
+                                   .gid = wants[0].uid + 1,
+                                   .request = bytes_str(wants[0].request),
+                                   .jobs = new,
+                                   .n = n},
                   replied_submit, r);
     /* What a call is given is copied: it may go at once. */
     memset(jobs, 0xa5, n * sizeof(*jobs));
@@ -457,7 +462,7 @@ struct answer *start_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms)
 {
     struct answer *r = answer_new();
 
-    engine_cancel(rig.e, numbers, n, grace_ms, replied_results, r);
+    engine_cancel(rig.e, numbers, n, grace_ms, NULL, replied_results, r);
     return r;
 }
 

@@ -1,6 +1,8 @@
 /* The embedded engine's call that cancels jobs, wherever they are. */
 #include "daemon/engine/embedded/embedded_private.h"
 
+#include <stdio.h>
+
 /*
  * What waits is ended by one operation of the store. For what runs, or is about to move (busy),
  * the request is noted on its row, which outlives a restart, and in memory; then its holder is
@@ -12,6 +14,7 @@ struct cancel_call {
     engine_results_fn done;
     void *arg;
     int64_t grace_ms;
+    char why[AW_MAX_MESSAGE_TEXT];
     struct job_result *results;
     struct store_cancel_row rows[];
 };
@@ -68,7 +71,7 @@ static void cancel_done(struct store_op *op)
 }
 
 void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
-                     engine_results_fn done, void *arg)
+                     const char *why, engine_results_fn done, void *arg)
 {
     struct embedded *em = embedded_of(e);
     struct cancel_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
@@ -84,6 +87,8 @@ void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_
     call->done = done;
     call->arg = arg;
     call->grace_ms = grace_ms;
+    snprintf(call->why, sizeof(call->why), "%s", why ? why : "");
+    call->op.message = call->why;
     for (size_t i = 0; i < n; i++) {
         struct live *job = sched_find(em->sched, numbers[i]);
 
@@ -113,5 +118,5 @@ static void ignore_results(void *arg, const struct aw_error *err, const struct j
 
 void embedded_cancel_quietly(struct embedded *em, const uint64_t *numbers, size_t n)
 {
-    embedded_cancel(&em->engine, numbers, n, -1, ignore_results, NULL);
+    embedded_cancel(&em->engine, numbers, n, -1, NULL, ignore_results, NULL);
 }

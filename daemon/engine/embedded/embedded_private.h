@@ -4,8 +4,9 @@
  * How each call works: it decides by what the scheduler knows, marks the jobs that it is about to
  * move as busy, and pushes one operation to the store. When that comes back, the moves are made
  * in the scheduler (or the marks taken off), then events and the callback tell what happened.
- * embedded.c opens, closes and keeps time; embedded_calls.c and embedded_cancel.c have the calls
- * that move jobs, embedded_reads.c those that read, embedded_remove.c those that remove.
+ * embedded.c opens, closes and keeps time; embedded_submit.c, embedded_calls.c and
+ * embedded_cancel.c have the calls that move jobs, embedded_reads.c those that read,
+ * embedded_remove.c those that remove.
  */
 #ifndef AW_EMBEDDED_PRIVATE_H
 #define AW_EMBEDDED_PRIVATE_H
@@ -79,9 +80,22 @@ void embedded_retry_later(struct embedded *em);
 /* Sees to it that old records go at that time, or soon after; an earlier date stands. */
 void embedded_prune_at(struct embedded *em, int64_t when_us);
 
+/* Puts a copy at *at, which moves on; NULL stays NULL. */
+static inline struct bytes bytes_put(char **at, struct bytes b)
+{
+    struct bytes copy = {b.data ? *at : NULL, b.len};
+
+    if (b.data && b.len)
+        memcpy(*at, b.data, b.len);
+    *at += b.len;
+    return copy;
+}
+
+/* embedded_submit.c */
+void embedded_submit(struct engine *e, const struct submit *submit, engine_submit_fn done,
+                     void *arg);
+
 /* embedded_calls.c */
-void embedded_submit(struct engine *e, uint32_t uid, uint32_t gid, struct bytes request,
-                     const struct new_job *jobs, size_t n, engine_submit_fn done, void *arg);
 void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg);
 void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_done_fn done,
                       void *arg);
@@ -92,7 +106,7 @@ void embedded_retry_stalled(struct embedded *em);
 
 /* embedded_cancel.c */
 void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
-                     engine_results_fn done, void *arg);
+                     const char *why, engine_results_fn done, void *arg);
 /* The same, when nobody waits for the answer. */
 void embedded_cancel_quietly(struct embedded *em, const uint64_t *numbers, size_t n);
 

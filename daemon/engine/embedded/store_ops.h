@@ -131,6 +131,7 @@ struct store_cancel {
     struct store_op op;
     const struct store_cancel_row *rows;
     size_t n;
+    const char *message; /* why; "": not said */
     int64_t now_us;
     int64_t default_retention_ms;
     /* ret */

@@ -104,15 +104,17 @@
     X(FINISH,                                                                                      \
       "UPDATE job SET state = ?4, class = ?5, flags = (flags & ~6) | ?6, exit_code = ?7,"          \
       " signal = ?8, started_us = ?9, ended_us = ?17," STORE_EXPIRES ", stdout_size = ?10,"        \
-      " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14, message = ?15," \
+      " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14,"                \
+      " message = coalesce(?15, iif(?4 = 6, message, NULL)),"                                      \
       " http_status = ?18"                                                                         \
       " WHERE number = ?3 AND claim = ?16 AND state = 3 RETURNING attempt, expires_us")            \
     X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
     X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \
     X(END_WAITING,                                                                                 \
-      "UPDATE job SET state = ?4, class = ?5, message = ?6, ended_us = ?1," STORE_EXPIRES          \
-      " WHERE number = ?3 AND state < 3 RETURNING expires_us")                                     \
-    X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1 WHERE number = ? AND state < 4")           \
+      "UPDATE job SET state = ?4, class = ?5, message = coalesce(?6, message), ended_us = "        \
+      "?1," STORE_EXPIRES " WHERE number = ?3 AND state < 3 RETURNING expires_us")                 \
+    X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1, message = coalesce(?2, message)"          \
+                      " WHERE number = ?1 AND state < 4")                                          \
     X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
     X(PRUNABLE, "SELECT number, attempt, flags FROM job WHERE expires_us <= ?"                     \
                 " ORDER BY expires_us LIMIT ?")                                                    \

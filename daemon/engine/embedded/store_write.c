@@ -1,169 +1,5 @@
-/* Operations that write: submit, claim, finish, release, cancel. */
+/* Operations on jobs that are there: claim, finish, release, cancel. */
 #include "daemon/engine/embedded/store_records.h"
-
-static void bind_bytes(sqlite3_stmt *s, int col, struct bytes b)
-{
-    if (b.data)
-        sqlite3_bind_blob(s, col, b.data, (int)b.len, SQLITE_STATIC);
-    else
-        sqlite3_bind_null(s, col);
-}
-
-static void bind_text(sqlite3_stmt *s, int col, struct bytes b)
-{
-    if (b.data && b.len)
-        sqlite3_bind_text(s, col, b.data, (int)b.len, SQLITE_STATIC);
-    else
-        sqlite3_bind_null(s, col);
-}
-
-/* ---- Submit -------------------------------------------------------------------------------- */
-
-/* How a remembered answer looks: for each job 8 bytes, its number times two, plus one if it
- * existed before; in this machine's byte order. */
-static uint64_t answer_pack(const struct submitted *s)
-{
-    return s->number << 1 | s->deduplicated;
-}
-
-static enum aw_err request_find(struct store *st, struct store_submit *op, int64_t bucket,
-                                struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_REQUEST_FIND];
-    enum aw_err e = AW_OK;
-    int rc;
-
-    sqlite3_bind_int64(s, 1, bucket);
-    sqlite3_bind_int64(s, 2, op->uid);
-    sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
-    rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW) {
-        const char *answer = sqlite3_column_blob(s, 0);
-        size_t n = (size_t)sqlite3_column_bytes(s, 0) / sizeof(uint64_t);
-
-        if (n != op->n)
-            e = aw_fail(err, AW_ERR_INVALID,
-                        "request: this key came before, with %zu jobs instead of %zu; a new submit "
-                        "needs a new key",
-                        n, op->n);
-        for (size_t i = 0; !e && i < n; i++) {
-            uint64_t v;
-
-            memcpy(&v, answer + i * sizeof(v), sizeof(v));
-            op->submitted[i] = (struct submitted){.number = v >> 1, .deduplicated = v & 1};
-        }
-        op->repeated = true;
-    } else if (rc != SQLITE_DONE) {
-        e = store_fail(st, err, "looking up a request");
-    }
-    sqlite3_reset(s);
-    return e;
-}
-
-static enum aw_err request_add(struct store *st, struct store_submit *op, int64_t bucket,
-                               struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_REQUEST_ADD];
-    _cleanup_free_ uint64_t *answer = reallocarray(NULL, op->n, sizeof(*answer));
-
-    if (!answer)
-        return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
-    for (size_t i = 0; i < op->n; i++)
-        answer[i] = answer_pack(&op->submitted[i]);
-    sqlite3_bind_int64(s, 1, bucket);
-    sqlite3_bind_int64(s, 2, op->uid);
-    sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
-    sqlite3_bind_blob(s, 4, answer, (int)(op->n * sizeof(*answer)), SQLITE_STATIC);
-    return store_exec(st, SQL_REQUEST_ADD, err);
-}
-
-static enum aw_err key_find(struct store *st, uint32_t uid, struct bytes key, struct submitted *ret,
-                            struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_KEY_FIND];
-    enum aw_err e = AW_OK;
-    int rc;
-
-    sqlite3_bind_int64(s, 1, uid);
-    bind_text(s, 2, key);
-    rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW)
-        *ret = (struct submitted){(uint64_t)sqlite3_column_int64(s, 0), true};
-    else if (rc != SQLITE_DONE)
-        e = store_fail(st, err, "looking up a key");
-    sqlite3_reset(s);
-    return e;
-}
-
-static enum aw_err row_insert(struct store *st, const struct store_submit *op,
-                              const struct store_row *row, struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_INSERT_JOB];
-    bool apart = row->head.data != NULL;
-    enum aw_err e;
-
-    sqlite3_bind_int64(s, 1, (int64_t)row->number);
-    sqlite3_bind_int(s, 2, row->state);
-    sqlite3_bind_int64(s, 3, row->flags | (apart ? STORE_SPEC_APART : 0));
-    sqlite3_bind_int(s, 4, row->priority);
-    sqlite3_bind_int64(s, 5, op->uid);
-    sqlite3_bind_int64(s, 6, op->gid);
-    sqlite3_bind_int64(s, 7, op->now_us);
-    sqlite3_bind_int64(s, 8, row->due_us);
-    sqlite3_bind_int64(s, 9, row->deadline_us);
-    sqlite3_bind_int64(s, 10, row->overall_us);
-    sqlite3_bind_int64(s, 11, row->retention_ms);
-    sqlite3_bind_int64(s, 12, (int64_t)row->retry_of);
-    bind_text(s, 13, row->key);
-    bind_bytes(s, 14, apart ? row->head : row->spec);
-    e = store_exec(st, SQL_INSERT_JOB, err);
-    if (!e && apart) {
-        sqlite3_bind_int64(st->sql[SQL_INSERT_SPEC], 1, (int64_t)row->number);
-        bind_bytes(st->sql[SQL_INSERT_SPEC], 2, row->spec);
-        e = store_exec(st, SQL_INSERT_SPEC, err);
-    }
-    return e;
-}
-
-static enum aw_err submit_row(struct store *st, struct store_submit *op, size_t i,
-                              struct aw_error *err)
-{
-    const struct store_row *row = &op->rows[i];
-    enum aw_err e = AW_OK;
-
-    op->submitted[i] = (struct submitted){row->number, false};
-    if (row->key.len)
-        e = key_find(st, op->uid, row->key, &op->submitted[i], err);
-    if (e || op->submitted[i].deduplicated)
-        return e;
-    if (op->full)
-        return aw_fail(err, AW_ERR_QUEUE_FULL, "submit: the queue is full");
-    return row_insert(st, op, row, err);
-}
-
-static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw_error *err)
-{
-    struct store_submit *op = (struct store_submit *)base;
-    int64_t bucket = op->now_us / STORE_REQUEST_BUCKET_US;
-    enum aw_err e = AW_OK;
-
-    op->repeated = false;
-    for (int64_t b = bucket; op->has_request && !e && !op->repeated && b >= bucket - 1; b--)
-        e = request_find(st, op, b, err);
-    if (op->repeated)
-        return e;
-    for (size_t i = 0; !e && i < op->n; i++)
-        e = submit_row(st, op, i, err);
-    if (!e && op->has_request && !op->full)
-        e = request_add(st, op, bucket, err);
-    return e;
-}
-
-void store_submit_init(struct store_submit *op)
-{
-    op->op.run = submit_run;
-    op->op.writes = !op->full;
-}
 
 /* ---- Claim and release --------------------------------------------------------------------- */
 
@@ -285,7 +121,7 @@ static enum aw_err attempt_add(struct store *st, struct store_finish *op, int64_
     sqlite3_bind_int64(s, 7, spool_flags(o));
     sqlite3_bind_int64(s, 8, (int64_t)o->output[STREAM_STDOUT].size);
     sqlite3_bind_int64(s, 9, (int64_t)o->output[STREAM_STDERR].size);
-    bind_text(s, 10, message_of(o));
+    store_bind_text(s, 10, message_of(o));
     sqlite3_bind_int64(s, 11, (int64_t)op->number);
     sqlite3_bind_int64(s, 12, (int64_t)op->claim);
     rc = sqlite3_step(s);
@@ -338,7 +174,7 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     sqlite3_bind_int64(s, 12, (int64_t)o->cpu_user_us);
     sqlite3_bind_int64(s, 13, (int64_t)o->cpu_sys_us);
     sqlite3_bind_int64(s, 14, (int64_t)o->max_rss_kib);
-    bind_text(s, 15, message_of(o));
+    store_bind_text(s, 15, message_of(o));
     sqlite3_bind_int64(s, 16, (int64_t)op->claim);
     sqlite3_bind_int64(s, 17, ended_us(op));
     sqlite3_bind_int(s, 18, (int)o->http_status);
@@ -363,7 +199,7 @@ static enum aw_err output_add(struct store *st, uint64_t number, int64_t attempt
     sqlite3_bind_int64(s, 1, (int64_t)number);
     sqlite3_bind_int64(s, 2, attempt);
     sqlite3_bind_int(s, 3, stream);
-    bind_bytes(s, 4, data);
+    store_bind_bytes(s, 4, data);
     return store_exec(st, SQL_OUTPUT_ADD, err);
 }
 
@@ -393,7 +229,7 @@ void store_finish_init(struct store_finish *op)
 struct end {
     enum aw_state to;
     enum aw_class class;
-    const char *message; /* NULL: none */
+    const char *message; /* "": none */
     int64_t now_us, default_retention_ms;
 };
 
@@ -409,7 +245,7 @@ static enum aw_err end_one(struct store *st, uint64_t number, const struct end *
     sqlite3_bind_int64(s, 3, (int64_t)number);
     sqlite3_bind_int(s, 4, (int)end->to);
     sqlite3_bind_int(s, 5, (int)end->class);
-    bind_text(s, 6, bytes_str(end->message));
+    store_bind_text(s, 6, bytes_str(end->message));
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         int64_t expires = sqlite3_column_int64(s, 0);
@@ -470,7 +306,8 @@ enum aw_err store_state_read(struct store *st, uint64_t number, struct job_resul
 static enum aw_err cancel_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_cancel *op = (struct store_cancel *)base;
-    struct end end = {AW_CANCELLED, AW_CLASS_NONE, NULL, op->now_us, op->default_retention_ms};
+    struct end end = {AW_CANCELLED, AW_CLASS_NONE, op->message, op->now_us,
+                      op->default_retention_ms};
     struct gone ignored;
     enum aw_err e = AW_OK;
 
@@ -482,6 +319,7 @@ static enum aw_err cancel_run(struct store_op *base, struct store *st, struct aw
             e = end_one(st, number, &end, &op->expires_us, err);
         } else {
             sqlite3_bind_int64(st->sql[SQL_CANCEL_REQUEST], 1, (int64_t)number);
+            store_bind_text(st->sql[SQL_CANCEL_REQUEST], 2, bytes_str(op->message));
             e = store_exec(st, SQL_CANCEL_REQUEST, err);
         }
         if (!e)
