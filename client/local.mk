@@ -17,8 +17,9 @@ client_libaw_la_SOURCES = \
 	client/aw.h \
 	client/libaw/address.c client/libaw/address.h \
 	client/libaw/call.c client/libaw/call.h \
+	client/libaw/change.c \
 	client/libaw/client.c \
-	client/libaw/copy.c client/libaw/copy.h \
+	client/libaw/copy.c client/libaw/copy.h client/libaw/copy_fields.h \
 	client/libaw/daemon.c \
 	client/libaw/future.c client/libaw/future.h \
 	client/libaw/mux.c client/libaw/mux.h \

@@ -1,20 +1,7 @@
 #include "client/libaw/call.h"
 #include "client/libaw/copy.h"
 
-/*
- * IDs that go into one request. A reply may have AW_MAX_ELEMENTS values: 10,000 statuses with all
- * their fields would be more.
- */
-#define IDS_AT_ONCE 2000
-
 #define N_STATES (AW_CANCELLED + 1)
-
-/* Returns the constant, so that analysers see that it is none of the ways to AW_OK. */
-static enum aw_err list_failed(const struct call *call, struct aw_error *err)
-{
-    aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", op_info(call->op)->name);
-    return AW_ERR_NO_MEMORY;
-}
 
 static enum aw_err not_ended(size_t n, const struct aw_progress *progress, struct aw_error *err)
 {
@@ -24,15 +11,6 @@ static enum aw_err not_ended(size_t n, const struct aw_progress *progress, struc
         aw_fail(err, AW_ERR_TIMED_OUT, "%zu of %zu jobs have not ended yet",
                 n - (size_t)MIN(progress->n_ended, n), n);
     return AW_ERR_TIMED_OUT;
-}
-
-/* A reply must have one item for each ID that was asked for. */
-static enum aw_err count_check(const struct call *call, size_t got, size_t n, struct aw_error *err)
-{
-    if (got == n)
-        return AW_OK;
-    return aw_fail(err, AW_ERR_PROTOCOL, "the daemon's answer to %s has %zu jobs, not %zu",
-                   op_info(call->op)->name, got, n);
 }
 
 /* ---- status ----------------------------------------------------------------------------- */
@@ -48,12 +26,12 @@ static enum aw_err status_some(struct aw_client *client, struct strv ids, struct
     enum aw_err e = call_make(client, &call, &rep, &answer, err);
 
     if (!e)
-        e = count_check(&call, rep.jobs.n, ids.n, err);
+        e = count_check(call.op, rep.jobs.n, ids.n, err);
     if (e)
         return e;
     list = statuses_copy(rep.jobs.v, rep.jobs.n, bytes_of(NULL, 0), NULL);
     if (!list)
-        return list_failed(&call, err);
+        return list_failed(call.op, err);
     *ret = list;
     return AW_OK;
 }
@@ -104,7 +82,7 @@ static enum aw_err wait_poll(struct aw_client *client, struct strv ids, int64_t 
     enum aw_err e = call_make(client, &call, &rep, &answer, err);
 
     if (!e && rep.done)
-        e = count_check(&call, rep.jobs.n, ids.n, err);
+        e = count_check(call.op, rep.jobs.n, ids.n, err);
     if (e)
         return e;
     *progress = (struct aw_progress){rep.n_ended, rep.n_failed};
@@ -112,7 +90,7 @@ static enum aw_err wait_poll(struct aw_client *client, struct strv ids, int64_t 
         return AW_OK;
     list = statuses_copy(rep.jobs.v, rep.jobs.n, bytes_of(NULL, 0), NULL);
     if (!list)
-        return list_failed(&call, err);
+        return list_failed(call.op, err);
     *ret = list;
     return AW_OK;
 }
@@ -225,115 +203,7 @@ enum aw_err aw_list(struct aw_client *client, const struct aw_filter *filter,
         return e;
     list = statuses_copy(rep.jobs.v, rep.jobs.n, rep.next, ret_next);
     if (!list)
-        return list_failed(&call, err);
+        return list_failed(call.op, err);
     *ret = list;
     return AW_OK;
-}
-
-/* ---- cancel, retry, forget -------------------------------------------------------------- */
-
-/* Sends one request about several IDs, and copies what its reply says of each. */
-static enum aw_err outcomes_get(struct aw_client *client, struct call *call, size_t n,
-                                struct aw_outcomes **ret, struct aw_error *err)
-{
-    _cleanup_answer_ struct answer answer = {0};
-    union {
-        struct cancel_rep cancel;
-        struct retry_rep retry;
-        struct forget_rep forget;
-    } rep;
-    struct aw_outcomes *list;
-    enum aw_err e = call_make(client, call, &rep, &answer, err);
-
-    /* The three are alike; the field test in copy.c would not compile if one changed. */
-    _Static_assert(sizeof(rep.cancel) == sizeof(rep.retry), "replies differ");
-    _Static_assert(sizeof(rep.cancel) == sizeof(rep.forget), "replies differ");
-    if (!e)
-        e = count_check(call, rep.cancel.jobs.n, n, err);
-    if (e)
-        return e;
-    list = outcomes_copy(rep.cancel.jobs.v, n);
-    if (!list)
-        return list_failed(call, err);
-    *ret = list;
-    return AW_OK;
-}
-
-enum change { CHANGE_CANCEL, CHANGE_RETRY, CHANGE_FORGET };
-
-static enum aw_err change_some(struct aw_client *client, enum change what, struct strv ids,
-                               int64_t grace_ms, struct aw_outcomes **ret, struct aw_error *err)
-{
-    uint8_t key[16];
-    struct cancel_req cancel = {.ids = ids, .grace_ms = grace_ms};
-    struct retry_req retry = {.request = {key, sizeof(key)}, .ids = ids};
-    struct forget_req forget = {.ids = ids};
-    struct call call = {.deadline_us = NEVER_US};
-    enum aw_err e = AW_OK;
-
-    switch (what) {
-    case CHANGE_CANCEL:
-        call.op = OP_CANCEL;
-        call.req = &cancel;
-        break;
-    case CHANGE_RETRY:
-        call.op = OP_RETRY;
-        call.req = &retry;
-        e = request_key_make(key, err);
-        break;
-    case CHANGE_FORGET:
-        call.op = OP_FORGET;
-        call.req = &forget;
-        break;
-    }
-    return e ? e : outcomes_get(client, &call, ids.n, ret, err);
-}
-
-static enum aw_err change_all(struct aw_client *client, enum change what, const char *const *ids,
-                              size_t n, int64_t grace_ms, struct aw_outcomes **ret,
-                              struct aw_error *err)
-{
-    _hold_client_(client);
-    struct aw_outcomes *list = NULL, **end = &list, *piece;
-    _cleanup_free_ struct bytes *v = NULL;
-    struct strv all;
-    enum aw_err e = ids_prepare(ids, n, &all, err);
-
-    if (!e)
-        v = all.v;
-    for (size_t i = 0; !e && i < n; i += IDS_AT_ONCE) {
-        struct strv some = {v + i, MIN(n - i, (size_t)IDS_AT_ONCE)};
-
-        e = change_some(client, what, some, grace_ms, &piece, err);
-        if (!e) {
-            *end = piece;
-            end = &piece->next;
-        }
-    }
-    if (e)
-        aw_outcomes_free(list);
-    else
-        *ret = list;
-    return e;
-}
-
-enum aw_err aw_cancel(struct aw_client *client, const char *const *ids, size_t n, int64_t grace_ms,
-                      struct aw_outcomes **ret, struct aw_error *err)
-{
-    return change_all(client, CHANGE_CANCEL, ids, n, grace_ms, ret, err);
-}
-
-enum aw_err aw_retry(struct aw_client *client, const char *const *ids, size_t n,
-                     struct aw_outcomes **ret, struct aw_error *err)
-{
-    if (n > AW_MAX_JOBS_PER_SUBMIT)
-        return aw_fail(err, AW_ERR_USAGE, "%zu futures to retry; at most %d at once", n,
-                       AW_MAX_JOBS_PER_SUBMIT);
-    return change_all(client, CHANGE_RETRY, ids, n, -1, ret, err);
-}
-
-enum aw_err aw_forget(struct aw_client *client, const char *const *ids, size_t n,
-                      struct aw_outcomes **ret, struct aw_error *err)
-{
-    return change_all(client, CHANGE_FORGET, ids, n, -1, ret, err);
 }
