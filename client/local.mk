@@ -26,6 +26,8 @@ client_libaw_la_SOURCES = \
 	client/libaw/mux_io.c client/libaw/mux_io.h \
 	client/libaw/output.c \
 	client/libaw/query.c \
+	client/libaw/queues.c \
+	client/libaw/sets.c \
 	client/libaw/stream.h \
 	client/libaw/stream_find.c \
 	client/libaw/stream_ipc.c \

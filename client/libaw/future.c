@@ -39,6 +39,11 @@ bool aw_future_deduplicated(const struct aw_future *f)
     return f->deduplicated;
 }
 
+bool aw_future_cached(const struct aw_future *f)
+{
+    return f->cached;
+}
+
 /* What a status says about its future: an error if there is none; its end is kept. */
 static enum aw_err status_take(struct aw_future *f, const struct aw_status *status,
                                struct aw_error *err)

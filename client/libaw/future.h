@@ -10,7 +10,7 @@ struct aw_future {
     atomic_uint n_refs;
     struct aw_client *client; /* a reference */
     atomic_int final;         /* its final state; -1: not known to have ended */
-    bool deduplicated;
+    bool deduplicated, cached;
     char id[AW_MAX_ID];
 };
 
