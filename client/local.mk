@@ -31,7 +31,8 @@ client_libaw_la_SOURCES = \
 	client/libaw/stream.h \
 	client/libaw/stream_find.c \
 	client/libaw/stream_ipc.c \
-	client/libaw/submit.c
+	client/libaw/submit.c \
+	client/libaw/wait.c
 client_libaw_la_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
 client_libaw_la_DEPENDENCIES = proto/libproto.la client/libaw.map
 client_libaw_la_LIBADD = proto/libproto.la -lpthread -ldl
