@@ -32,6 +32,7 @@ daemon_libedge_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(NNG_LIBS) $(INIH
 
 daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/engine.h \
+	daemon/engine/histogram.c daemon/engine/histogram.h \
 	daemon/engine/job_next.c daemon/engine/job_next.h \
 	daemon/engine/numtable.c daemon/engine/numtable.h \
 	daemon/engine/outcome.h \

@@ -35,6 +35,7 @@ UNIT_TESTS = \
 	tests/unit/test_exec_end \
 	tests/unit/test_exec_restart \
 	tests/unit/test_future_id \
+	tests/unit/test_histogram \
 	tests/unit/test_http_job \
 	tests/unit/test_job_next \
 	tests/unit/test_lifecycle \
@@ -89,6 +90,7 @@ tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(EN
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
 tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_engine_embedded_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_histogram_LDADD = $(ENGINE_TEST)
 tests_unit_test_job_next_LDADD = $(ENGINE_TEST)
 tests_unit_test_sched_LDADD = $(ENGINE_TEST)
 tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
