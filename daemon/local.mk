@@ -49,6 +49,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/store_db.c \
 	daemon/engine/embedded/store_ops.h \
 	daemon/engine/embedded/store_private.h \
+	daemon/engine/embedded/store_queues.c \
 	daemon/engine/embedded/store_read.c \
 	daemon/engine/embedded/store_records.h \
 	daemon/engine/embedded/store_remove.c \
@@ -78,6 +79,7 @@ daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS) $(
 
 daemon_libdaemon_la_SOURCES = \
 	daemon/dispatch.c daemon/dispatch.h \
+	daemon/leases.c daemon/leases.h \
 	daemon/running.c daemon/running.h \
 	daemon/server.c daemon/server.h \
 	daemon/spool.c daemon/spool.h \
@@ -85,16 +87,26 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/watches.c daemon/watches.h \
 	daemon/ops/attempts.c \
 	daemon/ops/cancel.c \
+	daemon/ops/change.c \
 	daemon/ops/drain.c \
+	daemon/ops/explain.c \
 	daemon/ops/forget.c \
 	daemon/ops/hello.c \
 	daemon/ops/ids.c daemon/ops/ids.h \
 	daemon/ops/list.c \
 	daemon/ops/logs.c \
 	daemon/ops/output.c daemon/ops/output.h \
+	daemon/ops/queues.c \
 	daemon/ops/result.c \
 	daemon/ops/results.c daemon/ops/results.h \
 	daemon/ops/retry.c \
+	daemon/ops/set_add.c \
+	daemon/ops/set_cancel.c \
+	daemon/ops/set_forget.c \
+	daemon/ops/set_read.c \
+	daemon/ops/set_walk.c daemon/ops/set_walk.h \
+	daemon/ops/set_watch.c daemon/ops/set_watch.h \
+	daemon/ops/sets.c \
 	daemon/ops/shutdown.c \
 	daemon/ops/slots.c \
 	daemon/ops/stats.c \
@@ -102,7 +114,8 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/ops/submit.c \
 	daemon/ops/submit_jobs.c daemon/ops/submit_jobs.h \
 	daemon/ops/view.c daemon/ops/view.h \
-	daemon/ops/wait.c
+	daemon/ops/wait.c daemon/ops/wait.h \
+	daemon/ops/wait_set.c
 daemon_libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 daemon_libdaemon_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_libdaemon_la_LIBADD = daemon/engine/libengine.la daemon/workers/libworkers.la \

@@ -109,7 +109,7 @@
     F(T, STR,  name,           _, OPT, 0, AW_MAX_NAME, 0, "as submitted") \
     F(T, STR,  command,        _, OPT, 0, AW_MAX_COMMAND, 0, "the arguments, or method and URL, joined by spaces and cut") \
     F(T, STR,  key,            _, OPT, 0, AW_MAX_KEY, 0, "as submitted") \
-    F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "as submitted") \
+    F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "as submitted, or changed since") \
     F(T, U64,  attempt,        _, OPT, 0, INT64_MAX, 0, "attempts begun so far") \
     F(T, U64,  uid,            _, OPT, 0, UINT32_MAX, 0, "the user who submitted it") \
     F(T, U64,  pid,            _, OPT, 0, INT32_MAX, 0, "of the running process; 0: none") \
@@ -507,6 +507,13 @@ AW_MUSTCHECK bool op_parse(struct bytes name, enum op *ret);
  * False: neither.
  */
 AW_MUSTCHECK bool retry_on_parse(struct bytes text, enum aw_class *ret_class, int *ret_code);
+
+/*
+ * Whether something new may have this name: printable, without spaces, and not starting with '~',
+ * which is for names that the daemon makes. (Bytes above 127 may be in it; the schema has counted
+ * all.) AW_ERR_INVALID with a sentence that starts with `field`.
+ */
+AW_MUSTCHECK enum aw_err name_check(struct bytes name, const char *field, struct aw_error *err);
 
 /*
  * What a schema cannot say about a job: argv present for exec, environment strings with `=`, type

@@ -222,6 +222,7 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
         logs_fail(l, e, err ? err->text : aw_err_text(e));
         return;
     }
+    watch_hold(&l->watch);
     look_at(l, &jobs->record);
 }
 
@@ -231,11 +232,11 @@ static void logs_look(struct logs *l)
     engine_get(l->x->srv->engine, &l->number, 1, GET_ATTEMPTS, got, l);
 }
 
-static void on_event(struct watch *watch, enum watch_event event)
+static void on_event(struct watch *watch, const struct watch_news *news)
 {
     struct logs *l = (struct logs *)watch;
 
-    (void)event;
+    (void)news;
     if (l->busy)
         l->again = true;
     else
