@@ -24,6 +24,7 @@ client_libaw_la_SOURCES = \
 	client/libaw/future.c client/libaw/future.h \
 	client/libaw/mux.c client/libaw/mux.h \
 	client/libaw/mux_io.c client/libaw/mux_io.h \
+	client/libaw/mux_loop.c \
 	client/libaw/output.c \
 	client/libaw/query.c \
 	client/libaw/queues.c \
