@@ -40,6 +40,15 @@ static enum aw_err count_live(void *arg, const struct store_live *live)
     return AW_OK;
 }
 
+static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static const struct store_loader loader = {.queue = ignore_queue, .live = count_live};
+
 static void unexpected_down(void *arg, const struct aw_error *err)
 {
     (void)arg;
@@ -49,7 +58,7 @@ static void unexpected_down(void *arg, const struct aw_error *err)
 static enum aw_err try_open(int *n_live, struct store **ret, struct store_info *info,
                             struct aw_error *err)
 {
-    return store_open(db, base, count_live, unexpected_down, n_live, ret, info, err);
+    return store_open(db, base, &loader, unexpected_down, n_live, ret, info, err);
 }
 
 static struct store *open_store(int *n_live, struct store_info *info)

@@ -214,6 +214,18 @@ static enum aw_err on_live(void *arg, const struct store_live *row)
     return AW_OK;
 }
 
+static enum aw_err on_queue(void *arg, const struct store_queue_row *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static const struct store_loader loader = {
+    .queue = on_queue,
+    .live = on_live,
+};
+
 static void on_down(void *arg, const struct aw_error *err)
 {
     struct embedded *em = arg;
@@ -312,7 +324,7 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
             ? timers_make(em, base, err)
             : aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
     if (!e)
-        e = store_open(config->path, base, on_live, on_down, em, &em->store, &info, err);
+        e = store_open(config->path, base, &loader, on_down, em, &em->store, &info, err);
     if (e) {
         embedded_free(em);
         return e;

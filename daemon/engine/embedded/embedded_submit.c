@@ -81,6 +81,7 @@ static struct store_row row_of(struct embedded *em, const struct new_job *new, i
         .overall_us = job->total_timeout_ms ? now + (int64_t)job->total_timeout_ms * 1000 : 0,
         .retention_ms = (int64_t)job->retention_ms,
         .retry_of = new->retry_of,
+        .queue = STORE_DEFAULT_QUEUE,
         .key = bytes_put(text, job->key),
         .spec = bytes_put(text, new->spec),
         .head = bytes_put(text, new->head),

@@ -23,46 +23,64 @@ static struct store_live live_read(sqlite3_stmt *s)
         .due_us = sqlite3_column_int64(s, 6),
         .deadline_us = sqlite3_column_int64(s, 7),
         .overall_us = sqlite3_column_int64(s, 8),
+        .queue = sqlite3_column_int(s, 9),
     };
 }
 
-static enum aw_err load_live(struct store *st,
-                             enum aw_err (*each)(void *arg, const struct store_live *), void *arg,
-                             struct aw_error *err)
+static enum aw_err live_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct store_live live = live_read(s);
+
+    return loader->live(arg, &live);
+}
+
+static enum aw_err queue_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct store_queue_row queue;
+
+    store_queue_read(s, &queue);
+    return loader->queue(arg, &queue);
+}
+
+/* Tells the loader each row that the statement finds. */
+static enum aw_err load_rows(struct store *st, const char *sql,
+                             enum aw_err (*tell)(sqlite3_stmt *s, const struct store_loader *,
+                                                 void *arg),
+                             const struct store_loader *loader, void *arg, struct aw_error *err)
 {
     sqlite3_stmt *s = NULL;
     enum aw_err e = AW_OK;
     int rc;
 
-    if (sqlite3_prepare_v2(st->db,
-                           "SELECT number, state, priority, flags, attempt, claim, due_us,"
-                           " deadline_us, overall_us FROM job WHERE state < 4 ORDER BY number",
-                           -1, &s, NULL) != SQLITE_OK)
-        return store_fail(st, err, "reading the jobs");
+    if (sqlite3_prepare_v2(st->db, sql, -1, &s, NULL) != SQLITE_OK)
+        return store_fail(st, err, "reading what is there");
     while (!e && (rc = sqlite3_step(s)) != SQLITE_DONE) {
-        struct store_live live;
-
         if (rc != SQLITE_ROW) {
-            e = store_fail(st, err, "reading the jobs");
+            e = store_fail(st, err, "reading what is there");
             break;
         }
-        live = live_read(s);
-        if (each(arg, &live))
-            e = aw_fail(err, AW_ERR_NO_MEMORY, "reading the jobs: out of memory");
+        if (tell(s, loader, arg))
+            e = aw_fail(err, AW_ERR_NO_MEMORY, "reading what is there: out of memory");
     }
     sqlite3_finalize(s);
     return e;
 }
 
 /* The database opened, read, and made ours; on failure it is as it was. */
-static enum aw_err load(struct store *st, enum aw_err (*each)(void *arg, const struct store_live *),
-                        void *arg, struct store_info *ret_info, struct aw_error *err)
+static enum aw_err load(struct store *st, const struct store_loader *loader, void *arg,
+                        struct store_info *ret_info, struct aw_error *err)
 {
     struct aw_error why = {0};
     enum aw_err e = store_db_open(st, ret_info, &why);
 
     if (!e)
-        e = load_live(st, each, arg, &why);
+        e = load_rows(st, "SELECT " STORE_QUEUE_COLUMNS " FROM queue", queue_tell, loader, arg,
+                      &why);
+    if (!e)
+        e = load_rows(st,
+                      "SELECT number, state, priority, flags, attempt, claim, due_us,"
+                      " deadline_us, overall_us, queue FROM job WHERE state < 4 ORDER BY number",
+                      live_tell, loader, arg, &why);
     if (!e)
         e = store_db_take(st, &why);
     return e ? aw_fail(err, e, "store %.120s: %.120s", st->path, why.text) : AW_OK;
@@ -368,8 +386,7 @@ static void store_free(struct store *st)
     free(st);
 }
 
-enum aw_err store_open(const char *path, struct event_base *base,
-                       enum aw_err (*each_live)(void *arg, const struct store_live *),
+enum aw_err store_open(const char *path, struct event_base *base, const struct store_loader *loader,
                        void (*down)(void *arg, const struct aw_error *err), void *arg,
                        struct store **ret, struct store_info *ret_info, struct aw_error *err)
 {
@@ -391,7 +408,7 @@ enum aw_err store_open(const char *path, struct event_base *base,
     STAILQ_INIT(&st->todo);
     STAILQ_INIT(&st->pushed);
     STAILQ_INIT(&st->finished);
-    e = load(st, each_live, arg, ret_info, err);
+    e = load(st, loader, arg, ret_info, err);
     if (!e)
         e = thread_start(st, base, err);
     if (e) {

@@ -53,16 +53,33 @@ struct store_live {
     int state, priority;
     unsigned flags;
     int64_t due_us, deadline_us, overall_us;
+    int queue; /* the id of a queue */
+};
+
+/* A queue, as it is on disk. */
+struct store_queue_row {
+    int id;
+    char name[AW_MAX_QUEUE_NAME + 1];
+    unsigned slots, limit;
+    int priority;
+    bool paused, draining;
+    uint64_t rate, rate_ms;
+};
+
+/* Who is told what is found when a store is opened, in this order; an error ends it. */
+struct store_loader {
+    enum aw_err (*queue)(void *arg, const struct store_queue_row *row);
+    enum aw_err (*live)(void *arg, const struct store_live *row);
 };
 
 /*
- * Opens the database file, makes it if there is none, migrates an older one, and calls each_live
- * for every job that has not ended. Blocks. `down` is called on the loop if the store fails later.
+ * Opens the database file, makes it if there is none, migrates an older one, and tells the loader
+ * all that is needed in memory. Blocks. `down` is called on the loop if the store fails later.
  * AW_ERR_STORE with a sentence when it is damaged, newer than this program, in use, not readable
  * or not ours; a store that is refused is left as it was found.
  */
 AW_MUSTCHECK enum aw_err store_open(const char *path, struct event_base *base,
-                                    enum aw_err (*each_live)(void *arg, const struct store_live *),
+                                    const struct store_loader *loader,
                                     void (*down)(void *arg, const struct aw_error *err), void *arg,
                                     struct store **ret, struct store_info *ret_info,
                                     struct aw_error *err);

@@ -24,6 +24,9 @@ struct store_row {
     unsigned flags; /* STORE_POLICY */
     int64_t due_us, deadline_us, overall_us, retention_ms;
     uint64_t retry_of;
+    int queue;           /* its id */
+    enum aw_err refused; /* why that queue does not take it; AW_OK: it does */
+    struct bytes queue_name;
     struct bytes key, spec, head;
 };
 
@@ -156,6 +159,41 @@ struct store_remove {
     int64_t next_expiry_us; /* 0: nothing is left that will expire */
 };
 void store_remove_init(struct store_remove *op);
+
+/* Makes a queue, or changes one. AW_ERR_WRONG_STATE, AW_ERR_NO_QUEUE. */
+struct store_queue_set {
+    struct store_op op;
+    struct bytes name;          /* the maker's memory */
+    struct queue_change change; /* what it points to, too */
+    /* ret */
+    struct store_queue_row row; /* as it is now */
+};
+void store_queue_set_init(struct store_queue_set *op);
+
+struct store_queue_remove {
+    struct store_op op;
+    int id;
+    /* ret */
+    bool found;
+};
+void store_queue_remove_init(struct store_queue_remove *op);
+
+/* Changes jobs that wait, each by itself. */
+struct store_change {
+    struct store_op op;
+    const uint64_t *numbers;
+    size_t n;
+    bool set_priority;
+    int priority;
+    bool now; /* only those that wait for a time */
+    int64_t now_us;
+    /* ret */
+    struct job_result *results; /* n of them; the maker's memory; err as of store_state_read(), */
+};                              /* state as on disk: a scheduled job may be queued by now */
+void store_change_init(struct store_change *op);
+
+/* Nothing but its place in the order of operations. */
+void store_nothing_init(struct store_op *op);
 
 struct store_output {
     struct store_op op;

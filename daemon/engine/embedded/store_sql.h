@@ -7,6 +7,8 @@
  *            holds the specification itself when it is short, otherwise a shortened one (flag
  *            STORE_SPEC_APART), with the whole in:
  *   spec     number, specification.
+ *   queue    id (never given to another one), name, settings. "default" is always there, as number
+ *            STORE_DEFAULT_QUEUE. "most" is its limit on jobs at once.
  *   output   what an attempt wrote, when it is little (spool files hold the rest).
  *   attempt  attempts that ended without ending their job.
  *   request  answers to submits, by the name that the client gave each, for a resend. Its first
@@ -19,6 +21,8 @@
 
 #define STORE_APPLICATION_ID 0x61776431 /* "awd1", in the file's header */
 #define STORE_SCHEMA_VERSION 1
+
+#define STORE_DEFAULT_QUEUE 1
 
 #define STORE_REQUEST_BUCKET_US (INT64_C(12) * 3600 * 1000000)
 
@@ -41,9 +45,16 @@
     " stdout_size INTEGER NOT NULL DEFAULT 0, stderr_size INTEGER NOT NULL DEFAULT 0,"          \
     " cpu_user_us INTEGER NOT NULL DEFAULT 0, cpu_sys_us INTEGER NOT NULL DEFAULT 0,"           \
     " max_rss_kib INTEGER NOT NULL DEFAULT 0, retry_of INTEGER NOT NULL,"                       \
+    " queue INTEGER NOT NULL,"                                                                  \
     " key TEXT, message TEXT, spec BLOB NOT NULL);"                                             \
     "CREATE UNIQUE INDEX job_key ON job (uid, key) WHERE key IS NOT NULL;"                      \
     "CREATE INDEX job_expiry ON job (expires_us) WHERE expires_us IS NOT NULL;"                 \
+    "CREATE TABLE queue (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"      \
+    " slots INTEGER NOT NULL DEFAULT 0, most INTEGER NOT NULL DEFAULT 0,"                       \
+    " priority INTEGER NOT NULL DEFAULT 0, paused INTEGER NOT NULL DEFAULT 0,"                  \
+    " draining INTEGER NOT NULL DEFAULT 0, rate INTEGER NOT NULL DEFAULT 0,"                    \
+    " rate_ms INTEGER NOT NULL DEFAULT 0);"                                                     \
+    "INSERT INTO queue (id, name) VALUES (1, 'default');"                                       \
     "CREATE TABLE spec (number INTEGER PRIMARY KEY, spec BLOB NOT NULL);"                       \
     "CREATE TABLE output (number INTEGER, attempt INTEGER, stream INTEGER, data BLOB NOT NULL," \
     " PRIMARY KEY (number, attempt, stream)) WITHOUT ROWID;"                                    \
@@ -62,6 +73,9 @@
     " created_us, due_us, started_us, ended_us, expires_us, stdout_size, stderr_size,"    \
     " cpu_user_us, cpu_sys_us, max_rss_kib, retry_of, key, message, spec, http_status"
 
+/* The columns of struct store_queue_row, in the order in which they are read. */
+#define STORE_QUEUE_COLUMNS "id, name, slots, most, priority, paused, draining, rate, rate_ms"
+
 /* Of a job whose end is recorded at ?1, if ?2 is the retention (ms) of those that do not say it
  * themselves. */
 #define STORE_EXPIRES \
@@ -74,8 +88,18 @@
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(RAISE_HIGH, "UPDATE meta SET value = max(value, ?) WHERE name = 'high'")                     \
     X(INSERT_JOB, "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
-                  " deadline_us, overall_us, retention_ms, retry_of, key, spec)"                   \
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                            \
+                  " deadline_us, overall_us, retention_ms, retry_of, key, spec, queue)"            \
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                         \
+    X(QUEUE_ADD, "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING")                     \
+    X(QUEUE_SET,                                                                                   \
+      "UPDATE queue SET slots = coalesce(?2, slots), most = coalesce(?3, most),"                   \
+      " priority = coalesce(?4, priority), paused = coalesce(?5, paused),"                         \
+      " draining = coalesce(?6, draining), rate = coalesce(?7, rate),"                             \
+      " rate_ms = coalesce(?8, rate_ms) WHERE name = ?1 RETURNING " STORE_QUEUE_COLUMNS)           \
+    X(QUEUE_REMOVE, "DELETE FROM queue WHERE id = ?")                                              \
+    X(CHANGE, "UPDATE job SET priority = coalesce(?2, priority), due_us = coalesce(?3, due_us)"    \
+              " WHERE number = ?1 AND state < 3 AND (?3 IS NULL OR (state = 0 AND due_us > ?3))"   \
+              " RETURNING state")                                                                  \
     X(INSERT_SPEC, "INSERT INTO spec VALUES (?, ?)")                                               \
     X(KEY_FIND, "SELECT number FROM job WHERE uid = ? AND key = ?")                                \
     X(REQUEST_FIND, "SELECT answer FROM request WHERE bucket = ? AND uid = ? AND name = ?")        \

@@ -99,6 +99,7 @@ static enum aw_err row_insert(struct store *st, const struct store_submit *op,
     sqlite3_bind_int64(s, 12, (int64_t)row->retry_of);
     store_bind_text(s, 13, row->key);
     store_bind_bytes(s, 14, apart ? row->head : row->spec);
+    sqlite3_bind_int(s, 15, row->queue);
     e = store_exec(st, SQL_INSERT_JOB, err);
     if (!e && apart) {
         sqlite3_bind_int64(st->sql[SQL_INSERT_SPEC], 1, (int64_t)row->number);
@@ -106,6 +107,26 @@ static enum aw_err row_insert(struct store *st, const struct store_submit *op,
         e = store_exec(st, SQL_INSERT_SPEC, err);
     }
     return e;
+}
+
+/* Its queue does not take it. One that exists already, under its key, is not asked. */
+static enum aw_err refuse_row(struct store *st, const struct store_submit *op, size_t i,
+                              struct aw_error *err)
+{
+    const struct store_row *row = &op->rows[i];
+    struct submitted known = {0};
+    enum aw_err e = row->key.len ? key_find(st, op->uid, row->key, &known, err) : AW_OK;
+    int len = (int)row->queue_name.len;
+    const char *name = row->queue_name.data;
+
+    if (e || known.deduplicated)
+        return e;
+    if (row->refused == AW_ERR_DRAINING)
+        return aw_fail(err, AW_ERR_DRAINING, "jobs[%zu].queue: queue '%.*s' takes no new jobs now",
+                       i, len, name);
+    return aw_fail(err, row->refused,
+                   "jobs[%zu].queue: there is no queue '%.*s'; awctl queue add %.*s makes one", i,
+                   len, name, len, name);
 }
 
 static enum aw_err submit_row(struct store *st, struct store_submit *op, size_t i,
@@ -135,6 +156,10 @@ static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw
         e = request_find(st, op, b, err);
     if (op->repeated)
         return e;
+    /* Before anything is written, so that a refusal does not cost others their transaction. */
+    for (size_t i = 0; !e && i < op->n; i++)
+        if (op->rows[i].refused)
+            e = refuse_row(st, op, i, err);
     for (size_t i = 0; !e && i < op->n; i++)
         e = submit_row(st, op, i, err);
     if (!e && op->has_request && !op->full)
