@@ -289,7 +289,7 @@
 #define EXPLAIN_REP_FIELDS(F, T) \
     F(T, STATE, state,         _, REQ, 0, 0, AW_SCHEDULED, "where it is") \
     F(T, STR,  reason,         _, REQ, 1, 16, 0, "ended, running, delay, backoff, dependency, paused, stopped, limit, rate, slots, next") \
-    F(T, STR,  message,        _, REQ, 1, 1024, 0, "the same as a sentence") \
+    F(T, STR,  text,           _, REQ, 1, 1024, 0, "the same as a sentence") \
     F(T, STR,  queue,          _, OPT, 1, AW_MAX_QUEUE_NAME, 0, "the queue that it waits in") \
     F(T, U64,  due_us,         _, OPT, 0, INT64_MAX, 0, "delay, backoff, rate: until when; else 0") \
     F(T, U64,  n_before,       _, OPT, 0, INT64_MAX, 0, "queued jobs that come before it") \

@@ -171,7 +171,7 @@ static struct aw_explanation *explanation_copy(const struct explain_rep *rep)
 {
     struct aw_explanation *why =
         malloc(sizeof(*why) + texts_size(rep->before) + texts_size(rep->parents) + rep->reason.len +
-               rep->message.len + rep->queue.len + 3);
+               rep->text.len + rep->queue.len + 3);
     const char **pointers = (const char **)(why + 1);
     char *texts = (char *)(pointers + rep->before.n + rep->parents.n + 2);
 
@@ -180,7 +180,7 @@ static struct aw_explanation *explanation_copy(const struct explain_rep *rep)
     *why = (struct aw_explanation){
         .state = rep->state,
         .reason = text_copy(&texts, rep->reason),
-        .message = text_copy(&texts, rep->message),
+        .message = text_copy(&texts, rep->text),
         .queue = text_copy(&texts, rep->queue),
         .due_us = (int64_t)rep->due_us,
         .n_before = rep->n_before,

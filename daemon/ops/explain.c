@@ -17,7 +17,7 @@ struct told {
     struct explain_rep rep;
     struct bytes before[AW_MAX_EXPLAINED], parents[AW_MAX_EXPLAINED];
     char ids[2 * AW_MAX_EXPLAINED][AW_MAX_ID];
-    char message[1024];
+    char text[1024];
 };
 
 /* "k3f9q-3, k3f9q-4", and " and others" if there are more; returns the length. */
@@ -199,8 +199,8 @@ static void explained(void *arg, const struct aw_error *err, const struct explan
     ids_fill(srv, &t.rep.before, t.before, t.ids, why->before, why->n_before_named);
     ids_fill(srv, &t.rep.parents, t.parents, t.ids + AW_MAX_EXPLAINED, why->parents,
              why->n_parents_named);
-    t.rep.reason = bytes_str(reason_text(ex, &t, why, t.message, sizeof(t.message)));
-    t.rep.message = bytes_str(t.message);
+    t.rep.reason = bytes_str(reason_text(ex, &t, why, t.text, sizeof(t.text)));
+    t.rep.text = bytes_str(t.text);
     exchange_reply(ex->x, &t.rep);
     free(ex);
 }
