@@ -182,6 +182,64 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
+# ---- Fuzzers ------------------------------------------------------------------------------------
+#
+# A new one: its name here, an _LDADD, and some inputs in tests/fuzz/corpus/<name>/. Its source is
+# tests/fuzz/fuzz_<name>.c. `make check` replays the corpora; `make fuzz` looks for new inputs, in
+# a build of its own made with clang.
+
+FUZZERS = codec config http_job runner text
+FUZZ_TESTS = \
+	tests/fuzz/fuzz_codec \
+	tests/fuzz/fuzz_config \
+	tests/fuzz/fuzz_http_job \
+	tests/fuzz/fuzz_runner \
+	tests/fuzz/fuzz_text
+check_PROGRAMS += $(FUZZ_TESTS)
+
+if FUZZING
+FUZZ_MAIN =
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+FUZZ_MAIN = tests/fuzz/replay.c
+FUZZ_LINK = $(AM_LDFLAGS)
+TESTS += $(FUZZ_TESTS)
+endif
+
+tests_fuzz_fuzz_codec_SOURCES = tests/fuzz/fuzz_codec.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_codec_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_codec_LDADD = proto/libproto.la
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_config_LDADD = daemon/libedge.la
+tests_fuzz_fuzz_http_job_SOURCES = tests/fuzz/fuzz_http_job.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_http_job_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_http_job_LDADD = proto/libproto.la
+tests_fuzz_fuzz_runner_SOURCES = tests/fuzz/fuzz_runner.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_runner_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_runner_LDADD = proto/librunnerwire.la proto/libbase.la
+tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_text_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_text_LDADD = daemon/libedge.la proto/libproto.la -lm
+
+FUZZ_SECONDS = 60
+FUZZ = $(FUZZERS)
+CLANG = clang
+
+if FUZZING
+fuzz: $(FUZZ_TESTS)
+	$(AM_V_at)$(srcdir)/tests/fuzz/run '$(FUZZ_SECONDS)' $(FUZZ)
+else
+fuzz:
+	$(AM_V_at)command -v $(CLANG) >/dev/null \
+		|| { echo 'make fuzz needs clang (Debian: clang), or CLANG=PROGRAM'; exit 1; }
+	$(AM_V_at)mkdir -p fuzz && cd fuzz && { test -e config.status \
+		|| $(abs_top_srcdir)/configure --quiet --enable-fuzzing CC='$(CLANG)'; }
+	$(AM_V_at)cd fuzz && $(MAKE) $(AM_MAKEFLAGS) AW_WARNINGS= fuzz
+endif
+
+.PHONY: fuzz
+
 # ---- End to end ---------------------------------------------------------------------------------
 #
 # Scripts called *.test that print TAP and drive the programs as they are installed, in stage/ of
@@ -236,7 +294,7 @@ check_DATA = stage.stamp
 CLEANFILES += stage.stamp stage.log
 
 clean-local:
-	rm -rf stage systemd-root
+	rm -rf stage systemd-root fuzz
 	-find . -name '*.gc??' -exec rm -f {} + 2>/dev/null # others remove folders meanwhile
 
 distclean-local:
