@@ -36,6 +36,9 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/job_next.c daemon/engine/job_next.h \
 	daemon/engine/numtable.c daemon/engine/numtable.h \
 	daemon/engine/outcome.h \
+	daemon/engine/embedded/deps.c daemon/engine/embedded/deps.h \
+	daemon/engine/embedded/embedded_deps.c \
+	daemon/engine/embedded/store_deps.c \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
 	daemon/engine/embedded/embedded_calls.c \
 	daemon/engine/embedded/embedded_submit.c \

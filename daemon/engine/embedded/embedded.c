@@ -129,6 +129,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     embedded_retry_stalled(em);
+    embedded_resolve_retry(em);
     if (em->claims_stalled) {
         em->claims_stalled = false;
         embedded_runnable(em);
@@ -166,6 +167,8 @@ void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state sta
 {
     struct ended ended = {job->node.number, state};
 
+    deps_remove(em->deps, ended.number);
+    deps_parent_ended(em->deps, ended.number, state);
     sched_remove(em->sched, job);
     em->kept++;
     if (state == AW_SUCCEEDED)
@@ -177,6 +180,7 @@ void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state sta
     embedded_prune_at(
         em, em->kept > em->config.max_kept ? 0 : now_us() + em->config.retention_ms * 1000);
     em->events->ended(em->arg, &ended, 1);
+    embedded_resolve(em);
 }
 
 /* ---- Opening and closing -------------------------------------------------------------------- */
@@ -191,6 +195,31 @@ static enum aw_err cancel_note(struct embedded *em, uint64_t number)
     em->cancels = grown;
     grown[em->n_cancels++] = number;
     return AW_OK;
+}
+
+static enum aw_err lease_note(struct embedded *em, const struct store_live *row)
+{
+    struct lease *grown = reallocarray(em->leases, em->n_leases + 1, sizeof(*grown));
+
+    if (!grown)
+        return AW_ERR_NO_MEMORY;
+    em->leases = grown;
+    grown[em->n_leases++] = (struct lease){row->number, row->abandon_ms};
+    return AW_OK;
+}
+
+static void embedded_each_lease(struct engine *e,
+                                void (*fn)(void *arg, uint64_t number, int64_t abandon_ms),
+                                void *arg)
+{
+    struct embedded *em = embedded_of(e);
+
+    for (size_t i = 0; i < em->n_leases; i++)
+        if (sched_find(em->sched, em->leases[i].number))
+            fn(arg, em->leases[i].number, em->leases[i].abandon_ms);
+    free(em->leases);
+    em->leases = NULL;
+    em->n_leases = 0;
 }
 
 static enum aw_err on_live(void *arg, const struct store_live *row)
@@ -209,6 +238,8 @@ static enum aw_err on_live(void *arg, const struct store_live *row)
         (uint8_t)((row->flags & RECORD_CANCEL_REQUESTED ? LIVE_CANCEL_REQUESTED : 0) |
                   (row->flags & STORE_POLICY ? LIVE_POLICY : 0) | (overall ? LIVE_OVERALL : 0));
     sched_insert(em->sched, job);
+    if (row->abandon_ms && lease_note(em, row))
+        return AW_ERR_NO_MEMORY;
     if (job->flags & LIVE_CANCEL_REQUESTED && job->state != AW_RUNNING)
         return cancel_note(em, row->number);
     return AW_OK;
@@ -224,6 +255,8 @@ static enum aw_err on_queue(void *arg, const struct store_queue_row *row)
 static const struct store_loader loader = {
     .queue = on_queue,
     .live = on_live,
+    .dep = embedded_on_dep,
+    .ended_parent = embedded_on_ended_parent,
 };
 
 static void on_down(void *arg, const struct aw_error *err)
@@ -260,7 +293,10 @@ static void embedded_free(struct embedded *em)
         close(em->clock_fd);
     policies_free_all(&em->policies);
     sched_free(em->sched);
+    deps_free(em->deps);
+    free(em->dep_load.parents);
     free(em->cancels);
+    free(em->leases);
     free(em);
 }
 
@@ -270,6 +306,7 @@ static void embedded_close(struct engine *e)
 
     em->closing = true;
     embedded_retry_stalled(em);
+    embedded_resolve_retry(em);
     store_close(em->store);
     embedded_free(em);
 }
@@ -285,6 +322,7 @@ static const struct engine_ops ops = {
     .cancel = embedded_cancel,
     .forget = embedded_forget,
     .output = embedded_output,
+    .each_lease = embedded_each_lease,
     .stats = embedded_stats,
     .recover = embedded_recover,
 };
@@ -320,11 +358,16 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->config = *config;
     STAILQ_INIT(&em->stalled);
     em->sched = sched_new();
-    e = em->sched && numtable_init(&em->policies)
+    em->deps = deps_new();
+    e = em->sched && em->deps && numtable_init(&em->policies)
             ? timers_make(em, base, err)
             : aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
     if (!e)
         e = store_open(config->path, base, &loader, on_down, em, &em->store, &info, err);
+    if (!e && embedded_deps_loaded(em)) {
+        store_close(em->store);
+        e = aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
+    }
     if (e) {
         embedded_free(em);
         return e;
@@ -336,6 +379,7 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->kept = info.kept;
     if (em->n_cancels)
         embedded_cancel_quietly(em, em->cancels, em->n_cancels);
+    embedded_resolve(em);
     embedded_clock_set(em);
     embedded_prune_at(em, 0);
     *ret = &em->engine;

@@ -11,6 +11,7 @@
 #ifndef AW_EMBEDDED_PRIVATE_H
 #define AW_EMBEDDED_PRIVATE_H
 
+#include "daemon/engine/embedded/deps.h"
 #include "daemon/engine/embedded/embedded.h"
 #include "daemon/engine/embedded/policies.h"
 #include "daemon/engine/embedded/sched.h"
@@ -18,12 +19,14 @@
 
 struct event;
 struct finish_call;
+struct resolve_call;
 STAILQ_HEAD(finish_queue, finish_call);
 
 struct embedded {
     struct engine engine; /* first: engine_ops get a pointer to it */
     struct store *store;
     struct sched *sched;
+    struct deps *deps;
     struct numtable policies; /* of running jobs */
     const struct engine_events *events;
     void *arg;
@@ -44,9 +47,23 @@ struct embedded {
     struct event *retry_timer;   /* after a full disk */
     struct finish_queue stalled; /* ends that found no room */
     bool claims_stalled;
+    struct resolve_call *resolving; /* what follows from ends for those that wait: under way */
+    struct dep_load {               /* while the store is opened: parents of one job so far */
+        struct parent *parents;
+        size_t n;
+        uint64_t child;
+    } dep_load;
+    struct lease *leases; /* found when opened, until they were asked for */
+    size_t n_leases;
     uint64_t *cancels; /* found when opened: in the queue, but to be cancelled */
     size_t n_cancels;
     bool closing;
+};
+
+/* A job that has a lease. */
+struct lease {
+    uint64_t number;
+    int64_t abandon_ms;
 };
 
 static inline struct embedded *embedded_of(struct engine *e)
@@ -94,6 +111,16 @@ static inline struct bytes bytes_put(char **at, struct bytes b)
 /* embedded_submit.c */
 void embedded_submit(struct engine *e, const struct submit *submit, engine_submit_fn done,
                      void *arg);
+
+/* embedded_deps.c */
+/* Goes on with the children of what has ended. */
+void embedded_resolve(struct embedded *em);
+/* The same, after a while without room on the disk, or memory. */
+void embedded_resolve_retry(struct embedded *em);
+/* Those of struct store_loader; and to be called after it. */
+enum aw_err embedded_on_dep(void *arg, const struct store_dep *row);
+enum aw_err embedded_on_ended_parent(void *arg, const struct ended *parent);
+AW_MUSTCHECK enum aw_err embedded_deps_loaded(struct embedded *em);
 
 /* embedded_calls.c */
 void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg);

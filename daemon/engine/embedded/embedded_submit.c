@@ -12,7 +12,10 @@ struct submit_call {
     void *arg;
     struct submitted *submitted;
     struct live **live; /* made beforehand, so that what is recorded has its place in memory */
-    char *text;         /* copies of keys, specifications and heads */
+    struct dep_child **waits; /* those of jobs with parents, too; NULL: there are none */
+    struct parent *parents;   /* copies, of all jobs */
+    bool *open;               /* for each of them */
+    char *text;               /* copies of keys, specifications and heads */
     struct store_row rows[];
 };
 
@@ -20,10 +23,53 @@ static void submit_free(struct submit_call *call)
 {
     for (size_t i = 0; call->live && i < call->op.n; i++)
         sched_discard(call->em->sched, call->live[i]);
+    for (size_t i = 0; call->waits && i < call->op.n; i++)
+        deps_discard(call->em->deps, call->waits[i]);
     free(call->live);
+    free(call->waits);
+    free(call->parents);
+    free(call->open);
+    free(call->op.births);
     free(call->submitted);
     free(call->text);
     free(call);
+}
+
+/* What was recorded takes its place in memory, unless it has ended with that. */
+static void row_settle(struct submit_call *call, size_t i)
+{
+    struct embedded *em = call->em;
+    enum aw_state born = call->op.births[i].state;
+    struct live *job;
+
+    em->counts.submitted++;
+    if (born == AW_FAILED)
+        return;
+    job = take_ptr(call->live[i]);
+    sched_insert(em->sched, job);
+    if (call->rows[i].n_parents == 0)
+        return;
+    if (born == AW_BLOCKED)
+        deps_insert(em->deps, take_ptr(call->waits[i]), call->rows[i].open);
+    else
+        (void)!sched_apply(em->sched, job, born == AW_QUEUED ? JOB_EV_UNBLOCKED : JOB_EV_DEFER);
+}
+
+/* Its parents had ended, and not as it needs. Told once it is known that it exists. */
+static void tell_stillborn(struct submit_call *call)
+{
+    struct embedded *em = call->em;
+
+    embedded_prune_at(em, call->op.expires_us);
+    for (size_t i = 0; i < call->op.n; i++) {
+        struct live *job = call->live[i];
+
+        if (call->submitted[i].deduplicated || call->op.births[i].state != AW_FAILED)
+            continue;
+        call->live[i] = NULL;
+        sched_insert(em->sched, job);
+        embedded_job_ended(em, job, AW_FAILED);
+    }
 }
 
 static void submit_done(struct store_op *op)
@@ -43,10 +89,11 @@ static void submit_done(struct store_op *op)
             em->counts.deduplicated++;
             continue;
         }
-        sched_insert(em->sched, take_ptr(call->live[i]));
-        em->counts.submitted++;
+        row_settle(call, i);
     }
     call->done(call->arg, op_error(op), call->submitted, call->op.n);
+    if (!op->error.code && !call->op.repeated && call->op.expires_us)
+        tell_stillborn(call);
     submit_free(call);
     embedded_clock_set(em);
     embedded_runnable(em);
@@ -85,6 +132,9 @@ static struct store_row row_of(struct embedded *em, const struct new_job *new, i
         .key = bytes_put(text, job->key),
         .spec = bytes_put(text, new->spec),
         .head = bytes_put(text, new->head),
+        .cache_ttl_ms = (int64_t)job->cache_ttl_ms,
+        .cache_failed = job->cache_failed,
+        .abandon_ms = (int64_t)job->abandon_ms,
     };
 }
 
@@ -93,8 +143,9 @@ static struct live *live_of(struct embedded *em, const struct store_row *row)
 {
     bool overall = row->overall_us && (!row->deadline_us || row->overall_us < row->deadline_us);
     struct live *job =
-        sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority, row->due_us,
-                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
+        sched_make(em->sched, row->number, row->n_parents ? AW_BLOCKED : (enum aw_state)row->state,
+                   row->priority, row->due_us, overall ? row->overall_us : row->deadline_us,
+                   row->flags & STORE_POLICY);
 
     if (job)
         job->flags =
@@ -102,35 +153,74 @@ static struct live *live_of(struct embedded *em, const struct store_row *row)
     return job;
 }
 
+/* Copies of all parents, and room for their edges. */
+static bool parents_make(struct submit_call *call, const struct new_job *jobs)
+{
+    struct embedded *em = call->em;
+    size_t total = 0, at = 0;
+
+    for (size_t i = 0; i < call->op.n; i++)
+        total += jobs[i].n_parents;
+    if (total == 0)
+        return true;
+    call->parents = calloc(total, sizeof(*call->parents));
+    call->open = calloc(total, sizeof(*call->open));
+    call->waits = calloc(call->op.n, sizeof(struct dep_child *));
+    if (!call->parents || !call->open || !call->waits)
+        return false;
+    for (size_t i = 0; i < call->op.n; i++) {
+        struct store_row *row = &call->rows[i];
+
+        if (jobs[i].n_parents == 0)
+            continue;
+        memcpy(&call->parents[at], jobs[i].parents, jobs[i].n_parents * sizeof(*jobs[i].parents));
+        row->n_parents = deps_sort(&call->parents[at], jobs[i].n_parents);
+        row->parents = &call->parents[at];
+        row->open = &call->open[at];
+        at += row->n_parents;
+        call->waits[i] = deps_make(em->deps, row->number, row->parents, row->n_parents);
+        if (!call->waits[i])
+            return false;
+    }
+    return true;
+}
+
+/* Whatever a submit needs in memory, before anything is recorded. */
+static bool rows_make(struct submit_call *call, const struct new_job *jobs)
+{
+    char *text = call->text = malloc(text_size(jobs, call->op.n) + 1);
+    size_t n = call->op.n;
+
+    call->submitted = calloc(n, sizeof(*call->submitted));
+    call->op.births = calloc(n, sizeof(*call->op.births));
+    call->live = calloc(n, sizeof(struct live *));
+    if (!call->submitted || !call->op.births || !call->live || !text)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        call->rows[i] = row_of(call->em, &jobs[i], call->op.now_us, &text);
+    if (!parents_make(call, jobs))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        call->live[i] = live_of(call->em, &call->rows[i]);
+        if (!call->live[i])
+            return false;
+    }
+    return true;
+}
+
 static struct submit_call *submit_make(struct embedded *em, const struct new_job *jobs, size_t n)
 {
     struct submit_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
-    int64_t now = now_us();
-    char *text;
 
     if (!call)
         return NULL;
     call->em = em;
     call->op.n = n;
-    call->op.now_us = now;
-    call->submitted = calloc(n, sizeof(*call->submitted));
-    call->live = calloc(n, sizeof(struct live *));
-    text = call->text = malloc(text_size(jobs, n) + 1);
-    if (!call->submitted || !call->live || !call->text) {
-        submit_free(call);
-        return NULL;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct store_row *row = &call->rows[i];
-
-        *row = row_of(em, &jobs[i], now, &text);
-        call->live[i] = live_of(em, row);
-        if (!call->live[i]) {
-            submit_free(call);
-            return NULL;
-        }
-    }
-    return call;
+    call->op.now_us = now_us();
+    if (rows_make(call, jobs))
+        return call;
+    submit_free(call);
+    return NULL;
 }
 
 void embedded_submit(struct engine *e, const struct submit *submit, engine_submit_fn done,
@@ -149,6 +239,9 @@ void embedded_submit(struct engine *e, const struct submit *submit, engine_submi
     call->arg = arg;
     call->op.uid = submit->uid;
     call->op.gid = submit->gid;
+    call->op.admin = submit->admin;
+    call->op.tag = em->tag;
+    call->op.default_retention_ms = em->config.retention_ms;
     call->op.has_request = submit->request.len == sizeof(call->op.request);
     if (call->op.has_request)
         memcpy(call->op.request, submit->request.data, sizeof(call->op.request));

@@ -221,7 +221,7 @@ bool sched_apply(struct sched *s, struct live *job, enum job_event event)
 void sched_set_busy(struct sched *s, struct live *job, bool busy)
 {
     job_unlink(s, job);
-    job->busy = busy;
+    job->busy = (uint8_t)(busy ? job->busy + 1 : job->busy - 1);
     job_link(s, job);
 }
 

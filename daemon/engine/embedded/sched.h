@@ -33,7 +33,7 @@ struct live {
     uint8_t state;
     uint8_t flags; /* LIVE_*: written by the engine */
     int8_t priority;
-    bool busy;
+    uint8_t busy; /* operations that hold it; see sched_set_busy() */
     bool timed;  /* may have a time on it some day: a place in the heap is kept for it */
     bool listed; /* stands in the list of its priority */
 };
@@ -70,7 +70,10 @@ void sched_remove(struct sched *s, struct live *job);
 /* Moves a job by an event; false, and nothing changed, if the transition table forbids it. */
 AW_MUSTCHECK bool sched_apply(struct sched *s, struct live *job, enum job_event event);
 
-/* Marks a job as waiting for the store (it can be neither taken nor time out), or not any more. */
+/*
+ * Marks a job as waiting for the store (it can be neither taken nor time out), or not any more.
+ * More than one operation may hold it, each once: it is busy until all have let go.
+ */
 void sched_set_busy(struct sched *s, struct live *job, bool busy);
 
 /* Sets the times of a timed job that is busy or RUNNING, for when it waits again. */

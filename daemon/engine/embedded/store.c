@@ -24,6 +24,7 @@ static struct store_live live_read(sqlite3_stmt *s)
         .deadline_us = sqlite3_column_int64(s, 7),
         .overall_us = sqlite3_column_int64(s, 8),
         .queue = sqlite3_column_int(s, 9),
+        .abandon_ms = sqlite3_column_int64(s, 10),
     };
 }
 
@@ -40,6 +41,25 @@ static enum aw_err queue_tell(sqlite3_stmt *s, const struct store_loader *loader
 
     store_queue_read(s, &queue);
     return loader->queue(arg, &queue);
+}
+
+static enum aw_err dep_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct store_dep dep = {
+        .child = (uint64_t)sqlite3_column_int64(s, 0),
+        .parent = {(uint64_t)sqlite3_column_int64(s, 1),
+                   (enum parent_kind)sqlite3_column_int(s, 2)},
+    };
+
+    return loader->dep(arg, &dep);
+}
+
+static enum aw_err ended_parent_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct ended ended = {(uint64_t)sqlite3_column_int64(s, 0),
+                          (enum aw_state)sqlite3_column_int(s, 1)};
+
+    return loader->ended_parent(arg, &ended);
 }
 
 /* Tells the loader each row that the statement finds. */
@@ -77,10 +97,19 @@ static enum aw_err load(struct store *st, const struct store_loader *loader, voi
         e = load_rows(st, "SELECT " STORE_QUEUE_COLUMNS " FROM queue", queue_tell, loader, arg,
                       &why);
     if (!e)
+        e = load_rows(
+            st,
+            "SELECT number, state, priority, flags, attempt, claim, due_us,"
+            " deadline_us, overall_us, queue, abandon_ms FROM job WHERE state < 4 ORDER BY number",
+            live_tell, loader, arg, &why);
+    if (!e)
+        e = load_rows(st, "SELECT child, parent, kind FROM dep ORDER BY child, parent, kind",
+                      dep_tell, loader, arg, &why);
+    if (!e)
         e = load_rows(st,
-                      "SELECT number, state, priority, flags, attempt, claim, due_us,"
-                      " deadline_us, overall_us, queue FROM job WHERE state < 4 ORDER BY number",
-                      live_tell, loader, arg, &why);
+                      "SELECT number, state FROM job WHERE state >= 4"
+                      " AND number IN (SELECT parent FROM dep) ORDER BY number",
+                      ended_parent_tell, loader, arg, &why);
     if (!e)
         e = store_db_take(st, &why);
     return e ? aw_fail(err, e, "store %.120s: %.120s", st->path, why.text) : AW_OK;

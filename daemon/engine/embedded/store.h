@@ -20,6 +20,7 @@
 
 #include <sys/queue.h>
 
+#include "daemon/engine/engine.h"
 #include "proto/base.h"
 #include "proto/limits.h"
 
@@ -54,6 +55,7 @@ struct store_live {
     unsigned flags;
     int64_t due_us, deadline_us, overall_us;
     int queue; /* the id of a queue */
+    int64_t abandon_ms;
 };
 
 /* A queue, as it is on disk. */
@@ -66,10 +68,20 @@ struct store_queue_row {
     uint64_t rate, rate_ms;
 };
 
+/* What a job waits for. */
+struct store_dep {
+    uint64_t child;
+    struct parent parent;
+};
+
 /* Who is told what is found when a store is opened, in this order; an error ends it. */
 struct store_loader {
     enum aw_err (*queue)(void *arg, const struct store_queue_row *row);
     enum aw_err (*live)(void *arg, const struct store_live *row);
+    /* Child by child. */
+    enum aw_err (*dep)(void *arg, const struct store_dep *row);
+    /* A job that has ended, with children that were not told so. */
+    enum aw_err (*ended_parent)(void *arg, const struct ended *parent);
 };
 
 /*

@@ -9,6 +9,7 @@
 #ifndef AW_STORE_OPS_H
 #define AW_STORE_OPS_H
 
+#include "daemon/engine/embedded/deps.h"
 #include "daemon/engine/embedded/store.h"
 #include "daemon/engine/engine.h"
 
@@ -28,21 +29,39 @@ struct store_row {
     enum aw_err refused; /* why that queue does not take it; AW_OK: it does */
     struct bytes queue_name;
     struct bytes key, spec, head;
+    const struct parent *parents; /* as deps_sort() leaves them; none: it begins in `state` */
+    size_t n_parents;
+    bool *open;           /* ret: which of them it waits for; the maker's memory */
+    int64_t cache_ttl_ms; /* 0: whatever has the key answers for it */
+    bool cache_failed;
+    int64_t abandon_ms;
+};
+
+/* How a job begins. */
+struct store_birth {
+    enum aw_state state;       /* its row's own, AW_BLOCKED, or AW_FAILED: it has ended */
+    struct parent cause;       /* AW_FAILED: because of this one, */
+    enum aw_state cause_ended; /* which has ended so */
 };
 
 /* Adds jobs, unless the call is known by its name, or the job by its key. */
 struct store_submit {
     struct store_op op;
     uint32_t uid, gid;
+    bool admin;
+    const char *tag; /* of the store */
     uint8_t request[16];
     bool has_request;
     bool full; /* the queue is: only what is known already is answered, else AW_ERR_QUEUE_FULL */
     int64_t now_us;
+    int64_t default_retention_ms;
     const struct store_row *rows;
     size_t n;
     /* ret */
     struct submitted *submitted; /* n of them; the maker's memory */
+    struct store_birth *births;  /* n of them, for those that are new; the maker's memory */
     bool repeated;               /* the call is known: nothing was added */
+    int64_t expires_us;          /* of the one that does first; 0: none has ended */
 };
 void store_submit_init(struct store_submit *op);
 
@@ -142,6 +161,26 @@ struct store_cancel {
     int64_t expires_us;         /* of the one that does first; 0: none has ended */
 };
 void store_cancel_init(struct store_cancel *op);
+
+/* What became of a child. */
+struct store_resolved {
+    enum aw_state to; /* AW_BLOCKED: still is, or has ended otherwise */
+    int64_t due_us;
+};
+
+/* Removes edges whose parents have ended, and moves the children that this concerns. */
+struct store_resolve {
+    struct store_op op;
+    const struct dep_pair *pairs;
+    size_t n;
+    const char *tag; /* of the store */
+    int64_t now_us;
+    int64_t default_retention_ms;
+    /* ret */
+    struct store_resolved *resolved; /* n of them; the maker's memory */
+    int64_t expires_us;              /* of the one that does first; 0: none has ended */
+};
+void store_resolve_init(struct store_resolve *op);
 
 /* Removes ended jobs: the given ones, or, with prune, those whose time is over. */
 struct store_remove {

@@ -9,6 +9,8 @@
  *   spec     number, specification.
  *   queue    id (never given to another one), name, settings. "default" is always there, as number
  *            STORE_DEFAULT_QUEUE. "most" is its limit on jobs at once.
+ *   dep      who still waits for whom: parent, child, kind (enum parent_kind). A row goes when the
+ *            parent's end is seen to, or the child ends; until then the parent's record stays.
  *   output   what an attempt wrote, when it is little (spool files hold the rest).
  *   attempt  attempts that ended without ending their job.
  *   request  answers to submits, by the name that the client gave each, for a resend. Its first
@@ -45,7 +47,7 @@
     " stdout_size INTEGER NOT NULL DEFAULT 0, stderr_size INTEGER NOT NULL DEFAULT 0,"          \
     " cpu_user_us INTEGER NOT NULL DEFAULT 0, cpu_sys_us INTEGER NOT NULL DEFAULT 0,"           \
     " max_rss_kib INTEGER NOT NULL DEFAULT 0, retry_of INTEGER NOT NULL,"                       \
-    " queue INTEGER NOT NULL,"                                                                  \
+    " queue INTEGER NOT NULL, abandon_ms INTEGER NOT NULL,"                                     \
     " key TEXT, message TEXT, spec BLOB NOT NULL);"                                             \
     "CREATE UNIQUE INDEX job_key ON job (uid, key) WHERE key IS NOT NULL;"                      \
     "CREATE INDEX job_expiry ON job (expires_us) WHERE expires_us IS NOT NULL;"                 \
@@ -55,6 +57,9 @@
     " draining INTEGER NOT NULL DEFAULT 0, rate INTEGER NOT NULL DEFAULT 0,"                    \
     " rate_ms INTEGER NOT NULL DEFAULT 0);"                                                     \
     "INSERT INTO queue (id, name) VALUES (1, 'default');"                                       \
+    "CREATE TABLE dep (parent INTEGER, child INTEGER, kind INTEGER,"                            \
+    " PRIMARY KEY (parent, child, kind)) WITHOUT ROWID;"                                        \
+    "CREATE INDEX dep_child ON dep (child);"                                                    \
     "CREATE TABLE spec (number INTEGER PRIMARY KEY, spec BLOB NOT NULL);"                       \
     "CREATE TABLE output (number INTEGER, attempt INTEGER, stream INTEGER, data BLOB NOT NULL," \
     " PRIMARY KEY (number, attempt, stream)) WITHOUT ROWID;"                                    \
@@ -88,8 +93,16 @@
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(RAISE_HIGH, "UPDATE meta SET value = max(value, ?) WHERE name = 'high'")                     \
     X(INSERT_JOB, "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
-                  " deadline_us, overall_us, retention_ms, retry_of, key, spec, queue)"            \
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                         \
+                  " deadline_us, overall_us, retention_ms, retry_of, key, spec, queue,"            \
+                  " abandon_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
+    X(PARENT, "SELECT state, uid FROM job WHERE number = ?")                                       \
+    X(DEP_ADD, "INSERT INTO dep VALUES (?, ?, ?)")                                                 \
+    X(DEP_TAKE, "DELETE FROM dep WHERE parent = ? AND child = ? RETURNING kind")                   \
+    X(DEP_DROP, "DELETE FROM dep WHERE child = ?")                                                 \
+    X(DEP_CHILD, "SELECT child FROM dep WHERE parent = ? LIMIT 1")                                 \
+    X(UNBLOCK, "UPDATE job SET state = iif(due_us > ?2, 0, 2), due_us = max(due_us, ?2)"           \
+               " WHERE number = ?1 AND state = 1"                                                  \
+               " AND NOT EXISTS (SELECT 1 FROM dep WHERE child = ?1) RETURNING state, due_us")     \
     X(QUEUE_ADD, "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING")                     \
     X(QUEUE_SET,                                                                                   \
       "UPDATE queue SET slots = coalesce(?2, slots), most = coalesce(?3, most),"                   \
@@ -101,7 +114,8 @@
               " WHERE number = ?1 AND state < 3 AND (?3 IS NULL OR (state = 0 AND due_us > ?3))"   \
               " RETURNING state")                                                                  \
     X(INSERT_SPEC, "INSERT INTO spec VALUES (?, ?)")                                               \
-    X(KEY_FIND, "SELECT number FROM job WHERE uid = ? AND key = ?")                                \
+    X(KEY_FIND, "SELECT number, state, ended_us FROM job WHERE uid = ? AND key = ?")               \
+    X(KEY_DROP, "UPDATE job SET key = NULL WHERE number = ?")                                      \
     X(REQUEST_FIND, "SELECT answer FROM request WHERE bucket = ? AND uid = ? AND name = ?")        \
     X(REQUEST_ADD, "INSERT INTO request VALUES (?, ?, ?, ?)")                                      \
     X(REQUEST_PRUNE, "DELETE FROM request WHERE (bucket, uid, name) IN"                            \
@@ -141,6 +155,7 @@
                       " WHERE number = ?1 AND state < 4")                                          \
     X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
     X(PRUNABLE, "SELECT number, attempt, flags FROM job WHERE expires_us <= ?"                     \
+                " AND NOT EXISTS (SELECT 1 FROM dep WHERE parent = job.number)"                    \
                 " ORDER BY expires_us LIMIT ?")                                                    \
     X(NEXT_EXPIRY, "SELECT min(expires_us) FROM job WHERE expires_us IS NOT NULL")                 \
     X(DELETE_JOB, "DELETE FROM job WHERE number = ?")                                              \

@@ -1,11 +1,16 @@
 /* The operation that records jobs. */
 #include "daemon/engine/embedded/store_records.h"
 
-/* How a remembered answer looks: for each job 8 bytes, its number times two, plus one if it
- * existed before; in this machine's byte order. */
+/* How a remembered answer looks: for each job 8 bytes, its number times four, plus one if it
+ * existed before, plus two if it had ended; in this machine's byte order. */
 static uint64_t answer_pack(const struct submitted *s)
 {
-    return s->number << 1 | s->deduplicated;
+    return s->number << 2 | (uint64_t)s->cached << 1 | s->deduplicated;
+}
+
+static struct submitted answer_unpack(uint64_t v)
+{
+    return (struct submitted){.number = v >> 2, .deduplicated = v & 1, .cached = v & 2};
 }
 
 static enum aw_err request_find(struct store *st, struct store_submit *op, int64_t bucket,
@@ -32,7 +37,7 @@ static enum aw_err request_find(struct store *st, struct store_submit *op, int64
             uint64_t v;
 
             memcpy(&v, answer + i * sizeof(v), sizeof(v));
-            op->submitted[i] = (struct submitted){.number = v >> 1, .deduplicated = v & 1};
+            op->submitted[i] = answer_unpack(v);
         }
         op->repeated = true;
     } else if (rc != SQLITE_DONE) {
@@ -59,34 +64,73 @@ static enum aw_err request_add(struct store *st, struct store_submit *op, int64_
     return store_exec(st, SQL_REQUEST_ADD, err);
 }
 
-static enum aw_err key_find(struct store *st, uint32_t uid, struct bytes key, struct submitted *ret,
+/* Who has a key. */
+struct keyed {
+    uint64_t number; /* 0: nobody */
+    enum aw_state state;
+    int64_t ended_us;
+};
+
+static enum aw_err key_find(struct store *st, uint32_t uid, struct bytes key, struct keyed *ret,
                             struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_KEY_FIND];
     enum aw_err e = AW_OK;
     int rc;
 
+    *ret = (struct keyed){0};
     sqlite3_bind_int64(s, 1, uid);
     store_bind_text(s, 2, key);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
-        *ret = (struct submitted){.number = (uint64_t)sqlite3_column_int64(s, 0),
-                                  .deduplicated = true};
+        *ret = (struct keyed){(uint64_t)sqlite3_column_int64(s, 0),
+                              (enum aw_state)sqlite3_column_int(s, 1), sqlite3_column_int64(s, 2)};
     else if (rc != SQLITE_DONE)
         e = store_fail(st, err, "looking up a key");
     sqlite3_reset(s);
     return e;
 }
 
-static enum aw_err row_insert(struct store *st, const struct store_submit *op,
-                              const struct store_row *row, struct aw_error *err)
+/* May it answer for the job that is being submitted? One of the same submit always does. */
+static bool key_answers(const struct store_submit *op, const struct store_row *row,
+                        const struct keyed *keyed)
 {
+    if (row->cache_ttl_ms == 0 || !aw_state_is_final(keyed->state) ||
+        keyed->number >= op->rows[0].number)
+        return true;
+    return (keyed->state == AW_SUCCEEDED || row->cache_failed) &&
+           keyed->ended_us + row->cache_ttl_ms * 1000 > op->now_us;
+}
+
+/*
+ * Looks whether the job exists already, under its key: then it is in *ret. Otherwise *ret_keyed is
+ * who has the key and must give it up, if anybody.
+ */
+static enum aw_err row_known(struct store *st, const struct store_submit *op,
+                             const struct store_row *row, struct submitted *ret,
+                             uint64_t *ret_keyed, struct aw_error *err)
+{
+    struct keyed keyed = {0};
+    enum aw_err e = row->key.len ? key_find(st, op->uid, row->key, &keyed, err) : AW_OK;
+
+    *ret = (struct submitted){.number = row->number};
+    if (!e && keyed.number && key_answers(op, row, &keyed))
+        *ret = (struct submitted){keyed.number, true, aw_state_is_final(keyed.state)};
+    *ret_keyed = keyed.number;
+    return e;
+}
+
+static enum aw_err row_insert(struct store *st, const struct store_submit *op, size_t i,
+                              struct aw_error *err)
+{
+    const struct store_row *row = &op->rows[i];
+    enum aw_state state = op->births[i].state;
     sqlite3_stmt *s = st->sql[SQL_INSERT_JOB];
     bool apart = row->head.data != NULL;
     enum aw_err e;
 
     sqlite3_bind_int64(s, 1, (int64_t)row->number);
-    sqlite3_bind_int(s, 2, row->state);
+    sqlite3_bind_int(s, 2, (int)(state == AW_FAILED ? AW_BLOCKED : state));
     sqlite3_bind_int64(s, 3, row->flags | (apart ? STORE_SPEC_APART : 0));
     sqlite3_bind_int(s, 4, row->priority);
     sqlite3_bind_int64(s, 5, op->uid);
@@ -100,6 +144,7 @@ static enum aw_err row_insert(struct store *st, const struct store_submit *op,
     store_bind_text(s, 13, row->key);
     store_bind_bytes(s, 14, apart ? row->head : row->spec);
     sqlite3_bind_int(s, 15, row->queue);
+    sqlite3_bind_int64(s, 16, row->abandon_ms);
     e = store_exec(st, SQL_INSERT_JOB, err);
     if (!e && apart) {
         sqlite3_bind_int64(st->sql[SQL_INSERT_SPEC], 1, (int64_t)row->number);
@@ -109,18 +154,12 @@ static enum aw_err row_insert(struct store *st, const struct store_submit *op,
     return e;
 }
 
-/* Its queue does not take it. One that exists already, under its key, is not asked. */
-static enum aw_err refuse_row(struct store *st, const struct store_submit *op, size_t i,
-                              struct aw_error *err)
+/* Its queue does not take it. */
+static enum aw_err refuse_row(const struct store_row *row, size_t i, struct aw_error *err)
 {
-    const struct store_row *row = &op->rows[i];
-    struct submitted known = {0};
-    enum aw_err e = row->key.len ? key_find(st, op->uid, row->key, &known, err) : AW_OK;
     int len = (int)row->queue_name.len;
     const char *name = row->queue_name.data;
 
-    if (e || known.deduplicated)
-        return e;
     if (row->refused == AW_ERR_DRAINING)
         return aw_fail(err, AW_ERR_DRAINING, "jobs[%zu].queue: queue '%.*s' takes no new jobs now",
                        i, len, name);
@@ -129,20 +168,45 @@ static enum aw_err refuse_row(struct store *st, const struct store_submit *op, s
                    len, name, len, name);
 }
 
+/*
+ * May it be recorded, and how does it begin? A job that exists already, under its key, is not
+ * asked.
+ */
+static enum aw_err examine_row(struct store *st, struct store_submit *op, size_t i,
+                               struct aw_error *err)
+{
+    const struct store_row *row = &op->rows[i];
+    struct submitted known;
+    uint64_t keyed;
+    enum aw_err e;
+
+    op->births[i] = (struct store_birth){.state = (enum aw_state)row->state};
+    if (!row->refused && (!row->n_parents || op->full))
+        return AW_OK;
+    e = row_known(st, op, row, &known, &keyed, err);
+    if (e || known.deduplicated)
+        return e;
+    return row->refused ? refuse_row(row, i, err) : store_parents_judge(st, op, i, err);
+}
+
 static enum aw_err submit_row(struct store *st, struct store_submit *op, size_t i,
                               struct aw_error *err)
 {
     const struct store_row *row = &op->rows[i];
-    enum aw_err e = AW_OK;
+    uint64_t keyed;
+    enum aw_err e = row_known(st, op, row, &op->submitted[i], &keyed, err);
 
-    op->submitted[i] = (struct submitted){.number = row->number};
-    if (row->key.len)
-        e = key_find(st, op->uid, row->key, &op->submitted[i], err);
     if (e || op->submitted[i].deduplicated)
         return e;
     if (op->full)
         return aw_fail(err, AW_ERR_QUEUE_FULL, "submit: the queue is full");
-    return row_insert(st, op, row, err);
+    if (keyed) {
+        sqlite3_bind_int64(st->sql[SQL_KEY_DROP], 1, (int64_t)keyed);
+        e = store_exec(st, SQL_KEY_DROP, err);
+    }
+    if (!e)
+        e = row_insert(st, op, i, err);
+    return e ? e : store_birth_record(st, op, i, err);
 }
 
 static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw_error *err)
@@ -152,14 +216,14 @@ static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw
     enum aw_err e = AW_OK;
 
     op->repeated = false;
+    op->expires_us = 0;
     for (int64_t b = bucket; op->has_request && !e && !op->repeated && b >= bucket - 1; b--)
         e = request_find(st, op, b, err);
     if (op->repeated)
         return e;
     /* Before anything is written, so that a refusal does not cost others their transaction. */
     for (size_t i = 0; !e && i < op->n; i++)
-        if (op->rows[i].refused)
-            e = refuse_row(st, op, i, err);
+        e = examine_row(st, op, i, err);
     for (size_t i = 0; !e && i < op->n; i++)
         e = submit_row(st, op, i, err);
     if (!e && op->has_request && !op->full)

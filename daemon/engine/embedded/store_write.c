@@ -226,15 +226,8 @@ void store_finish_init(struct store_finish *op)
 
 /* ---- Cancel, and other ends of what waits --------------------------------------------------- */
 
-struct end {
-    enum aw_state to;
-    enum aw_class class;
-    const char *message; /* "": none */
-    int64_t now_us, default_retention_ms;
-};
-
-static enum aw_err end_one(struct store *st, uint64_t number, const struct end *end,
-                           int64_t *expires_us, struct aw_error *err)
+enum aw_err store_end_one(struct store *st, uint64_t number, const struct store_ending *end,
+                          int64_t *expires_us, struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_END_WAITING];
     enum aw_err e = AW_OK;
@@ -255,18 +248,22 @@ static enum aw_err end_one(struct store *st, uint64_t number, const struct end *
         e = store_fail(st, err, "recording an end");
     }
     sqlite3_reset(s);
+    if (!e) {
+        sqlite3_bind_int64(st->sql[SQL_DEP_DROP], 1, (int64_t)number);
+        e = store_exec(st, SQL_DEP_DROP, err);
+    }
     return e;
 }
 
 static enum aw_err end_waiting_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_end_waiting *op = (struct store_end_waiting *)base;
-    struct end end = {AW_FAILED, op->class, op->message, op->now_us, op->default_retention_ms};
+    struct store_ending end = {AW_FAILED, op->class, op->message, op->now_us, op->default_retention_ms};
     enum aw_err e = AW_OK;
 
     op->expires_us = 0;
     for (size_t i = 0; !e && i < op->n; i++)
-        e = end_one(st, op->numbers[i], &end, &op->expires_us, err);
+        e = store_end_one(st, op->numbers[i], &end, &op->expires_us, err);
     return e;
 }
 
@@ -306,7 +303,7 @@ enum aw_err store_state_read(struct store *st, uint64_t number, struct job_resul
 static enum aw_err cancel_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_cancel *op = (struct store_cancel *)base;
-    struct end end = {AW_CANCELLED, AW_CLASS_NONE, op->message, op->now_us,
+    struct store_ending end = {AW_CANCELLED, AW_CLASS_NONE, op->message, op->now_us,
                       op->default_retention_ms};
     struct gone ignored;
     enum aw_err e = AW_OK;
@@ -316,7 +313,7 @@ static enum aw_err cancel_run(struct store_op *base, struct store *st, struct aw
         uint64_t number = op->rows[i].number;
 
         if (op->rows[i].waits) {
-            e = end_one(st, number, &end, &op->expires_us, err);
+            e = store_end_one(st, number, &end, &op->expires_us, err);
         } else {
             sqlite3_bind_int64(st->sql[SQL_CANCEL_REQUEST], 1, (int64_t)number);
             store_bind_text(st->sql[SQL_CANCEL_REQUEST], 2, bytes_str(op->message));
