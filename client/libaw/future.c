@@ -9,7 +9,7 @@ struct aw_future *future_new(struct aw_client *client, struct bytes id)
     if (!f)
         return NULL;
     atomic_init(&f->n_refs, 1);
-    atomic_init(&f->final, -1);
+    atomic_init(&f->final, FUTURE_OPEN);
     f->client = client_ref(client);
     memcpy(f->id, id.data, MIN(id.len, sizeof(f->id) - 1));
     return f;
@@ -51,19 +51,23 @@ static enum aw_err status_take(struct aw_future *f, const struct aw_status *stat
     if (status->err)
         return aw_fail(err, status->err, "%s",
                        *status->message ? status->message : aw_err_text(status->err));
-    if (aw_state_is_final(status->state))
-        atomic_store(&f->final, (int)status->state);
+    future_learn(f, status);
     return AW_OK;
 }
 
-static enum aw_err one_of(struct aw_future *f, struct aw_statuses *list, enum aw_state *ret,
+struct outcome {
+    enum aw_state state;
+    enum aw_class error_class;
+};
+
+static enum aw_err one_of(struct aw_future *f, struct aw_statuses *list, struct outcome *ret,
                           struct aw_error *err)
 {
     const struct aw_status *status = aw_statuses_at(list, 0);
     enum aw_err e = status_take(f, status, err);
 
     if (!e && ret)
-        *ret = status->state;
+        *ret = (struct outcome){status->state, status->error_class};
     aw_statuses_free(list);
     return e;
 }
@@ -90,19 +94,40 @@ enum aw_err aw_lookup(struct aw_client *client, const char *id, struct aw_future
     return e;
 }
 
-enum aw_err aw_future_state(struct aw_future *f, enum aw_state *ret, struct aw_error *err)
+/* Where it is now, by what is known of its end or by asking. */
+static enum aw_err outcome_get(struct aw_future *f, struct outcome *ret, struct aw_error *err)
 {
     const char *id = f->id;
     int final = atomic_load(&f->final);
     struct aw_statuses *list;
     enum aw_err e;
 
-    if (final >= 0) {
-        *ret = (enum aw_state) final;
+    if (final != FUTURE_OPEN) {
+        *ret = (struct outcome){(enum aw_state)(final & 0xff), (enum aw_class)(final >> 8)};
         return AW_OK;
     }
     e = aw_status(f->client, &id, 1, &list, err);
     return e ? e : one_of(f, list, ret, err);
+}
+
+enum aw_err aw_future_state(struct aw_future *f, enum aw_state *ret, struct aw_error *err)
+{
+    struct outcome outcome;
+    enum aw_err e = outcome_get(f, &outcome, err);
+
+    if (!e)
+        *ret = outcome.state;
+    return e;
+}
+
+enum aw_err aw_future_exception(struct aw_future *f, enum aw_class *ret, struct aw_error *err)
+{
+    struct outcome outcome;
+    enum aw_err e = outcome_get(f, &outcome, err);
+
+    if (!e)
+        *ret = aw_state_is_final(outcome.state) ? outcome.error_class : AW_CLASS_NONE;
+    return e;
 }
 
 enum aw_err aw_future_done(struct aw_future *f, bool *ret, struct aw_error *err)
@@ -121,7 +146,7 @@ enum aw_err aw_future_wait(struct aw_future *f, int64_t timeout_ms, struct aw_er
     struct aw_statuses *list;
     enum aw_err e;
 
-    if (atomic_load(&f->final) >= 0)
+    if (future_has_ended(f))
         return AW_OK;
     e = aw_wait(f->client, &id, 1, timeout_ms, NULL, &list, err);
     return e ? e : one_of(f, list, NULL, err);
