@@ -25,6 +25,7 @@ UNIT_TESTS = \
 	tests/unit/test_client \
 	tests/unit/test_client_connection \
 	tests/unit/test_client_doc \
+	tests/unit/test_client_sets \
 	tests/unit/test_client_tcp \
 	tests/unit/test_codec \
 	tests/unit/test_config \
@@ -79,7 +80,9 @@ tests_unit_test_validator_LDADD = $(PROTO_TEST)
 # The contract of engines, which runs against each of them, and a disk that fails.
 ENGINE_CONTRACT = \
 	tests/unit/engine_contract.c tests/unit/engine_contract.h \
+	tests/unit/engine_contract_cache.c \
 	tests/unit/engine_contract_cancel.c \
+	tests/unit/engine_contract_deps.c \
 	tests/unit/engine_contract_records.c \
 	tests/unit/engine_contract_retry.c \
 	tests/unit/engine_contract_run.c \
@@ -104,6 +107,10 @@ tests_unit_test_client_SOURCES = tests/unit/test_client.c $(FAKE_DAEMON)
 tests_unit_test_client_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_sets_SOURCES = tests/unit/test_client_sets.c $(FAKE_DAEMON)
+tests_unit_test_client_sets_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_sets_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_sets_LDADD = $(CLIENT_TEST)
 tests_unit_test_client_connection_SOURCES = tests/unit/test_client_connection.c $(FAKE_DAEMON)
 tests_unit_test_client_connection_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_connection_LDFLAGS = $(PROGRAM_LINK) -static
@@ -188,10 +195,11 @@ endif
 # tests/fuzz/fuzz_<name>.c. `make check` replays the corpora; `make fuzz` looks for new inputs, in
 # a build of its own made with clang.
 
-FUZZERS = codec config http_job runner text
+FUZZERS = codec config endpoint http_job runner text
 FUZZ_TESTS = \
 	tests/fuzz/fuzz_codec \
 	tests/fuzz/fuzz_config \
+	tests/fuzz/fuzz_endpoint \
 	tests/fuzz/fuzz_http_job \
 	tests/fuzz/fuzz_runner \
 	tests/fuzz/fuzz_text
@@ -212,6 +220,10 @@ tests_fuzz_fuzz_codec_LDADD = proto/libproto.la
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_config_LDADD = daemon/libedge.la
+tests_fuzz_fuzz_endpoint_SOURCES = tests/fuzz/fuzz_endpoint.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_fuzz_fuzz_endpoint_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_endpoint_LDADD = daemon/libedge.la
 tests_fuzz_fuzz_http_job_SOURCES = tests/fuzz/fuzz_http_job.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_http_job_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_http_job_LDADD = proto/libproto.la
@@ -267,6 +279,21 @@ check_PROGRAMS += tests/e2e/nng_client
 tests_e2e_nng_client_CPPFLAGS = $(AM_CPPFLAGS) $(NNG_CFLAGS)
 tests_e2e_nng_client_LDADD = $(NNG_LIBS)
 
+# A shop, and a program that loads its page by libaw.
+ECOMARKET = tests/ecomarket/server tests/ecomarket/dashboard
+EXTRA_PROGRAMS = $(ECOMARKET)
+tests_ecomarket_server_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+tests_ecomarket_server_LDADD = $(LIBEVENT_LIBS) -levent_extra
+tests_ecomarket_dashboard_SOURCES = \
+	tests/ecomarket/dashboard.c tests/ecomarket/dashboard.h \
+	tests/ecomarket/load.c \
+	tests/ecomarket/print.c \
+	tests/ecomarket/progressive.c \
+	tests/ecomarket/steps.c \
+	tests/ecomarket/strategies.c
+tests_ecomarket_dashboard_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
+tests_ecomarket_dashboard_LDADD = client/libaw.la
+
 AM_TESTS_ENVIRONMENT = \
 	AWD_STAGE='$(abs_builddir)/stage'; export AWD_STAGE; \
 	AWD_BINDIR="$$AWD_STAGE$(bindir)"; export AWD_BINDIR; \
@@ -289,6 +316,12 @@ check-real: stage.stamp
 
 .PHONY: check-real
 
+# The table that README.md has.
+ecomarket: stage.stamp $(ECOMARKET)
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/ecomarket/show
+
+.PHONY: ecomarket
+
 stage: stage.stamp
 check_DATA = stage.stamp
 CLEANFILES += stage.stamp stage.log
@@ -305,7 +338,7 @@ distclean-local:
 # Programs that print figures, each beside a floor measured in the same run. Nothing judges them.
 
 BENCHES = tests/bench/bench_endpoint tests/bench/bench_spawn
-EXTRA_PROGRAMS = $(BENCHES)
+EXTRA_PROGRAMS += $(BENCHES)
 CLEANFILES += $(BENCHES)
 
 tests_bench_bench_endpoint_SOURCES = tests/bench/bench_endpoint.c daemon/sendmsg.c
