@@ -48,14 +48,22 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/embedded_remove.c \
 	daemon/engine/embedded/policies.c daemon/engine/embedded/policies.h \
 	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
+	daemon/engine/embedded/sets.c daemon/engine/embedded/sets.h \
 	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \
 	daemon/engine/embedded/store_db.c \
+	daemon/engine/embedded/store_effects.h \
 	daemon/engine/embedded/store_ops.h \
 	daemon/engine/embedded/store_private.h \
 	daemon/engine/embedded/store_queues.c \
 	daemon/engine/embedded/store_read.c \
 	daemon/engine/embedded/store_records.h \
 	daemon/engine/embedded/store_remove.c \
+	daemon/engine/embedded/store_set_ops.h \
+	daemon/engine/embedded/store_sets.c daemon/engine/embedded/store_sets.h \
+	daemon/engine/embedded/store_sets_join.c \
+	daemon/engine/embedded/store_sets_read.c \
+	daemon/engine/embedded/store_sets_remove.c \
+	daemon/engine/embedded/store_sets_sql.h \
 	daemon/engine/embedded/store_sql.h \
 	daemon/engine/embedded/store_submit.c \
 	daemon/engine/embedded/store_write.c

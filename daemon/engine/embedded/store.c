@@ -1,5 +1,5 @@
 /* The store's thread: what is pushed, in groups, into transactions, and back. */
-#include "daemon/engine/embedded/store_private.h"
+#include "daemon/engine/embedded/store_sets.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -62,6 +62,21 @@ static enum aw_err ended_parent_tell(sqlite3_stmt *s, const struct store_loader 
     return loader->ended_parent(arg, &ended);
 }
 
+static enum aw_err set_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct set_info info = {0};
+
+    info.status.name = bytes_of(sqlite3_column_blob(s, 11), (size_t)sqlite3_column_bytes(s, 11));
+    store_set_columns(s, &info);
+    return loader->set(arg, &info);
+}
+
+static enum aw_err doomed_set_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    (void)s;
+    return loader->doomed_set(arg);
+}
+
 /* Tells the loader each row that the statement finds. */
 static enum aw_err load_rows(struct store *st, const char *sql,
                              enum aw_err (*tell)(sqlite3_stmt *s, const struct store_loader *,
@@ -103,6 +118,10 @@ static enum aw_err load(struct store *st, const struct store_loader *loader, voi
             " deadline_us, overall_us, queue, abandon_ms FROM job WHERE state < 4 ORDER BY number",
             live_tell, loader, arg, &why);
     if (!e)
+        e = load_rows(st, "SELECT " STORE_SET_COLUMNS " FROM bag", set_tell, loader, arg, &why);
+    if (!e)
+        e = load_rows(st, "SELECT bag FROM doomed LIMIT 1", doomed_set_tell, loader, arg, &why);
+    if (!e)
         e = load_rows(st, "SELECT child, parent, kind FROM dep ORDER BY child, parent, kind",
                       dep_tell, loader, arg, &why);
     if (!e)
@@ -123,6 +142,7 @@ static void rollback(struct store *st)
     if (!sqlite3_get_autocommit(st->db))
         (void)!store_exec(st, SQL_ROLLBACK, NULL);
     st->high = 0; /* what was raised may be rolled back: to be written again */
+    st->sets_counted = false;
 }
 
 /* After these the disk may hold anything: half of it, or all of it. */

@@ -74,6 +74,8 @@ struct store_dep {
     struct parent parent;
 };
 
+struct set_info;
+
 /* Who is told what is found when a store is opened, in this order; an error ends it. */
 struct store_loader {
     enum aw_err (*queue)(void *arg, const struct store_queue_row *row);
@@ -82,6 +84,9 @@ struct store_loader {
     enum aw_err (*dep)(void *arg, const struct store_dep *row);
     /* A job that has ended, with children that were not told so. */
     enum aw_err (*ended_parent)(void *arg, const struct ended *parent);
+    enum aw_err (*set)(void *arg, const struct set_info *info);
+    /* There are rows of sets that are gone: store_set_sweep removes them. */
+    enum aw_err (*doomed_set)(void *arg);
 };
 
 /*

@@ -115,8 +115,8 @@ enum aw_err store_birth_record(struct store *st, struct store_submit *op, size_t
 {
     const struct store_birth *birth = &op->births[i];
     char why[AW_MAX_MESSAGE_TEXT];
-    struct store_ending end = {AW_FAILED, AW_CLASS_DEPENDENCY, why, op->now_us,
-                               op->default_retention_ms};
+    struct store_ending end = {AW_FAILED,  AW_CLASS_DEPENDENCY,      why,
+                               op->now_us, op->default_retention_ms, &op->effects};
 
     if (birth->state == AW_BLOCKED)
         return edges_add(st, &op->rows[i], err);
@@ -177,8 +177,8 @@ static enum aw_err resolve_one(struct store *st, struct store_resolve *op, size_
     const struct dep_pair *pair = &op->pairs[i];
     struct parent cause = {0};
     char why[AW_MAX_MESSAGE_TEXT];
-    struct store_ending end = {AW_FAILED, AW_CLASS_DEPENDENCY, why, op->now_us,
-                               op->default_retention_ms};
+    struct store_ending end = {AW_FAILED,  AW_CLASS_DEPENDENCY,      why,
+                               op->now_us, op->default_retention_ms, &op->effects};
     size_t n = 0;
     enum aw_err e = edges_take(st, pair, ended, &n, &cause, err);
 
@@ -199,6 +199,7 @@ static enum aw_err resolve_run(struct store_op *base, struct store *st, struct a
     enum aw_err e = AW_OK;
 
     op->expires_us = 0;
+    store_effects_empty(&op->effects);
     for (size_t i = 0; !e && i < op->n; i++) {
         if (i == 0 || op->pairs[i].parent != op->pairs[i - 1].parent)
             e = parent_read(st, op->pairs[i].parent, &parent, err);

@@ -11,6 +11,7 @@
 
 #include "daemon/engine/embedded/deps.h"
 #include "daemon/engine/embedded/store.h"
+#include "daemon/engine/embedded/store_effects.h"
 #include "daemon/engine/engine.h"
 
 /* Memory for what was read: chunks that are freed together. */
@@ -57,7 +58,9 @@ struct store_submit {
     int64_t default_retention_ms;
     const struct store_row *rows;
     size_t n;
+    struct bytes set; /* of which they become members, the maker's memory; empty: none */
     /* ret */
+    struct store_effects effects;
     struct submitted *submitted; /* n of them; the maker's memory */
     struct store_birth *births;  /* n of them, for those that are new; the maker's memory */
     bool repeated;               /* the call is known: nothing was added */
@@ -89,6 +92,7 @@ void store_list_init(struct store_list *op);
 
 struct store_claim_row {
     uint64_t number, claim, attempt;
+    bool own_slot; /* for the maker */
 };
 
 /* Makes jobs running; or, with `recover`, only reads what a running job's claim was. */
@@ -117,6 +121,7 @@ struct store_finish {
     struct outcome outcome; /* what it points to: the maker's memory */
     int64_t now_us, default_retention_ms;
     /* ret */
+    struct store_effects effects;
     bool stale;         /* the claim is over: nothing was changed */
     int64_t expires_us; /* of a job that has ended */
 };
@@ -139,6 +144,7 @@ struct store_end_waiting {
     int64_t now_us;
     int64_t default_retention_ms;
     /* ret */
+    struct store_effects effects;
     int64_t expires_us; /* of the one that does first; 0: none has ended */
 };
 void store_end_waiting_init(struct store_end_waiting *op);
@@ -157,6 +163,7 @@ struct store_cancel {
     int64_t now_us;
     int64_t default_retention_ms;
     /* ret */
+    struct store_effects effects;
     struct job_result *results; /* n of them; the maker's memory; err as of store_state_read() */
     int64_t expires_us;         /* of the one that does first; 0: none has ended */
 };
@@ -177,6 +184,7 @@ struct store_resolve {
     int64_t now_us;
     int64_t default_retention_ms;
     /* ret */
+    struct store_effects effects;
     struct store_resolved *resolved; /* n of them; the maker's memory */
     int64_t expires_us;              /* of the one that does first; 0: none has ended */
 };

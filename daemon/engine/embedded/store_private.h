@@ -26,6 +26,8 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *sql[N_STORE_SQL];
     uint64_t high; /* the number that meta holds as given out */
+    uint64_t n_sets;
+    bool sets_counted; /* n_sets is right */
 
     /* Loop thread only. */
     char *path;

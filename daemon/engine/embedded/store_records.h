@@ -54,6 +54,7 @@ struct store_ending {
     enum aw_class class;
     const char *message; /* "": none, or the one that is there */
     int64_t now_us, default_retention_ms;
+    struct store_effects *effects;
 };
 
 /*

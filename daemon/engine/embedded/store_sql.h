@@ -21,6 +21,8 @@
 #ifndef AW_STORE_SQL_H
 #define AW_STORE_SQL_H
 
+#include "daemon/engine/embedded/store_sets_sql.h"
+
 #define STORE_APPLICATION_ID 0x61776431 /* "awd1", in the file's header */
 #define STORE_SCHEMA_VERSION 1
 
@@ -70,7 +72,7 @@
     " stdout_size INTEGER NOT NULL, stderr_size INTEGER NOT NULL,"                              \
     " message TEXT, PRIMARY KEY (number, attempt)) WITHOUT ROWID;"                              \
     "CREATE TABLE request (bucket INTEGER, uid INTEGER, name BLOB, answer BLOB NOT NULL,"       \
-    " PRIMARY KEY (bucket, uid, name)) WITHOUT ROWID;"
+    " PRIMARY KEY (bucket, uid, name)) WITHOUT ROWID;" STORE_SCHEMA_1_SETS
 
 /* The columns of struct record, in the order in which store_ops.c reads them. */
 #define STORE_RECORD_COLUMNS                                                              \
@@ -145,12 +147,14 @@
       " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14,"                \
       " message = coalesce(?15, iif(?4 = 6, message, NULL)),"                                      \
       " http_status = ?18"                                                                         \
-      " WHERE number = ?3 AND claim = ?16 AND state = 3 RETURNING attempt, expires_us")            \
+      " WHERE number = ?3 AND claim = ?16 AND state = 3"                                           \
+      " RETURNING attempt, expires_us, flags, created_us, due_us")                                 \
     X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
     X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \
     X(END_WAITING,                                                                                 \
       "UPDATE job SET state = ?4, class = ?5, message = coalesce(?6, message), ended_us = "        \
-      "?1," STORE_EXPIRES " WHERE number = ?3 AND state < 3 RETURNING expires_us")                 \
+      "?1," STORE_EXPIRES " WHERE number = ?3 AND state < 3"                                       \
+      " RETURNING expires_us, flags, created_us, due_us")                                          \
     X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1, message = coalesce(?2, message)"          \
                       " WHERE number = ?1 AND state < 4")                                          \
     X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
@@ -161,6 +165,7 @@
     X(DELETE_JOB, "DELETE FROM job WHERE number = ?")                                              \
     X(DELETE_SPEC, "DELETE FROM spec WHERE number = ?")                                            \
     X(DELETE_OUTPUT, "DELETE FROM output WHERE number = ?")                                        \
-    X(DELETE_ATTEMPTS, "DELETE FROM attempt WHERE number = ?")
+    X(DELETE_ATTEMPTS, "DELETE FROM attempt WHERE number = ?")                                     \
+    STORE_SETS_SQL_MAP(X)
 
 #endif

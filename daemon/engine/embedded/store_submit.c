@@ -1,5 +1,5 @@
 /* The operation that records jobs. */
-#include "daemon/engine/embedded/store_records.h"
+#include "daemon/engine/embedded/store_sets.h"
 
 /* How a remembered answer looks: for each job 8 bytes, its number times four, plus one if it
  * existed before, plus two if it had ended; in this machine's byte order. */
@@ -209,6 +209,31 @@ static enum aw_err submit_row(struct store *st, struct store_submit *op, size_t 
     return e ? e : store_birth_record(st, op, i, err);
 }
 
+/* May they become members? Only asks. */
+static enum aw_err examine_set(struct store *st, const struct store_submit *op,
+                               struct aw_error *err)
+{
+    const struct store_set_name set = {op->uid, op->set};
+
+    return op->set.len ? store_set_may_join(st, &set, op->n, err) : AW_OK;
+}
+
+/* All of them do, those too that were there before. */
+static enum aw_err set_join(struct store *st, struct store_submit *op, struct aw_error *err)
+{
+    const struct store_set_name set = {op->uid, op->set};
+    _cleanup_free_ uint64_t *numbers = NULL;
+
+    if (!op->set.len)
+        return AW_OK;
+    numbers = calloc(op->n, sizeof(*numbers));
+    if (!numbers)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
+    for (size_t i = 0; i < op->n; i++)
+        numbers[i] = op->submitted[i].number;
+    return store_set_join(st, &set, numbers, op->n, op->now_us, &op->effects, err);
+}
+
 static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_submit *op = (struct store_submit *)base;
@@ -217,6 +242,7 @@ static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw
 
     op->repeated = false;
     op->expires_us = 0;
+    store_effects_empty(&op->effects);
     for (int64_t b = bucket; op->has_request && !e && !op->repeated && b >= bucket - 1; b--)
         e = request_find(st, op, b, err);
     if (op->repeated)
@@ -224,8 +250,12 @@ static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw
     /* Before anything is written, so that a refusal does not cost others their transaction. */
     for (size_t i = 0; !e && i < op->n; i++)
         e = examine_row(st, op, i, err);
+    if (!e)
+        e = examine_set(st, op, err);
     for (size_t i = 0; !e && i < op->n; i++)
         e = submit_row(st, op, i, err);
+    if (!e)
+        e = set_join(st, op, err);
     if (!e && op->has_request && !op->full)
         e = request_add(st, op, bucket, err);
     return e;
@@ -234,5 +264,5 @@ static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw
 void store_submit_init(struct store_submit *op)
 {
     op->op.run = submit_run;
-    op->op.writes = !op->full;
+    op->op.writes = !op->full || op->set.len;
 }

@@ -1,5 +1,5 @@
 /* Operations on jobs that are there: claim, finish, release, cancel. */
-#include "daemon/engine/embedded/store_records.h"
+#include "daemon/engine/embedded/store_sets.h"
 
 /* ---- Claim and release --------------------------------------------------------------------- */
 
@@ -156,7 +156,13 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
                               struct aw_error *err)
 {
     const struct outcome *o = &op->outcome;
+    struct store_ended ended = {.number = op->number,
+                                .state = op->to,
+                                .class = op->to == AW_FAILED ? o->class : AW_CLASS_NONE,
+                                .started_us = o->started_us,
+                                .ended_us = ended_us(op)};
     sqlite3_stmt *s = st->sql[SQL_FINISH];
+    unsigned flags = 0;
     enum aw_err e = AW_OK;
     int rc;
 
@@ -164,7 +170,7 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     sqlite3_bind_int64(s, 2, op->default_retention_ms);
     sqlite3_bind_int64(s, 3, (int64_t)op->number);
     sqlite3_bind_int(s, 4, (int)op->to);
-    sqlite3_bind_int(s, 5, op->to == AW_FAILED ? (int)o->class : AW_CLASS_NONE);
+    sqlite3_bind_int(s, 5, (int)ended.class);
     sqlite3_bind_int64(s, 6, spool_flags(o));
     sqlite3_bind_int(s, 7, o->exit_code);
     sqlite3_bind_int(s, 8, o->signal);
@@ -176,18 +182,23 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     sqlite3_bind_int64(s, 14, (int64_t)o->max_rss_kib);
     store_bind_text(s, 15, message_of(o));
     sqlite3_bind_int64(s, 16, (int64_t)op->claim);
-    sqlite3_bind_int64(s, 17, ended_us(op));
+    sqlite3_bind_int64(s, 17, ended.ended_us);
     sqlite3_bind_int(s, 18, (int)o->http_status);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         *ret_attempt = sqlite3_column_int64(s, 0);
         op->expires_us = sqlite3_column_int64(s, 1);
+        flags = (unsigned)sqlite3_column_int64(s, 2);
+        ended.created_us = sqlite3_column_int64(s, 3);
+        ended.due_us = sqlite3_column_int64(s, 4);
     } else if (rc == SQLITE_DONE) {
         op->stale = true;
     } else {
         e = store_fail(st, err, "recording an end");
     }
     sqlite3_reset(s);
+    if (!e && !op->stale)
+        e = store_job_ended(st, &ended, flags, &op->effects, err);
     return e;
 }
 
@@ -210,6 +221,7 @@ static enum aw_err finish_run(struct store_op *base, struct store *st, struct aw
     enum aw_err e;
 
     op->stale = false;
+    store_effects_empty(&op->effects);
     e = aw_state_is_final(op->to) ? finish_row(st, op, &attempt, err)
                                   : finish_again(st, op, &attempt, err);
     for (int i = 0; !e && !op->stale && i < N_STREAMS; i++)
@@ -230,6 +242,9 @@ enum aw_err store_end_one(struct store *st, uint64_t number, const struct store_
                           int64_t *expires_us, struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_END_WAITING];
+    struct store_ended ended = {
+        .number = number, .state = end->to, .class = end->class, .ended_us = end->now_us};
+    unsigned flags = 0;
     enum aw_err e = AW_OK;
     int rc;
 
@@ -244,10 +259,15 @@ enum aw_err store_end_one(struct store *st, uint64_t number, const struct store_
         int64_t expires = sqlite3_column_int64(s, 0);
 
         *expires_us = *expires_us ? MIN(*expires_us, expires) : expires;
+        flags = (unsigned)sqlite3_column_int64(s, 1);
+        ended.created_us = sqlite3_column_int64(s, 2);
+        ended.due_us = sqlite3_column_int64(s, 3);
     } else if (rc != SQLITE_DONE) {
         e = store_fail(st, err, "recording an end");
     }
     sqlite3_reset(s);
+    if (!e && rc == SQLITE_ROW)
+        e = store_job_ended(st, &ended, flags, end->effects, err);
     if (!e) {
         sqlite3_bind_int64(st->sql[SQL_DEP_DROP], 1, (int64_t)number);
         e = store_exec(st, SQL_DEP_DROP, err);
@@ -258,10 +278,12 @@ enum aw_err store_end_one(struct store *st, uint64_t number, const struct store_
 static enum aw_err end_waiting_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_end_waiting *op = (struct store_end_waiting *)base;
-    struct store_ending end = {AW_FAILED, op->class, op->message, op->now_us, op->default_retention_ms};
+    struct store_ending end = {
+        AW_FAILED, op->class, op->message, op->now_us, op->default_retention_ms, &op->effects};
     enum aw_err e = AW_OK;
 
     op->expires_us = 0;
+    store_effects_empty(&op->effects);
     for (size_t i = 0; !e && i < op->n; i++)
         e = store_end_one(st, op->numbers[i], &end, &op->expires_us, err);
     return e;
@@ -303,12 +325,14 @@ enum aw_err store_state_read(struct store *st, uint64_t number, struct job_resul
 static enum aw_err cancel_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_cancel *op = (struct store_cancel *)base;
-    struct store_ending end = {AW_CANCELLED, AW_CLASS_NONE, op->message, op->now_us,
-                      op->default_retention_ms};
+    struct store_ending end = {
+        AW_CANCELLED, AW_CLASS_NONE, op->message, op->now_us, op->default_retention_ms,
+        &op->effects};
     struct gone ignored;
     enum aw_err e = AW_OK;
 
     op->expires_us = 0;
+    store_effects_empty(&op->effects);
     for (size_t i = 0; !e && i < op->n; i++) {
         uint64_t number = op->rows[i].number;
 
