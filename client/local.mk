@@ -19,9 +19,13 @@ client_libaw_la_SOURCES = \
 	client/libaw/call.c client/libaw/call.h \
 	client/libaw/change.c \
 	client/libaw/client.c \
+	client/libaw/completions.c client/libaw/completions.h \
+	client/libaw/completions_left.c \
+	client/libaw/completions_open.c \
 	client/libaw/copy.c client/libaw/copy.h client/libaw/copy_fields.h \
 	client/libaw/daemon.c \
 	client/libaw/future.c client/libaw/future.h \
+	client/libaw/gather.c \
 	client/libaw/loop.c \
 	client/libaw/mux.c client/libaw/mux.h \
 	client/libaw/mux_io.c client/libaw/mux_io.h \

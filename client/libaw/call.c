@@ -66,9 +66,18 @@ static int64_t give_up_us(const struct aw_client *client, const struct call *cal
 {
     int64_t end = client->answer_ms < 0 ? NEVER_US : deadline_us(call->hold_ms + client->answer_ms);
 
+    if (call->hasty)
+        return call->deadline_us;
     if (call->deadline_us != NEVER_US)
         end = MIN(end, call->deadline_us + LATE_MS * 1000);
     return end;
+}
+
+static int64_t patience_ms(const struct aw_client *client, const struct call *call)
+{
+    if (call->hasty)
+        return 0;
+    return call->waits ? client->wait_retry_ms : client->retry_ms;
 }
 
 static enum aw_err call_once(struct aw_client *client, const struct call *call,
@@ -78,7 +87,7 @@ static enum aw_err call_once(struct aw_client *client, const struct call *call,
     struct exchange x = {
         .body = {buf->data, buf->len},
         .resend = !call->once,
-        .patience_ms = call->waits ? client->wait_retry_ms : client->retry_ms,
+        .patience_ms = patience_ms(client, call),
         .give_up_us = give_up_us(client, call),
         .down_end_us = call->deadline_us,
     };
@@ -118,8 +127,7 @@ static enum aw_err call_encoded(struct aw_client *client, const struct call *cal
                                 const struct codec_buf *buf, void *rep, struct answer *ret,
                                 struct aw_error *err)
 {
-    int64_t patience = call->waits ? client->wait_retry_ms : client->retry_ms;
-    int64_t end = MIN(call->deadline_us, deadline_us(patience));
+    int64_t end = MIN(call->deadline_us, deadline_us(patience_ms(client, call)));
     unsigned pause_ms = AGAIN_MS;
 
     for (;;) {
@@ -127,12 +135,12 @@ static enum aw_err call_encoded(struct aw_client *client, const struct call *cal
         enum aw_err e = call_once(client, call, buf, rep, ret, &why);
         bool silent = e == AW_ERR_TIMED_OUT;
 
-        if (silent) {
+        if (silent && !call->hasty) {
             /* The mux's "no answer" is not the caller's "time is over". */
             e = why.code = AW_ERR_UNREACHABLE;
             mux_reset(&client->mux, e, why.text);
         }
-        if ((ask_again(call, e) || (silent && call->waits)) &&
+        if (!call->hasty && (ask_again(call, e) || (silent && call->waits)) &&
             pause_before_again(client, &why, end, &pause_ms))
             continue;
         if (e && err)

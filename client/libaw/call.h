@@ -40,6 +40,7 @@ struct call {
     const void *req;     /* struct NAME_req */
     bool once;           /* must not be sent again when the connection breaks */
     bool waits;          /* for a future: wait_retry_ms counts, and silence is an outage */
+    bool hasty;          /* one try, if it can be made now; over at deadline_us */
     int64_t hold_ms;     /* how long the daemon was asked to hold it */
     int64_t deadline_us; /* the caller's limit; NEVER_US */
 };

@@ -152,20 +152,20 @@ enum aw_err aw_future_wait(struct aw_future *f, int64_t timeout_ms, struct aw_er
     return e ? e : one_of(f, list, NULL, err);
 }
 
-/* Fetches what is missing behind the first piece of output. */
-static enum aw_err output_collect(struct aw_future *f, struct aw_result *first,
+/* Fetches what is missing behind the first piece of output, up to `max` bytes in all. */
+static enum aw_err output_collect(struct aw_client *client, struct aw_result *first, size_t max,
                                   struct aw_error *err)
 {
-    size_t have = first->len, total = MAX((size_t)MIN(first->size, (uint64_t)AW_RESULT_MAX), have);
+    size_t have = MIN(first->len, max), total = MAX((size_t)MIN(first->size, max), have);
+    bool eof = first->eof && have == first->len;
     _cleanup_free_ char *data = malloc(total + 1);
-    bool eof = first->eof;
 
     if (!data)
         return aw_fail(err, AW_ERR_NO_MEMORY, "no memory for %zu bytes of output", total);
     memcpy(data, first->data, have);
     while (!eof && have < total) {
         struct aw_result *more;
-        enum aw_err e = aw_result_read(f->client, f->id, have, &more, err);
+        enum aw_err e = aw_result_read(client, first->status->id, have, &more, err);
         size_t n;
 
         if (e)
@@ -181,22 +181,41 @@ static enum aw_err output_collect(struct aw_future *f, struct aw_result *first,
     return AW_OK;
 }
 
-enum aw_err aw_future_result(struct aw_future *f, int64_t timeout_ms, struct aw_result **ret,
-                             struct aw_error *err)
+enum aw_err result_collect(struct aw_client *client, const char *id, size_t max,
+                           struct aw_result **ret, struct aw_error *err)
 {
-    enum aw_err e = aw_future_wait(f, timeout_ms, err);
     struct aw_result *result;
+    enum aw_err e = aw_result_read(client, id, 0, &result, err);
 
-    if (!e)
-        e = aw_result_read(f->client, f->id, 0, &result, err);
     if (e)
         return e;
-    if (!result->eof)
-        e = output_collect(f, result, err);
+    if (!result->eof || result->len > max)
+        e = output_collect(client, result, max, err);
     if (e)
         aw_result_free(result);
     else
         *ret = result;
+    return e;
+}
+
+enum aw_err aw_future_result(struct aw_future *f, int64_t timeout_ms, struct aw_result **ret,
+                             struct aw_error *err)
+{
+    enum aw_err e = aw_future_wait(f, timeout_ms, err);
+
+    return e ? e : result_collect(f->client, f->id, AW_RESULT_MAX, ret, err);
+}
+
+enum aw_err aw_run(struct aw_client *client, const struct aw_job *job, int64_t timeout_ms,
+                   struct aw_result **ret, struct aw_error *err)
+{
+    struct aw_future *future;
+    enum aw_err e = aw_submit(client, job, 1, &future, err);
+
+    if (e)
+        return e;
+    e = aw_future_result(future, timeout_ms, ret, err);
+    aw_future_unref(future);
     return e;
 }
 

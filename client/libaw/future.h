@@ -31,4 +31,8 @@ static inline void future_learn(struct aw_future *f, const struct aw_status *sta
 /* NULL: out of memory. `id` must be shorter than AW_MAX_ID. */
 struct aw_future *future_new(struct aw_client *client, struct bytes id);
 
+/* An ended future's status and output, up to `max` bytes of it. */
+AW_MUSTCHECK enum aw_err result_collect(struct aw_client *client, const char *id, size_t max,
+                                        struct aw_result **ret, struct aw_error *err);
+
 #endif
