@@ -81,7 +81,6 @@ client_awctl_libawctl_la_SOURCES = \
 	client/awctl/ids.c \
 	client/awctl/jobspec.c client/awctl/jobspec.h \
 	client/awctl/json.c \
-	client/awctl/later.c \
 	client/awctl/lazy.c client/awctl/lazy.h \
 	client/awctl/options.c client/awctl/options.h \
 	client/awctl/print.c client/awctl/print.h \

@@ -99,12 +99,34 @@ int awctl_prepare(struct awctl *ctl)
 
 /* ---- From main() to a command --------------------------------------------------------------- */
 
+static int command_run(struct awctl *ctl, const struct command *c, int argc, char **argv);
+
+/* The options before the name of one of its commands are those that all commands have. */
+static int group_run(struct awctl *ctl, const struct command *group, int argc, char **argv)
+{
+    struct opt_set set = {common_opts, n_common_opts, ctl};
+    const struct command *c;
+    struct aw_error err;
+    int first;
+
+    if (options_parse(&set, 1, argc, argv, true, &first, &err))
+        return bad_usage(group->name, "%s", err.text);
+    if (ctl->help)
+        return command_help_print(group);
+    if (first == argc)
+        return bad_usage(group->name, "%s needs %s", group->name, group->usage);
+    c = command_find(group, argv[first]);
+    return c ? command_run(ctl, c, argc - first, argv + first) : EXIT_BAD_USAGE;
+}
+
 static int command_run(struct awctl *ctl, const struct command *c, int argc, char **argv)
 {
     struct opt_set sets[] = {{c->opts, c->n_opts, c->values}, {common_opts, n_common_opts, ctl}};
     struct aw_error err;
     int first, n;
 
+    if (c->subs)
+        return group_run(ctl, c, argc, argv);
     if (options_parse(sets, ARRAY_SIZE(sets), argc, argv, c->command_follows, &first, &err))
         return bad_usage(c->name, "%s", err.text);
     if (ctl->help)
@@ -128,10 +150,10 @@ int awctl_main(int argc, char **argv)
     if (options_parse(&set, 1, argc, argv, true, &first, &err))
         return bad_usage(NULL, "%s", err.text);
     if (ctl.help && first == argc)
-        return command_find("help")->run(&ctl, 0, NULL);
+        return command_find(NULL, "help")->run(&ctl, 0, NULL);
     if (first == argc)
         return bad_usage(NULL, "no command was given");
-    c = command_find(argv[first]);
+    c = command_find(NULL, argv[first]);
     if (!c)
         return EXIT_BAD_USAGE;
     code = command_run(&ctl, c, argc - first, argv + first);

@@ -7,7 +7,6 @@
 #include "client/awctl/awctl.h"
 #include "proto/text.h"
 
-#define MAX_OPTS   48
 #define FIRST_LONG 256 /* options are numbered from here, so that no letter gets in the way */
 
 struct parser {
