@@ -41,12 +41,19 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/store_deps.c \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
 	daemon/engine/embedded/embedded_calls.c \
+	daemon/engine/embedded/embedded_change.c \
+	daemon/engine/embedded/embedded_explain.c \
+	daemon/engine/embedded/embedded_queues.c \
 	daemon/engine/embedded/embedded_submit.c \
 	daemon/engine/embedded/embedded_cancel.c \
 	daemon/engine/embedded/embedded_private.h \
 	daemon/engine/embedded/embedded_reads.c \
+	daemon/engine/embedded/embedded_set_calls.c \
+	daemon/engine/embedded/embedded_sets.c \
 	daemon/engine/embedded/embedded_remove.c \
 	daemon/engine/embedded/policies.c daemon/engine/embedded/policies.h \
+	daemon/engine/embedded/live.h \
+	daemon/engine/embedded/queues.c daemon/engine/embedded/queues.h \
 	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
 	daemon/engine/embedded/sets.c daemon/engine/embedded/sets.h \
 	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \

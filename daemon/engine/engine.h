@@ -75,6 +75,9 @@ enum {
     GET_ATTEMPTS = 1 << 1, /* record.attempts */
 };
 
+/* A call of engine_claim() takes no more than this. */
+#define ENGINE_CLAIM_MAX 256
+
 /* What a job waits for. */
 enum parent_kind {
     PARENT_SUCCEEDED, /* that it has succeeded */
@@ -397,8 +400,9 @@ static inline void engine_list(struct engine *e, const struct list_filter *filte
  * Takes jobs that may run now, the most urgent first: up to `max` of queues that share the
  * daemon's slots, and beside those, of queues with slots of their own, what has room there. A
  * slot of a queue is free again from the call of engine_finish() or engine_release() on. One call
- * takes a bounded number of jobs; if it takes `max` shared ones, or is cut at that bound, there
- * may be more, and no runnable event tells.
+ * takes ENGINE_CLAIM_MAX jobs at most; if it takes `max` shared ones, or is cut at that bound,
+ * there may be more, and no runnable event tells. A call that finds nothing is answered without
+ * the disk: perhaps before others that were made earlier.
  */
 static inline void engine_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg)
 {
@@ -436,7 +440,10 @@ static inline void engine_cancel(struct engine *e, const uint64_t *numbers, size
 
 /*
  * Changes jobs that wait. AW_ERR_WRONG_STATE: it runs or has ended; or, for `now`, it does not
- * wait for a time. A new priority counts from the callback on, behind those that have it already.
+ * wait for a time. A new priority counts from the callback on, behind those that have it already;
+ * after a restart, equals stand in the order of their numbers. A job that is about to move is
+ * judged by where that leads: one that is just being claimed runs. What is asked for in one call is
+ * done to a job as a whole or not at all.
  */
 static inline void engine_change(struct engine *e, const uint64_t *numbers, size_t n,
                                  const struct job_change *change, engine_results_fn done, void *arg)

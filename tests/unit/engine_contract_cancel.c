@@ -128,6 +128,7 @@ START_TEST(a_claim_while_a_cancel_is_under_way_does_not_get_the_job)
 
     rig_await(claim);
     ck_assert_uint_eq(claim->n, 0);
+    rig_await(cancel);
     assert_result(cancel, 0, AW_OK, AW_CANCELLED);
 }
 END_TEST

@@ -20,17 +20,18 @@ const struct aw_error embedded_no_memory = {AW_ERR_NO_MEMORY, 0, "engine: out of
 
 void embedded_runnable(struct embedded *em)
 {
-    if (!em->closing && sched_next(em->sched))
+    queues_tick(sched_queues(em->sched), now_us());
+    if (!em->closing && queues_any_open(sched_queues(em->sched)))
         em->events->runnable(em->arg);
 }
 
 void embedded_clock_set(struct embedded *em)
 {
     struct itimerspec at = {0};
-    int64_t at_us = 0;
+    int64_t at_us = 0, token_us = queues_next_tick(sched_queues(em->sched));
 
-    if (!sched_next_timer(em->sched, &at_us))
-        at_us = 0;
+    if (!sched_next_timer(em->sched, &at_us) || (token_us && token_us < at_us))
+        at_us = token_us;
     if (at_us == em->clock_us)
         return;
     em->clock_us = at_us;
@@ -38,7 +39,8 @@ void embedded_clock_set(struct embedded *em)
         at.it_value.tv_sec = at_us / 1000000;
         at.it_value.tv_nsec = at_us % 1000000 * 1000;
     }
-    timerfd_settime(em->clock_fd, TFD_TIMER_ABSTIME, &at, NULL);
+    /* If the clock is set, what was waited for may be near, or a rate may count from too late. */
+    timerfd_settime(em->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL);
 }
 
 struct expire_call {
@@ -55,12 +57,14 @@ static void expire_done(struct store_op *op)
     if (job && !op->error.code) {
         embedded_prune_at(call->em, call->op.expires_us);
         embedded_job_ended(call->em, job, AW_FAILED);
+        embedded_tell(call->em, &call->op.effects, NULL);
     } else if (job) {
         /* Still waiting, and still too late: the clock comes back to it after a while. */
         job->deadline_us = now_us() + RETRY_MS * 1000;
         sched_set_busy(call->em->sched, job, false);
         embedded_clock_set(call->em);
     }
+    store_effects_free(&call->op.effects);
     free(call);
 }
 
@@ -225,11 +229,15 @@ static void embedded_each_lease(struct engine *e,
 static enum aw_err on_live(void *arg, const struct store_live *row)
 {
     struct embedded *em = arg;
+    struct queue *q = queues_find_id(sched_queues(em->sched), row->queue);
     bool overall = row->overall_us && (!row->deadline_us || row->overall_us < row->deadline_us);
-    struct live *job =
-        sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority, row->due_us,
-                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
+    struct live *job;
 
+    if (!q) /* nothing of ours leaves such a row; but to run it is better than to lose it */
+        q = queues_find_id(sched_queues(em->sched), STORE_DEFAULT_QUEUE);
+    job =
+        sched_make(em->sched, row->number, (enum aw_state)row->state, q, row->priority, row->due_us,
+                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
     if (!job)
         return AW_ERR_NO_MEMORY;
     job->claim = row->claim;
@@ -245,18 +253,13 @@ static enum aw_err on_live(void *arg, const struct store_live *row)
     return AW_OK;
 }
 
-static enum aw_err on_queue(void *arg, const struct store_queue_row *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
 static const struct store_loader loader = {
-    .queue = on_queue,
+    .queue = embedded_on_queue,
     .live = on_live,
     .dep = embedded_on_dep,
     .ended_parent = embedded_on_ended_parent,
+    .set = embedded_on_set,
+    .doomed_set = embedded_on_doomed_set,
 };
 
 static void on_down(void *arg, const struct aw_error *err)
@@ -275,10 +278,19 @@ static void embedded_stats(struct engine *e, struct engine_stats *ret)
     for (int s = 0; s <= AW_RUNNING; s++)
         ret->live[s] = sched_count(em->sched, (enum aw_state)s);
     ret->kept = em->kept;
+    ret->sets = sets_count(&em->sets);
+    embedded_latencies(em, ret);
     store_get_stats(em->store, &store);
     ret->commits = store.commits;
     ret->store_bytes = store.bytes;
     ret->disk_full = store.disk_full;
+}
+
+static void on_empty(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    embedded_answer_empty(arg);
 }
 
 static void embedded_free(struct embedded *em)
@@ -287,11 +299,16 @@ static void embedded_free(struct embedded *em)
         event_free(em->clock);
     if (em->prune_timer)
         event_free(em->prune_timer);
+    if (em->sweep_timer)
+        event_free(em->sweep_timer);
     if (em->retry_timer)
         event_free(em->retry_timer);
+    if (em->empty_event)
+        event_free(em->empty_event);
     if (em->clock_fd >= 0)
         close(em->clock_fd);
     policies_free_all(&em->policies);
+    sets_done(&em->sets);
     sched_free(em->sched);
     deps_free(em->deps);
     free(em->dep_load.parents);
@@ -308,6 +325,7 @@ static void embedded_close(struct engine *e)
     embedded_retry_stalled(em);
     embedded_resolve_retry(em);
     store_close(em->store);
+    embedded_answer_empty(em);
     embedded_free(em);
 }
 
@@ -320,8 +338,22 @@ static const struct engine_ops ops = {
     .release = embedded_release,
     .finish = embedded_finish,
     .cancel = embedded_cancel,
+    .change = embedded_change,
     .forget = embedded_forget,
     .output = embedded_output,
+    .set_add = embedded_set_add,
+    .set_get = embedded_set_get,
+    .set_list = embedded_set_list,
+    .set_show = embedded_set_show,
+    .set_members = embedded_set_members,
+    .set_read = embedded_set_read,
+    .set_close = embedded_set_close,
+    .set_forget = embedded_set_forget,
+    .sets_of = embedded_sets_of,
+    .explain = embedded_explain,
+    .queue_set = embedded_queue_set,
+    .queue_list = embedded_queue_list,
+    .queue_remove = embedded_queue_remove,
     .each_lease = embedded_each_lease,
     .stats = embedded_stats,
     .recover = embedded_recover,
@@ -334,8 +366,11 @@ static enum aw_err timers_make(struct embedded *em, struct event_base *base, str
         return aw_fail(err, AW_ERR_SYSTEM, "engine: timerfd: %s", strerror(errno));
     em->clock = event_new(base, em->clock_fd, EV_READ | EV_PERSIST, on_clock, em);
     em->prune_timer = event_new(base, -1, 0, on_prune, em);
+    em->sweep_timer = event_new(base, -1, 0, embedded_sweep, em);
     em->retry_timer = event_new(base, -1, 0, on_retry, em);
-    if (!em->clock || !em->prune_timer || !em->retry_timer || event_add(em->clock, NULL) < 0)
+    em->empty_event = event_new(base, -1, 0, on_empty, em);
+    if (!em->clock || !em->prune_timer || !em->sweep_timer || !em->retry_timer ||
+        !em->empty_event || event_add(em->clock, NULL) < 0)
         return aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
     return AW_OK;
 }
@@ -357,9 +392,10 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->arg = arg;
     em->config = *config;
     STAILQ_INIT(&em->stalled);
+    STAILQ_INIT(&em->empty_claims);
     em->sched = sched_new();
     em->deps = deps_new();
-    e = em->sched && em->deps && numtable_init(&em->policies)
+    e = em->sched && em->deps && numtable_init(&em->policies) && sets_init(&em->sets)
             ? timers_make(em, base, err)
             : aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
     if (!e)
@@ -393,6 +429,7 @@ void embedded_configure(struct engine *e, const struct embedded_config *config)
     em->config.max_queued = config->max_queued;
     em->config.max_kept = config->max_kept;
     em->config.retention_ms = config->retention_ms;
+    em->config.set_idle_ms = config->set_idle_ms;
     if (em->kept > em->config.max_kept)
         embedded_prune_at(em, 0);
 }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include <event2/event.h>
 #include <event2/util.h>
 
 #include "daemon/engine/embedded/store_sql.h"
@@ -12,6 +13,7 @@
 
 struct claim_call {
     struct store_claim op;
+    STAILQ_ENTRY(claim_call) next; /* one that found nothing */
     struct embedded *em;
     engine_claim_fn done;
     void *arg;
@@ -19,13 +21,13 @@ struct claim_call {
     struct store_claim_row rows[];
 };
 
-static struct claim_call *claim_make(struct embedded *em, size_t max, engine_claim_fn done,
-                                     void *arg)
+/* With room for n jobs. NULL: out of memory. */
+static struct claim_call *claim_make(struct embedded *em, size_t n, engine_claim_fn done, void *arg)
 {
-    struct claim_call *call = calloc(1, sizeof(*call) + max * sizeof(*call->rows));
+    struct claim_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
 
     if (call)
-        call->claimed = calloc(max + 1, sizeof(*call->claimed));
+        call->claimed = calloc(n + 1, sizeof(*call->claimed));
     if (!call || !call->claimed) {
         free(call);
         return NULL;
@@ -46,17 +48,13 @@ static void claim_free(struct claim_call *call)
     free(call);
 }
 
-/* Nothing was recorded: the jobs are where they were. In reverse, so that the first is in front. */
+/* Nothing was recorded: the jobs are where they were. */
 static void claim_undo(struct claim_call *call)
 {
     struct embedded *em = call->em;
 
-    for (size_t i = call->op.n; i-- > 0;) {
-        struct live *job = sched_find(em->sched, call->rows[i].number);
-
-        sched_set_busy(em->sched, job, false);
-        sched_to_front(em->sched, job);
-    }
+    for (size_t i = 0; i < call->op.n; i++)
+        sched_untake(em->sched, sched_find(em->sched, call->rows[i].number));
     em->claims_stalled = true;
     embedded_retry_later(em);
     call->op.n = 0;
@@ -87,9 +85,11 @@ static void claim_done(struct store_op *op)
         claim_undo(call);
     for (size_t i = 0; i < call->op.n; i++) {
         struct live *job = sched_find(em->sched, call->rows[i].number);
+        bool moved = sched_apply(em->sched, job, JOB_EV_CLAIM);
 
         sched_set_busy(em->sched, job, false);
-        if (!sched_apply(em->sched, job, JOB_EV_CLAIM))
+        call->claimed[i].own_slot = call->rows[i].own_slot;
+        if (!moved)
             continue; /* impossible: it was queued, and busy since */
         job->claim = call->rows[i].claim;
         job->attempt = (uint32_t)call->rows[i].attempt;
@@ -101,20 +101,67 @@ static void claim_done(struct store_op *op)
     claim_free(call);
 }
 
+/* Answers those that found nothing: later in this turn of the loop, as nothing is to be written. */
+void embedded_answer_empty(struct embedded *em)
+{
+    struct claim_queue empty = STAILQ_HEAD_INITIALIZER(empty);
+    struct claim_call *call;
+
+    STAILQ_CONCAT(&empty, &em->empty_claims);
+    while ((call = STAILQ_FIRST(&empty))) {
+        STAILQ_REMOVE_HEAD(&empty, next);
+        call->done(call->arg, NULL, call->claimed, 0);
+        claim_free(call);
+    }
+}
+
+static struct store_claim_row claim_row(struct embedded *em, const struct live *job)
+{
+    return (struct store_claim_row){
+        .number = job->node.number,
+        .claim = em->next_claim++,
+        .attempt = job->attempt + 1u,
+        .own_slot = queues_of(sched_queues(em->sched), job)->set.slots > 0,
+    };
+}
+
+/* Takes what there is room for, n jobs at most; only so many share the daemon's slots. */
+static void claim_take(struct claim_call *call, size_t n, size_t shared)
+{
+    struct embedded *em = call->em;
+
+    while (call->op.n < n) {
+        struct live *job = queues_next(sched_queues(em->sched), shared > 0);
+        struct store_claim_row *row = &call->rows[call->op.n];
+
+        if (!job)
+            return;
+        *row = claim_row(em, job);
+        shared -= !row->own_slot;
+        sched_take(em->sched, job);
+        call->op.n++;
+    }
+}
+
 void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg)
 {
     struct embedded *em = embedded_of(e);
-    struct claim_call *call = claim_make(em, max, done, arg);
-    struct live *job;
+    struct claim_call *call;
+    size_t n = 0;
 
+    queues_tick(sched_queues(em->sched), now_us());
+    if (!em->claims_stalled)
+        n = MIN(queues_startable(sched_queues(em->sched), max), (size_t)ENGINE_CLAIM_MAX);
+    call = claim_make(em, n, done, arg);
     if (!call) {
         done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
-    while (call->op.n < max && !em->claims_stalled && (job = sched_next(em->sched))) {
-        call->rows[call->op.n++] =
-            (struct store_claim_row){job->node.number, em->next_claim++, job->attempt + 1u};
-        sched_set_busy(em->sched, job, true);
+    claim_take(call, n, max);
+    if (call->op.n == 0) {
+        STAILQ_INSERT_TAIL(&em->empty_claims, call, next);
+        event_active(em->empty_event, EV_TIMEOUT, 0);
+        return;
     }
     call->op.op.done = claim_done;
     store_claim_init(&call->op);
@@ -122,14 +169,27 @@ void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *ar
     embedded_clock_set(em);
 }
 
+/* The slot that a job held in its queue is free, whatever is still to be recorded. */
+static void slot_free(struct embedded *em, struct live *job)
+{
+    const struct queue *q = queues_of(sched_queues(em->sched), job);
+    bool was_open = q->where == QUEUE_OPEN;
+
+    sched_set_active(em->sched, job, false);
+    if (!was_open && q->where == QUEUE_OPEN)
+        embedded_runnable(em);
+}
+
 static void recover_done(struct store_op *op)
 {
     struct claim_call *call = (struct claim_call *)op;
     struct embedded *em = call->em;
 
-    for (size_t i = 0; !op->error.code && i < call->op.n; i++)
+    for (size_t i = 0; !op->error.code && i < call->op.n; i++) {
+        call->claimed[i].own_slot = call->rows[i].own_slot;
         if (sched_find(em->sched, call->rows[i].number)->flags & LIVE_POLICY)
             policies_add(&em->policies, &call->claimed[i]);
+    }
     call->done(call->arg, op_error(op), call->claimed, call->op.n);
     if (!op->error.code)
         claim_stop_unwanted(call);
@@ -141,8 +201,12 @@ static void recover_add(void *arg, struct live *job)
     struct claim_call *call = arg;
 
     if (job->state == AW_RUNNING)
-        call->rows[call->op.n++] =
-            (struct store_claim_row){job->node.number, job->claim, job->attempt};
+        call->rows[call->op.n++] = (struct store_claim_row){
+            .number = job->node.number,
+            .claim = job->claim,
+            .attempt = job->attempt,
+            .own_slot = queues_of(sched_queues(call->em->sched), job)->set.slots > 0,
+        };
 }
 
 void embedded_recover(struct engine *e, engine_claim_fn done, void *arg)
@@ -201,7 +265,9 @@ static void release_done(struct store_op *op)
     struct live *job = sched_find(em->sched, call->op.number);
 
     sched_set_busy(em->sched, job, false);
-    if (!op->error.code && sched_apply(em->sched, job, JOB_EV_RELEASE)) {
+    if (op->error.code) {
+        sched_set_active(em->sched, job, true); /* it is its holder's still */
+    } else if (sched_apply(em->sched, job, JOB_EV_RELEASE)) {
         job->attempt--;
         job_returned(em, job);
     }
@@ -235,6 +301,8 @@ void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_
     store_release_init(&call->op);
     sched_set_busy(em->sched, job, true);
     store_push(em->store, &call->op.op);
+    queues_refund(sched_queues(em->sched), queues_of(sched_queues(em->sched), job));
+    slot_free(em, job);
 }
 
 /* ---- Finish -------------------------------------------------------------------------------- */
@@ -299,8 +367,10 @@ static void finish_done(struct store_op *op)
         call->done(call->arg, &stale);
     } else {
         finish_apply(call);
+        embedded_tell(em, &call->op.effects, NULL);
         call->done(call->arg, NULL);
     }
+    store_effects_free(&call->op.effects);
     free(call);
 }
 
@@ -379,4 +449,5 @@ void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
     store_finish_init(&call->op);
     sched_set_busy(em->sched, job, true);
     store_push(em->store, &call->op.op);
+    slot_free(em, job);
 }

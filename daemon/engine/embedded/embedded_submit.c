@@ -15,6 +15,7 @@ struct submit_call {
     struct dep_child **waits; /* those of jobs with parents, too; NULL: there are none */
     struct parent *parents;   /* copies, of all jobs */
     bool *open;               /* for each of them */
+    struct set *head;         /* of the set, in case that it is made; NULL: without one */
     char *text;               /* copies of keys, specifications and heads */
     struct store_row rows[];
 };
@@ -31,6 +32,8 @@ static void submit_free(struct submit_call *call)
     free(call->open);
     free(call->op.births);
     free(call->submitted);
+    set_free(call->head);
+    store_effects_free(&call->op.effects);
     free(call->text);
     free(call);
 }
@@ -94,6 +97,8 @@ static void submit_done(struct store_op *op)
     call->done(call->arg, op_error(op), call->submitted, call->op.n);
     if (!op->error.code && !call->op.repeated && call->op.expires_us)
         tell_stillborn(call);
+    if (!op->error.code)
+        embedded_tell(em, &call->op.effects, &call->head);
     submit_free(call);
     embedded_clock_set(em);
     embedded_runnable(em);
@@ -104,7 +109,7 @@ static size_t text_size(const struct new_job *jobs, size_t n)
     size_t size = 0;
 
     for (size_t i = 0; i < n; i++)
-        size += jobs[i].spec.len + jobs[i].head.len + jobs[i].job->key.len;
+        size += jobs[i].spec.len + jobs[i].head.len + jobs[i].job->key.len + jobs[i].job->queue.len;
     return size;
 }
 
@@ -112,6 +117,8 @@ static struct store_row row_of(struct embedded *em, const struct new_job *new, i
                                char **text)
 {
     const struct job *job = new->job;
+    enum aw_err refused = AW_OK;
+    const struct queue *q = embedded_queue_of(em, job, &refused);
     int64_t due = 0;
 
     if (job->delay_ms)
@@ -128,7 +135,9 @@ static struct store_row row_of(struct embedded *em, const struct new_job *new, i
         .overall_us = job->total_timeout_ms ? now + (int64_t)job->total_timeout_ms * 1000 : 0,
         .retention_ms = (int64_t)job->retention_ms,
         .retry_of = new->retry_of,
-        .queue = STORE_DEFAULT_QUEUE,
+        .queue = q ? q->id : STORE_DEFAULT_QUEUE,
+        .refused = refused,
+        .queue_name = job->queue.len ? bytes_put(text, job->queue) : bytes_str("default"),
         .key = bytes_put(text, job->key),
         .spec = bytes_put(text, new->spec),
         .head = bytes_put(text, new->head),
@@ -144,8 +153,8 @@ static struct live *live_of(struct embedded *em, const struct store_row *row)
     bool overall = row->overall_us && (!row->deadline_us || row->overall_us < row->deadline_us);
     struct live *job =
         sched_make(em->sched, row->number, row->n_parents ? AW_BLOCKED : (enum aw_state)row->state,
-                   row->priority, row->due_us, overall ? row->overall_us : row->deadline_us,
-                   row->flags & STORE_POLICY);
+                   queues_find_id(sched_queues(em->sched), row->queue), row->priority, row->due_us,
+                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
 
     if (job)
         job->flags =
@@ -208,8 +217,20 @@ static bool rows_make(struct submit_call *call, const struct new_job *jobs)
     return true;
 }
 
-static struct submit_call *submit_make(struct embedded *em, const struct new_job *jobs, size_t n)
+/* The set that they become members of, if any. */
+static bool head_make(struct submit_call *call, struct bytes name)
 {
+    if (name.len == 0)
+        return true;
+    call->head = set_new(name);
+    if (call->head)
+        call->op.set = call->head->info.status.name;
+    return call->head;
+}
+
+static struct submit_call *submit_make(struct embedded *em, const struct submit *submit)
+{
+    size_t n = submit->n;
     struct submit_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
 
     if (!call)
@@ -217,7 +238,7 @@ static struct submit_call *submit_make(struct embedded *em, const struct new_job
     call->em = em;
     call->op.n = n;
     call->op.now_us = now_us();
-    if (rows_make(call, jobs))
+    if (rows_make(call, submit->jobs) && head_make(call, submit->set))
         return call;
     submit_free(call);
     return NULL;
@@ -228,7 +249,7 @@ void embedded_submit(struct engine *e, const struct submit *submit, engine_submi
 {
     struct embedded *em = embedded_of(e);
     size_t n = submit->n;
-    struct submit_call *call = submit_make(em, submit->jobs, n);
+    struct submit_call *call = submit_make(em, submit);
 
     if (!call) {
         done(arg, &embedded_no_memory, NULL, 0);
