@@ -64,7 +64,10 @@ static void cancel_done(struct store_op *op)
         else if (call->rows[i].waits)
             sched_set_busy(em->sched, sched_find(em->sched, call->rows[i].number), false);
     }
+    if (!op->error.code)
+        embedded_tell(em, &call->op.effects, NULL);
     call->done(call->arg, op_error(op), call->results, call->op.n);
+    store_effects_free(&call->op.effects);
     free(call->results);
     free(call);
     embedded_clock_set(em);
