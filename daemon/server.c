@@ -211,7 +211,8 @@ enum aw_err server_start(struct event_base *base, const struct config *config,
 
 void server_drained(struct server *srv)
 {
-    if (srv->stopping > STOP_LEAVE && running_count(srv->running) == 0)
+    if (srv->stopping > STOP_LEAVE && running_count(srv->running) == 0 &&
+        !running_claiming(srv->running))
         event_base_loopexit(srv->base, NULL);
 }
 

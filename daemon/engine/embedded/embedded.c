@@ -60,7 +60,7 @@ static void expire_done(struct store_op *op)
         embedded_tell(call->em, &call->op.effects, NULL);
     } else if (job) {
         /* Still waiting, and still too late: the clock comes back to it after a while. */
-        job->deadline_us = now_us() + RETRY_MS * 1000;
+        sched_set_times(call->em->sched, job, job->due_us, now_us() + RETRY_MS * 1000);
         sched_set_busy(call->em->sched, job, false);
         embedded_clock_set(call->em);
     }
@@ -73,8 +73,7 @@ static void expire(struct embedded *em, struct live *job)
     struct expire_call *call = calloc(1, sizeof(*call));
 
     if (!call) {
-        job->deadline_us += RETRY_MS * 1000;
-        sched_set_busy(em->sched, job, false);
+        sched_set_times(em->sched, job, job->due_us, now_us() + RETRY_MS * 1000);
         return;
     }
     call->em = em;

@@ -300,9 +300,9 @@ void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_
     call->op.op.done = release_done;
     store_release_init(&call->op);
     sched_set_busy(em->sched, job, true);
-    store_push(em->store, &call->op.op);
     queues_refund(sched_queues(em->sched), queues_of(sched_queues(em->sched), job));
     slot_free(em, job);
+    store_push(em->store, &call->op.op);
 }
 
 /* ---- Finish -------------------------------------------------------------------------------- */
@@ -322,7 +322,7 @@ static void times_for_next(struct embedded *em, struct live *job, int64_t due_us
 {
     const struct policy *p = policies_find(&em->policies, job->node.number);
 
-    sched_set_times(job, due_us, p ? p->overall_us : 0);
+    sched_set_times(em->sched, job, due_us, p ? p->overall_us : 0);
     job->flags |= LIVE_OVERALL;
 }
 
@@ -448,6 +448,6 @@ void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
     call->op.op.done = finish_done;
     store_finish_init(&call->op);
     sched_set_busy(em->sched, job, true);
+    slot_free(em, job); /* first, so that the claim that follows shares our transaction */
     store_push(em->store, &call->op.op);
-    slot_free(em, job);
 }

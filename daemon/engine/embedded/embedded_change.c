@@ -26,7 +26,7 @@ static void change_settle(struct change_call *call, struct job_result *r)
     if (!r->err && call->op.set_priority)
         sched_set_priority(em->sched, job, call->op.priority);
     if (!r->err && call->op.now && job->state == AW_SCHEDULED) {
-        sched_set_due(em->sched, job, call->op.now_us);
+        sched_set_times(em->sched, job, call->op.now_us, job->deadline_us);
         if (!job->busy)
             (void)!sched_apply(em->sched, job, JOB_EV_DUE);
     }

@@ -29,7 +29,7 @@ static void resolve_apply(struct embedded *em, const struct dep_pair *pair,
     }
     if (resolved->to != AW_BLOCKED) {
         deps_remove(em->deps, pair->child);
-        sched_set_times(job, resolved->due_us, job->deadline_us);
+        sched_set_times(em->sched, job, resolved->due_us, job->deadline_us);
         (void)!sched_apply(em->sched, job,
                            resolved->to == AW_QUEUED ? JOB_EV_UNBLOCKED : JOB_EV_DEFER);
     }
@@ -53,12 +53,14 @@ static void resolve_done(struct store_op *op)
         embedded_prune_at(em, call->op.expires_us);
         for (size_t i = 0; i < call->op.n; i++)
             resolve_apply(em, &call->pairs[i], &call->resolved[i]);
+        embedded_tell(em, &call->op.effects, NULL);
         embedded_clock_set(em);
         embedded_runnable(em);
     }
     em->resolving = NULL;
     if (!op->error.code)
         embedded_resolve(em);
+    store_effects_free(&call->op.effects);
     free(call);
 }
 

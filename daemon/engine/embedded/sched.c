@@ -226,16 +226,11 @@ void sched_set_busy(struct sched *s, struct live *job, bool busy)
     timer_add(s, job);
 }
 
-void sched_set_times(struct live *job, int64_t due_us, int64_t deadline_us)
-{
-    job->due_us = due_us;
-    job->deadline_us = deadline_us;
-}
-
-void sched_set_due(struct sched *s, struct live *job, int64_t due_us)
+void sched_set_times(struct sched *s, struct live *job, int64_t due_us, int64_t deadline_us)
 {
     timer_remove(s, job);
     job->due_us = due_us;
+    job->deadline_us = deadline_us;
     timer_add(s, job);
 }
 

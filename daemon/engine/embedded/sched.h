@@ -56,11 +56,8 @@ AW_MUSTCHECK bool sched_apply(struct sched *s, struct live *job, enum job_event 
  */
 void sched_set_busy(struct sched *s, struct live *job, bool busy);
 
-/* Sets the times of a timed job that is busy or RUNNING, for when it waits again. */
-void sched_set_times(struct live *job, int64_t due_us, int64_t deadline_us);
-
-/* Sets the start time of a timed job that waits. */
-void sched_set_due(struct sched *s, struct live *job, int64_t due_us);
+/* Sets the times of a timed job. */
+void sched_set_times(struct sched *s, struct live *job, int64_t due_us, int64_t deadline_us);
 
 /* Another priority: the job goes behind those that have it already. The same one: it stays. */
 void sched_set_priority(struct sched *s, struct live *job, int priority);
