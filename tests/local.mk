@@ -21,6 +21,7 @@ UNIT_TESTS = \
 	tests/unit/test_addresses \
 	tests/unit/test_awctl_args \
 	tests/unit/test_awctl_commands \
+	tests/unit/test_awctl_sets \
 	tests/unit/test_base \
 	tests/unit/test_client \
 	tests/unit/test_client_connection \
@@ -118,11 +119,16 @@ tests_unit_test_client_connection_LDADD = $(CLIENT_TEST)
 tests_unit_test_awctl_args_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_awctl_args_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
-tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(FAKE_DAEMON)
-tests_unit_test_awctl_commands_CPPFLAGS = $(AM_CPPFLAGS) \
-	-DAWCTL_BUILT='"$(abs_top_builddir)/client/awctl/awctl"'
+AWCTL_RIG = tests/unit/awctl_rig.c tests/unit/awctl_rig.h $(FAKE_DAEMON)
+AWCTL_RIG_CPPFLAGS = $(AM_CPPFLAGS) -DAWCTL_BUILT='"$(abs_top_builddir)/client/awctl/awctl"'
+tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(AWCTL_RIG)
+tests_unit_test_awctl_commands_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
 tests_unit_test_awctl_commands_LDADD = $(PROTO_TEST) -lpthread
 EXTRA_tests_unit_test_awctl_commands_DEPENDENCIES = client/awctl/awctl
+tests_unit_test_awctl_sets_SOURCES = tests/unit/test_awctl_sets.c $(AWCTL_RIG)
+tests_unit_test_awctl_sets_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
+tests_unit_test_awctl_sets_LDADD = $(PROTO_TEST) -lpthread
+EXTRA_tests_unit_test_awctl_sets_DEPENDENCIES = client/awctl/awctl
 tests_unit_test_client_doc_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_client_doc_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_doc_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
