@@ -76,6 +76,7 @@ static struct store *open_store(int *n_live, struct store_info *info)
 struct test_op {
     struct store_submit submit;
     struct submitted answer;
+    struct store_birth birth;
     struct store_row row;
     bool done;
 };
@@ -95,6 +96,7 @@ static void add_job(struct store *st, uint64_t number)
 
     op.submit.rows = &op.row;
     op.submit.submitted = &op.answer;
+    op.submit.births = &op.birth;
     op.submit.op.done = op_done;
     store_submit_init(&op.submit);
     store_push(st, &op.submit.op);

@@ -1,0 +1,143 @@
+/* A full disk, and jobs that wait for others. */
+#include "tests/unit/engine_disk.h"
+
+#include "tests/unit/faulty_vfs.h"
+
+static struct claimed parent_claim(void)
+{
+    rig_queue(WANT(.name = "parent"));
+    return rig_claim_one();
+}
+
+START_TEST(a_job_that_waits_and_finds_no_room_leaves_nothing_behind)
+{
+    uint64_t parent = rig_queue(WANT(.name = "parent"));
+    struct want want = {.name = "child", AFTER(parent, PARENT_SUCCEEDED)};
+    struct outcome o = outcome_exit(0);
+    struct claimed c;
+
+    faulty_vfs_set_room(0);
+    ck_assert_err(rig_submit(&want, 1), AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    ck_assert_uint_eq(rig_stats().live[AW_BLOCKED], 0);
+    c = rig_claim_one();
+    ck_assert_ok(rig_finish(&c, &o));
+    ck_assert_ok(rig_forget(&parent, 1));
+    ck_assert_int_eq(rig_lookup(parent), AW_ERR_EXPIRED_ID);
+}
+END_TEST
+
+static void fill_disk(uint64_t number)
+{
+    (void)number;
+    faulty_vfs_set_room(0);
+}
+
+/* A parent that has ended, just before the disk was full; what it means for these is not on it. */
+static uint64_t parent_ends_and_the_disk_is_full(uint64_t *ret_can, uint64_t *ret_cannot)
+{
+    struct claimed c = parent_claim();
+    struct outcome o = outcome_exit(0);
+
+    *ret_can = rig_queue(WANT(.name = "can", AFTER(c.number, PARENT_SUCCEEDED)));
+    *ret_cannot = rig_queue(WANT(.name = "cannot", AFTER(c.number, PARENT_FAILED)));
+    rig.on_ended = fill_disk;
+    ck_assert_ok(rig_finish(&c, &o));
+    rig.on_ended = NULL;
+    /* Their step is pushed by now: it is answered before this. */
+    ck_assert_err(rig_submit(&WANT(.name = "y"), 1), AW_ERR_DISK_FULL);
+    ck_assert_state(*ret_can, AW_BLOCKED);
+    ck_assert_state(*ret_cannot, AW_BLOCKED);
+    return c.number;
+}
+
+static void assert_told(uint64_t parent, uint64_t can, uint64_t cannot)
+{
+    struct answer *forget;
+
+    while (rig_stats().live[AW_BLOCKED] > 0)
+        rig_turn();
+    ck_assert_state(can, AW_QUEUED);
+    ck_assert_state(cannot, AW_FAILED);
+    ck_assert_uint_eq(rig_claim_one().number, can);
+    forget = rig_forget(&parent, 1);
+    ck_assert_int_eq(forget->results[0].err, AW_OK);
+}
+
+START_TEST(what_follows_from_an_end_waits_until_there_is_room)
+{
+    uint64_t can, cannot, parent = parent_ends_and_the_disk_is_full(&can, &cannot);
+
+    faulty_vfs_set_room(-1);
+    assert_told(parent, can, cannot);
+}
+END_TEST
+
+START_TEST(what_follows_from_an_end_and_never_found_room_follows_after_a_restart)
+{
+    uint64_t can, cannot, parent = parent_ends_and_the_disk_is_full(&can, &cannot);
+
+    rig_close();
+    faulty_vfs_set_room(-1);
+    rig_open();
+    assert_told(parent, can, cannot);
+}
+END_TEST
+
+START_TEST(a_parent_whose_children_wait_for_room_stays)
+{
+    uint64_t can, cannot, parent = parent_ends_and_the_disk_is_full(&can, &cannot);
+    struct answer *forget;
+
+    faulty_vfs_set_room(-1);
+    forget = rig_forget(&parent, 1);
+    ck_assert_int_eq(forget->results[0].err, AW_ERR_WRONG_STATE);
+    assert_told(parent, can, cannot);
+}
+END_TEST
+
+START_TEST(a_cancel_while_what_follows_from_an_end_waits_for_room_is_not_lost)
+{
+    uint64_t can, cannot, parent = parent_ends_and_the_disk_is_full(&can, &cannot);
+
+    (void)parent;
+    ck_assert_err(rig_cancel(&can, 1, -1), AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    ck_assert_ok(rig_cancel(&can, 1, -1));
+    rig_await_note(NOTE_ENDED, can);
+    ck_assert_state(can, AW_CANCELLED);
+    rig_await_note(NOTE_ENDED, cannot);
+    ck_assert_uint_eq(rig_claim(1)->n, 0);
+}
+END_TEST
+
+START_TEST(an_end_and_a_child_that_cross_on_a_full_disk_meet_in_the_end)
+{
+    struct claimed c = parent_claim();
+    struct outcome o = outcome_exit(0);
+    struct answer *finish;
+    uint64_t child;
+
+    faulty_vfs_set_room(0);
+    finish = start_finish(&c, &o);
+    ck_assert_err(rig_submit(&WANT(.name = "y"), 1), AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    /* The end is tried again later: to this one, its parent still runs. */
+    child = rig_queue(WANT(.name = "child", AFTER(c.number, PARENT_SUCCEEDED)));
+    rig_await(finish);
+    ck_assert_ok(finish);
+    while (rig_stats().live[AW_QUEUED] == 0)
+        rig_turn();
+    ck_assert_uint_eq(rig_claim_one().number, child);
+}
+END_TEST
+
+void disk_deps_add(TCase *tc)
+{
+    tcase_add_test(tc, a_job_that_waits_and_finds_no_room_leaves_nothing_behind);
+    tcase_add_test(tc, what_follows_from_an_end_waits_until_there_is_room);
+    tcase_add_test(tc, what_follows_from_an_end_and_never_found_room_follows_after_a_restart);
+    tcase_add_test(tc, a_parent_whose_children_wait_for_room_stays);
+    tcase_add_test(tc, a_cancel_while_what_follows_from_an_end_waits_for_room_is_not_lost);
+    tcase_add_test(tc, an_end_and_a_child_that_cross_on_a_full_disk_meet_in_the_end);
+}
