@@ -25,4 +25,9 @@ void engine_contract_add(Suite *suite, const struct engine_factory *factory)
     part_add(suite, "tried again", contract_retry_add);
     part_add(suite, "cancel and time", contract_cancel_add);
     part_add(suite, "records", contract_records_add);
+    part_add(suite, "sets", contract_sets_add);
+    part_add(suite, "sets that are read, and go", contract_sets_read_add);
+    part_add(suite, "jobs that wait for others", contract_deps_add);
+    part_add(suite, "many that wait for others", contract_deps_many_add);
+    part_add(suite, "keys that grow old", contract_cache_add);
 }

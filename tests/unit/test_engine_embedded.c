@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/engine/embedded/embedded.h"
+#include "tests/unit/engine_disk.h"
 #include "tests/unit/faulty_vfs.h"
 #include "tests/unit/private_dir.h"
 
@@ -19,6 +20,7 @@ static struct engine *open_embedded(struct event_base *base, const struct engine
         .max_queued = limits->max_queued,
         .max_kept = limits->max_kept,
         .retention_ms = limits->retention_ms,
+        .set_idle_ms = limits->set_idle_ms,
     };
     struct engine *e = NULL;
     struct aw_error err = {0};
@@ -510,6 +512,7 @@ static void add_disk_tests(Suite *suite)
     tcase_add_test(tc, a_job_whose_time_is_over_fails_once_there_is_room);
     tcase_add_test(tc, a_job_told_to_stop_while_its_end_waits_for_room_is_not_run_again);
     tcase_add_test(tc, a_job_whose_cancel_found_no_room_is_told_to_stop_once_it_runs);
+    disk_deps_add(tc);
     tcase_add_test(tc, what_comes_during_a_commit_shares_the_next);
     tcase_add_test(tc, nothing_is_said_before_it_is_durable);
     tcase_add_test(tc, one_that_does_not_fit_does_not_take_the_others_along);
