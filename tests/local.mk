@@ -53,6 +53,7 @@ UNIT_TESTS = \
 	tests/unit/test_sp \
 	tests/unit/test_spool \
 	tests/unit/test_store \
+	tests/unit/test_store_deps \
 	tests/unit/test_text \
 	tests/unit/test_validator \
 	tests/unit/test_watchdog \
@@ -104,6 +105,8 @@ tests_unit_test_job_next_LDADD = $(ENGINE_TEST)
 tests_unit_test_sched_LDADD = $(ENGINE_TEST)
 tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
+tests_unit_test_store_deps_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_store_deps_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
 
 # libaw against a daemon that does what the test says.
 FAKE_DAEMON = tests/unit/fake_daemon.c tests/unit/fake_daemon.h
