@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define HASTE_MS 1000
+
 const struct opt common_opts[] = {
     {"socket", 'S', OPT_TEXT, "ADDRESS", "where awd listens: a path or URL (else $AWD_SOCKET)",
      offsetof(struct awctl, socket), 0, 0},
@@ -81,20 +83,37 @@ static void notice(void *arg, enum aw_err code, const char *text)
     complain("%s%s%s", isatty(STDERR_FILENO) ? "\r\033[K" : "", text, code ? "; trying on" : "");
 }
 
-int awctl_prepare(struct awctl *ctl)
+static struct aw_client_config config_of(const struct awctl *ctl)
 {
     struct aw_client_config config;
-    struct aw_error err;
 
-    if (ctl->json && !json_ready())
-        return aw_err_exit_code(AW_ERR_SYSTEM);
     aw_client_config_init(&config);
     config.url = ctl->socket;
     config.retry_ms = ctl->retry_ms;
     config.tls_ca_file = ctl->tls_ca ? ctl->tls_ca : getenv("AWD_TLS_CA");
     config.tls_cert_key_file = ctl->tls_cert ? ctl->tls_cert : getenv("AWD_TLS_CERT");
+    return config;
+}
+
+int awctl_prepare(struct awctl *ctl)
+{
+    struct aw_client_config config = config_of(ctl);
+    struct aw_error err;
+
+    if (ctl->json && !json_ready())
+        return aw_err_exit_code(AW_ERR_SYSTEM);
     config.notice = notice;
     return aw_client_open(&config, &ctl->client, &err) ? awctl_fail(&err) : 0;
+}
+
+struct aw_client *awctl_hasty_client(const struct awctl *ctl)
+{
+    struct aw_client_config config = config_of(ctl);
+    struct aw_client *client;
+
+    config.retry_ms = 0;
+    config.answer_ms = HASTE_MS;
+    return aw_client_open(&config, &client, NULL) ? NULL : client;
 }
 
 /* ---- From main() to a command --------------------------------------------------------------- */

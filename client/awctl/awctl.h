@@ -70,6 +70,12 @@ int awctl_main(int argc, char **argv);
  */
 AW_MUSTCHECK int awctl_prepare(struct awctl *ctl);
 
+/*
+ * One more client, for looks that nothing depends on: it gives up after a second. NULL when there
+ * can be none; to be closed.
+ */
+struct aw_client *awctl_hasty_client(const struct awctl *ctl);
+
 /* Says "awctl: SENTENCE" on stderr, with what to do about it, and returns the exit code. */
 int awctl_fail(const struct aw_error *err);
 

@@ -174,22 +174,28 @@ static void interrupted(struct stream *st)
     aw_client_close(st->ctl->client); /* its memory stays: st->each holds it */
 }
 
-static void look(struct stream *st, int64_t *looked_us)
+/* By a client of its own: however long the daemon takes, signals are attended to. */
+static void look(struct stream *st, struct aw_client *client)
 {
-    struct bar_state seen = st->state;
+    struct bar_state seen = {.n_running = -1};
 
-    if (boottime_us() - *looked_us < LOOK_EVERY_US)
-        return;
     if (values.set)
-        look_at_set(st->ctl, values.set, &seen);
+        look_at_set(client, values.set, &seen);
     else
-        look_at_ids(st->ctl, st->ids.v, st->ids.n, &seen);
-    *looked_us = boottime_us();
+        look_at_ids(client, st->ids.v, st->ids.n, &seen);
     pthread_mutex_lock(&st->lock);
     st->state.n_running = seen.n_running;
-    st->state.first_us = seen.first_us;
     st->state.open = seen.open;
     st->state.n = MAX(st->state.n, seen.n);
+    if (seen.first_us)
+        st->state.first_us = seen.first_us;
+    pthread_mutex_unlock(&st->lock);
+}
+
+static void draw(struct stream *st)
+{
+    pthread_mutex_lock(&st->lock);
+    bar_draw(&st->bar, &st->state);
     pthread_mutex_unlock(&st->lock);
 }
 
@@ -197,22 +203,25 @@ static void *attend(void *arg)
 {
     struct stream *st = arg;
     struct pollfd fds[2] = {{st->signal_fd, POLLIN, 0}, {st->over_fd, POLLIN, 0}};
-    int64_t looked_us = boottime_us();
+    struct aw_client *looker = st->bar.on ? awctl_hasty_client(st->ctl) : NULL;
+    int64_t looked_us = 0;
 
     while (!fds[1].revents) {
-        bool draw = st->bar.on && !st->stopped;
+        bool drawing = st->bar.on && !st->stopped;
         struct signalfd_siginfo info;
-        int n = poll(fds, 2, draw ? BAR_EVERY_MS : -1);
+        int n = poll(fds, 2, drawing ? BAR_EVERY_MS : -1);
 
         if (n > 0 && fds[0].revents && read(st->signal_fd, &info, sizeof(info)) == sizeof(info))
             interrupted(st);
-        if (n != 0 || !draw)
+        if (n != 0)
             continue;
-        look(st, &looked_us);
-        pthread_mutex_lock(&st->lock);
-        bar_draw(&st->bar, &st->state);
-        pthread_mutex_unlock(&st->lock);
+        if (looker && boottime_us() - looked_us >= LOOK_EVERY_US) {
+            look(st, looker);
+            looked_us = boottime_us();
+        }
+        draw(st);
     }
+    aw_client_close(looker);
     return NULL;
 }
 

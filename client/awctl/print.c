@@ -262,14 +262,25 @@ const char *queue_state(const struct aw_queue *queue)
     return queue->draining ? "draining" : "open";
 }
 
+/* As it is given: in the largest unit that it is a whole number of. */
 const char *rate_text(const struct aw_queue *queue, char buf[TEXT_SMALL])
 {
-    char period[TEXT_SMALL];
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
 
-    duration_format(period, sizeof(period), queue->rate_ms);
     *buf = '\0';
-    if (queue->rate)
-        snprintf(buf, TEXT_SMALL, "%" PRIu32 "/%.16s", queue->rate, period);
+    if (!queue->rate)
+        return buf;
+    while (queue->rate_ms % units[i].ms)
+        i++;
+    if (queue->rate_ms == units[i].ms)
+        snprintf(buf, TEXT_SMALL, "%" PRIu32 "/%s", queue->rate, units[i].name);
+    else
+        snprintf(buf, TEXT_SMALL, "%" PRIu32 "/%" PRId64 "%s", queue->rate,
+                 queue->rate_ms / units[i].ms, units[i].name);
     return buf;
 }
 

@@ -22,7 +22,7 @@ const char *latency_text(int64_t us, char buf[TEXT_SMALL]);
 /* How long it ran, or runs by now; "" when it has not started. */
 const char *run_text(const struct aw_status *s, char buf[TEXT_SMALL]);
 
-/* "10/1s"; "" without a limit. */
+/* "10/s", "5/500ms"; "" without a limit. */
 const char *rate_text(const struct aw_queue *queue, char buf[TEXT_SMALL]);
 
 /* "open", "closed", "complete"; "open", "paused", "draining". */

@@ -27,26 +27,27 @@ static void look_at(const struct aw_statuses *list, struct bar_state *state)
         state->first_us = MAX(first_us - created_us, INT64_C(1));
 }
 
-void look_at_ids(struct awctl *ctl, const char *const *ids, size_t n, struct bar_state *state)
+void look_at_ids(struct aw_client *client, const char *const *ids, size_t n,
+                 struct bar_state *state)
 {
     struct aw_statuses *list;
 
-    if (n > LOOK_MAX || aw_status(ctl->client, ids, n, &list, NULL))
+    if (n > LOOK_MAX || aw_status(client, ids, n, &list, NULL))
         return;
     look_at(list, state);
     aw_statuses_free(list);
 }
 
-void look_at_set(struct awctl *ctl, const char *set, struct bar_state *state)
+void look_at_set(struct aw_client *client, const char *set, struct bar_state *state)
 {
     struct aw_statuses *list;
     struct aw_set_info *info;
 
-    if (aw_set_show(ctl->client, set, &info, NULL))
+    if (aw_set_show(client, set, &info, NULL))
         return;
     state->n = info->set->n_members;
     state->open = !info->set->closed;
-    if (info->set->n_members <= LOOK_MAX && !aw_set_members(ctl->client, set, &list, NULL)) {
+    if (info->set->n_members <= LOOK_MAX && !aw_set_members(client, set, &list, NULL)) {
         look_at(list, state);
         aw_statuses_free(list);
     }
@@ -87,9 +88,9 @@ static enum aw_err wait_once(struct wait *w, int64_t timeout_ms, struct aw_progr
 static void wait_look(const struct wait *w, struct bar_state *state)
 {
     if (w->set)
-        look_at_set(w->ctl, w->set, state);
+        look_at_set(w->ctl->client, w->set, state);
     else
-        look_at_ids(w->ctl, w->ids, w->n, state);
+        look_at_ids(w->ctl->client, w->ids, w->n, state);
 }
 
 static enum aw_err wait_drawing(struct wait *w, struct bar *bar, int64_t timeout_ms,

@@ -26,7 +26,8 @@ AW_MUSTCHECK enum aw_err waiting_for_set(struct awctl *ctl, const char *set,
  * than LOOK_MAX the first is not said; what cannot be had is left as it was.
  */
 #define LOOK_MAX 1000
-void look_at_ids(struct awctl *ctl, const char *const *ids, size_t n, struct bar_state *state);
-void look_at_set(struct awctl *ctl, const char *set, struct bar_state *state);
+void look_at_ids(struct aw_client *client, const char *const *ids, size_t n,
+                 struct bar_state *state);
+void look_at_set(struct aw_client *client, const char *set, struct bar_state *state);
 
 #endif

@@ -581,7 +581,7 @@ START_TEST(queues_are_listed_shown_and_changed)
     struct outcome o = awctl(fake, "queue list");
 
     ck_assert(has(o.out, "slow"));
-    ck_assert(has(o.out, "10/1m"));
+    ck_assert(has(o.out, "10/m"));
     o = awctl(fake, "queue show slow");
     ck_assert(has(o.out, "state      paused\n"));
     ck_assert(has(o.out, "slots      3 of its own\n"));
