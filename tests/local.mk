@@ -285,7 +285,8 @@ E2E_TESTS = \
 	tests/e2e/users.test \
 	tests/fault/bad_store.test \
 	tests/fault/disk_full.test \
-	tests/fault/runner_killed.test
+	tests/fault/runner_killed.test \
+	tests/ecomarket/ecomarket.test
 TESTS += $(E2E_TESTS)
 
 # A client that is nothing but nng's REQ.
@@ -295,7 +296,7 @@ tests_e2e_nng_client_LDADD = $(NNG_LIBS)
 
 # A shop, and a program that loads its page by libaw.
 ECOMARKET = tests/ecomarket/server tests/ecomarket/dashboard
-EXTRA_PROGRAMS = $(ECOMARKET)
+check_PROGRAMS += $(ECOMARKET)
 tests_ecomarket_server_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 tests_ecomarket_server_LDADD = $(LIBEVENT_LIBS) -levent_extra
 tests_ecomarket_dashboard_SOURCES = \
@@ -352,7 +353,7 @@ distclean-local:
 # Programs that print figures, each beside a floor measured in the same run. Nothing judges them.
 
 BENCHES = tests/bench/bench_endpoint tests/bench/bench_spawn
-EXTRA_PROGRAMS += $(BENCHES)
+EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)
 
 tests_bench_bench_endpoint_SOURCES = tests/bench/bench_endpoint.c daemon/sendmsg.c

@@ -10,13 +10,24 @@ ECOMARKET=${AWD_BUILDDIR:?run this by make check, or set AWD_BUILDDIR}/tests/eco
 # server_start [OPTION...]: sets $URL, and $CLOSED where nobody listens.
 server_start()
 {
-    "$ECOMARKET/server" "$@" "$TMP/addresses" </dev/null >"$TMP/server.log" 2>&1 &
-    eventually 30 test -s "$TMP/addresses" || {
+    local file
+
+    file=$(mktemp -u "$TMP/addresses.XXXXXX")
+    "$ECOMARKET/server" "$@" "$file" </dev/null >"$TMP/server.log" 2>&1 &
+    SERVER_PID=$!
+    eventually 30 test -s "$file" || {
         cat "$TMP/server.log" >&2
         return 1
     }
-    { read -r URL && read -r CLOSED; } <"$TMP/addresses"
+    { read -r URL && read -r CLOSED; } <"$file"
     export URL CLOSED
+}
+
+# Comes back with its exit code.
+server_stop()
+{
+    kill "$SERVER_PID"
+    wait "$SERVER_PID"
 }
 
 dashboard()

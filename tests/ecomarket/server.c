@@ -2,14 +2,14 @@
  * The shop whose dashboard is loaded: a web server on loopback that is slow, hangs and fails just
  * as it is told. It serves until it gets SIGTERM.
  *
- *     server [--hang MS] FILE
+ *     server [--delay NAME=MS ...] FILE
  *
  * FILE gets two addresses, a line each: http://127.0.0.1:PORT, where it listens, and another one
  * where nobody listens: connections to it are refused for as long as the server is there.
  *
- * GET /offers, /categories, /products, /recommendations answer after 100, 200, 500 ms, and 10 s
- * (or --hang); /slow after 1 s. All of them take ?ms=N for another time, ?status=N for another
- * status, and ?name=X&fails=K: the first K requests of that name get a 503.
+ * GET /offers, /categories, /products, /recommendations answer after 100, 200, 500 ms, and 10 s;
+ * /slow after 1 s; or after their --delay. All of them take ?ms=N for another time, ?status=N for
+ * another status, and ?name=X&fails=K: the first K requests of that name get a 503.
  * GET /gate answers once /open was asked for. GET /counts says how many requests each got, how many
  * are in flight, and how many were at the most at once.
  */
@@ -40,16 +40,16 @@ struct endpoint {
     unsigned n_requests, n_in_flight, peak;
 };
 
-enum { OFFERS, CATEGORIES, PRODUCTS, RECOMMENDATIONS, SLOW, GATE, N_ENDPOINTS };
-
-static struct endpoint endpoints[N_ENDPOINTS] = {
-    [OFFERS] = {"/offers", 100, "two for one; free delivery\n", 0, 0, 0},
-    [CATEGORIES] = {"/categories", 200, "tea, soap, seeds\n", 0, 0, 0},
-    [PRODUCTS] = {"/products", 500, "green tea, olive soap, beans\n", 0, 0, 0},
-    [RECOMMENDATIONS] = {"/recommendations", 10000, "a teapot\n", 0, 0, 0},
-    [SLOW] = {"/slow", 1000, "slow\n", 0, 0, 0},
-    [GATE] = {"/gate", -1, "open\n", 0, 0, 0},
+static struct endpoint endpoints[] = {
+    {"/offers", 100, "two for one; free delivery\n", 0, 0, 0},
+    {"/categories", 200, "tea, soap, seeds\n", 0, 0, 0},
+    {"/products", 500, "green tea, olive soap, beans\n", 0, 0, 0},
+    {"/recommendations", 10000, "a teapot\n", 0, 0, 0},
+    {"/slow", 1000, "slow\n", 0, 0, 0},
+    {"/gate", -1, "open\n", 0, 0, 0},
 };
+
+#define N_ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
 
 /* A request that waits for its answer. */
 struct held {
@@ -75,6 +75,14 @@ static void die(const char *what)
 {
     fprintf(stderr, "server: %s: %s\n", what, strerror(errno));
     exit(1);
+}
+
+static struct endpoint *endpoint_find(const char *path)
+{
+    for (size_t i = 0; i < N_ENDPOINTS; i++)
+        if (!strcmp(endpoints[i].path, path))
+            return &endpoints[i];
+    return NULL;
 }
 
 /* ---- Answers --------------------------------------------------------------------------------- */
@@ -195,7 +203,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     const char *path = evhttp_uri_get_path(uri);
     const char *text = evhttp_uri_get_query(uri);
     struct evkeyvalq query = {0};
-    size_t i;
+    struct endpoint *endpoint;
 
     (void)arg;
     if (!strcmp(path, "/counts")) {
@@ -207,14 +215,13 @@ static void on_request(struct evhttp_request *request, void *arg)
         answer(request, 200, "");
         return;
     }
-    for (i = 0; i < N_ENDPOINTS && strcmp(path, endpoints[i].path) != 0; i++)
-        ;
-    if (i == N_ENDPOINTS) {
+    endpoint = endpoint_find(path);
+    if (!endpoint) {
         answer(request, 404, "no such path\n");
         return;
     }
     evhttp_parse_query_str(text ? text : "", &query);
-    hold(request, &endpoints[i], &query);
+    hold(request, endpoint, &query);
     evhttp_clear_headers(&query);
 }
 
@@ -299,17 +306,35 @@ static void serve(const char *path)
     close(closed);
 }
 
+static void usage(void)
+{
+    fprintf(stderr, "usage: server [--delay NAME=MS ...] FILE\n");
+    exit(2);
+}
+
+/* "offers=250" */
+static void delay_take(const char *text)
+{
+    struct endpoint *endpoint;
+    char name[32];
+    size_t len = strcspn(text, "=");
+
+    snprintf(name, sizeof(name), "/%.*s", (int)len, text);
+    endpoint = endpoint_find(name);
+    if (!endpoint || !text[len])
+        usage();
+    endpoint->ms = (int)strtol(text + len + 1, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"hang", required_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"delay", required_argument, NULL, 'd'}, {0}};
     int c;
 
-    while ((c = getopt_long(argc, argv, "", options, NULL)) == 'h')
-        endpoints[RECOMMENDATIONS].ms = (int)strtol(optarg, NULL, 10);
-    if (c != -1 || optind != argc - 1) {
-        fprintf(stderr, "usage: server [--hang MS] FILE\n");
-        return 2;
-    }
+    while ((c = getopt_long(argc, argv, "d:", options, NULL)) == 'd')
+        delay_take(optarg);
+    if (c != -1 || optind != argc - 1)
+        usage();
     raise_file_limit();
     serve(argv[optind]);
     return 0;
