@@ -272,6 +272,7 @@ endif
 # the build directory. They find them by the variables below; tests/e2e/lib.sh does that for them.
 
 E2E_TESTS = \
+	tests/e2e/as_completed.test \
 	tests/e2e/client.test \
 	tests/e2e/control.test \
 	tests/e2e/futures.test \
@@ -280,7 +281,9 @@ E2E_TESTS = \
 	tests/e2e/jobs.test \
 	tests/e2e/json.test \
 	tests/e2e/many.test \
+	tests/e2e/queues_cli.test \
 	tests/e2e/restart.test \
+	tests/e2e/sets_cli.test \
 	tests/e2e/tcp.test \
 	tests/e2e/users.test \
 	tests/fault/bad_store.test \
