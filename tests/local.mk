@@ -96,7 +96,7 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_rig_sets.c
 ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
-	tests/unit/engine_disk.h tests/unit/engine_disk_deps.c \
+	tests/unit/engine_disk.h tests/unit/engine_disk_deps.c tests/unit/engine_disk_sets.c \
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
 tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_engine_embedded_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread

@@ -8,5 +8,12 @@
 #include "tests/unit/engine_rig.h"
 
 void disk_deps_add(TCase *tc);
+void disk_sets_add(TCase *tc);
+
+/* Where the store's database is; valid until the next call. */
+const char *disk_db(void);
+
+/* The loop hands over what was pushed; then the store's thread comes to its sync, and is held. */
+void disk_await_held(void);
 
 #endif

@@ -11,12 +11,18 @@
 #include "tests/unit/faulty_vfs.h"
 #include "tests/unit/private_dir.h"
 
+const char *disk_db(void)
+{
+    static char path[PRIVATE_PATH];
+
+    return private_path(path, "awd.db");
+}
+
 static struct engine *open_embedded(struct event_base *base, const struct engine_limits *limits,
                                     const struct engine_events *events, void *arg)
 {
-    char path[PRIVATE_PATH];
     struct embedded_config config = {
-        .path = private_path(path, "awd.db"),
+        .path = disk_db(),
         .max_queued = limits->max_queued,
         .max_kept = limits->max_kept,
         .retention_ms = limits->retention_ms,
@@ -54,8 +60,7 @@ static struct claimed claim_new(struct want want)
 /* ---- A full disk ------------------------------------------------------------------------------
  */
 
-/* The loop hands over what was pushed; then the store's thread comes to its sync. */
-static void await_held(void)
+void disk_await_held(void)
 {
     rig_turn_now();
     faulty_vfs_await_held();
@@ -199,7 +204,7 @@ START_TEST(a_job_whose_cancel_found_no_room_is_told_to_stop_once_it_runs)
     ck_assert_ok(rig_cancel(&c.number, 1, -1));
     faulty_vfs_hold();
     release = start_release(&c);
-    await_held();
+    disk_await_held();
     faulty_vfs_set_room(0);
     faulty_vfs_go();
     rig_await(release);
@@ -224,7 +229,7 @@ START_TEST(what_comes_during_a_commit_shares_the_next)
 
     faulty_vfs_hold();
     replies[0] = start_submit(&WANT(.name = "x"), 1);
-    await_held();
+    disk_await_held();
     syncs = faulty_vfs_syncs();
     for (int i = 1; i < 50; i++)
         replies[i] = start_submit(&WANT(.name = "x"), 1);
@@ -243,7 +248,7 @@ START_TEST(nothing_is_said_before_it_is_durable)
     faulty_vfs_hold();
     submit = start_submit(&WANT(.name = "x"), 1);
     get = start_get(&(uint64_t){1}, 1, 0);
-    await_held();
+    disk_await_held();
     rig_turn_now();
     ck_assert_int_eq(submit->times + get->times, 0);
     ck_assert_uint_eq(rig_stats().live[AW_QUEUED], 0);
@@ -261,7 +266,7 @@ START_TEST(one_that_does_not_fit_does_not_take_the_others_along)
 
     faulty_vfs_hold();
     first = start_submit(&WANT(.name = "x"), 1);
-    await_held();
+    disk_await_held();
     small_1 = start_submit(&WANT(.name = "small"), 1);
     large = start_submit(many, ARRAY_SIZE(many));
     small_2 = start_submit(&WANT(.name = "small"), 1);
@@ -291,7 +296,7 @@ START_TEST(one_that_is_wrong_does_not_take_the_others_along)
     ck_assert_ok(rig_submit(two, 1));
     faulty_vfs_hold();
     start_submit(&WANT(.name = "x"), 1);
-    await_held();
+    disk_await_held();
     good_1 = start_submit(&WANT(.name = "good"), 1);
     wrong = start_submit(two, 2);
     good_2 = start_submit(&WANT(.name = "good"), 1);
@@ -376,8 +381,8 @@ END_TEST
 /* Damages the page of a tree that holds `text`, in a store that is closed. */
 static void damage_page_with(const char *text)
 {
-    char path[PRIVATE_PATH], page[4096];
-    FILE *f = fopen(private_path(path, "awd.db"), "r+");
+    char page[4096];
+    FILE *f = fopen(disk_db(), "r+");
     int damaged = 0;
 
     ck_assert_ptr_nonnull(f);
@@ -513,6 +518,7 @@ static void add_disk_tests(Suite *suite)
     tcase_add_test(tc, a_job_told_to_stop_while_its_end_waits_for_room_is_not_run_again);
     tcase_add_test(tc, a_job_whose_cancel_found_no_room_is_told_to_stop_once_it_runs);
     disk_deps_add(tc);
+    disk_sets_add(tc);
     tcase_add_test(tc, what_comes_during_a_commit_shares_the_next);
     tcase_add_test(tc, nothing_is_said_before_it_is_durable);
     tcase_add_test(tc, one_that_does_not_fit_does_not_take_the_others_along);
