@@ -423,6 +423,11 @@ unsigned running_slots(const struct running *r)
     return r->slots;
 }
 
+size_t running_slots_taken(const struct running *r)
+{
+    return r->n_started;
+}
+
 size_t running_count(const struct running *r)
 {
     return r->by_number.n_nodes;

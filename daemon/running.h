@@ -47,6 +47,9 @@ void running_runnable(struct running *r);
 void running_set_slots(struct running *r, unsigned slots);
 unsigned running_slots(const struct running *r);
 
+/* How many of those are taken; may be more than there are, after there were more. */
+size_t running_slots_taken(const struct running *r);
+
 /* Attempts whose end is not durable yet. */
 size_t running_count(const struct running *r);
 

@@ -209,10 +209,12 @@ endif
 # tests/fuzz/fuzz_<name>.c. `make check` replays the corpora; `make fuzz` looks for new inputs, in
 # a build of its own made with clang.
 
-FUZZERS = codec config endpoint http_job runner text
+FUZZERS = client codec config dispatch endpoint http_job runner text
 FUZZ_TESTS = \
+	tests/fuzz/fuzz_client \
 	tests/fuzz/fuzz_codec \
 	tests/fuzz/fuzz_config \
+	tests/fuzz/fuzz_dispatch \
 	tests/fuzz/fuzz_endpoint \
 	tests/fuzz/fuzz_http_job \
 	tests/fuzz/fuzz_runner \
@@ -228,12 +230,21 @@ FUZZ_LINK = $(AM_LDFLAGS)
 TESTS += $(FUZZ_TESTS)
 endif
 
+tests_fuzz_fuzz_client_SOURCES = tests/fuzz/fuzz_client.c tests/fuzz/hostile_daemon.c \
+	tests/fuzz/hostile_daemon.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_client_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_fuzz_fuzz_client_LDFLAGS = $(FUZZ_LINK) -static
+tests_fuzz_fuzz_client_LDADD = client/libaw.la proto/libproto.la -lpthread
 tests_fuzz_fuzz_codec_SOURCES = tests/fuzz/fuzz_codec.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
 tests_fuzz_fuzz_codec_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_codec_LDADD = proto/libproto.la
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_config_LDADD = daemon/libedge.la
+tests_fuzz_fuzz_dispatch_SOURCES = tests/fuzz/fuzz_dispatch.c tests/fuzz/fuzz_workers.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_dispatch_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_fuzz_fuzz_dispatch_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_dispatch_LDADD = daemon/libdaemon.la
 tests_fuzz_fuzz_endpoint_SOURCES = tests/fuzz/fuzz_endpoint.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_fuzz_fuzz_endpoint_LDFLAGS = $(FUZZ_LINK)
@@ -275,17 +286,22 @@ E2E_TESTS = \
 	tests/e2e/as_completed.test \
 	tests/e2e/client.test \
 	tests/e2e/control.test \
+	tests/e2e/deps.test \
 	tests/e2e/futures.test \
 	tests/e2e/hostile.test \
 	tests/e2e/http.test \
 	tests/e2e/jobs.test \
 	tests/e2e/json.test \
+	tests/e2e/lease.test \
 	tests/e2e/many.test \
+	tests/e2e/queues.test \
 	tests/e2e/queues_cli.test \
 	tests/e2e/restart.test \
+	tests/e2e/sets.test \
 	tests/e2e/sets_cli.test \
 	tests/e2e/tcp.test \
 	tests/e2e/users.test \
+	tests/e2e/waits.test \
 	tests/fault/bad_store.test \
 	tests/fault/disk_full.test \
 	tests/fault/runner_killed.test \

@@ -56,7 +56,7 @@ static const char *ready_reason(const struct server *srv, const struct explanati
                                 size_t size)
 {
     unsigned slots = running_slots(srv->running);
-    size_t taken = running_count(srv->running);
+    size_t taken = running_slots_taken(srv->running);
     char before[64];
 
     before_text(why, before);
