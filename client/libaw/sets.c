@@ -123,7 +123,7 @@ enum aw_err aw_set_add(struct aw_client *client, const char *set, const char *co
     if (!e && (!set || !*set))
         e = aw_fail(err, AW_ERR_USAGE, "no name of a set was given");
     if (!e)
-        e = add_all(client, set, all, close, &list, err);
+        e = add_all(client, set, (struct strv){v, all.n}, close, &list, err);
     if (e)
         return e;
     if (ret)
