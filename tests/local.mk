@@ -209,7 +209,6 @@ endif
 # tests/fuzz/fuzz_<name>.c. `make check` replays the corpora; `make fuzz` looks for new inputs, in
 # a build of its own made with clang.
 
-FUZZERS = client codec config dispatch endpoint http_job runner text
 FUZZ_TESTS = \
 	tests/fuzz/fuzz_client \
 	tests/fuzz/fuzz_codec \
@@ -260,11 +259,11 @@ tests_fuzz_fuzz_text_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_text_LDADD = daemon/libedge.la proto/libproto.la -lm
 
 FUZZ_SECONDS = 60
-FUZZ = $(FUZZERS)
+FUZZ = $(FUZZ_TESTS:tests/fuzz/fuzz_%=%)
 CLANG = clang
 
 if FUZZING
-fuzz: $(FUZZ_TESTS)
+fuzz: $(FUZZ:%=tests/fuzz/fuzz_%)
 	$(AM_V_at)$(srcdir)/tests/fuzz/run '$(FUZZ_SECONDS)' $(FUZZ)
 else
 fuzz:

@@ -57,8 +57,7 @@ static void names(struct bytes text)
         fuzz_check(text.len == AW_TAG_LEN, "%zu bytes", text.len);
 }
 
-/* ---- Durations and sizes ----------------------------------------------------------------------
- */
+/* ---- Durations and sizes --------------------------------------------------------------------- */
 
 /* What the C library makes of the number in front. */
 static double number_of(const char *text, const char **unit)
@@ -116,8 +115,7 @@ static void sizes(const char *text)
     fuzz_check(bytes >= 0 && near((double)bytes, number), "'%s': %lld", text, (long long)bytes);
 }
 
-/* ---- Addresses ---------------------------------------------------------------------------------
- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 /* The address in "ADDRESS" or "ADDRESS/BITS". */
 static bool address_of(const char *entry, struct sockaddr_storage *ret)
@@ -159,8 +157,7 @@ static void addresses(const char *text)
     address_set_free(set);
 }
 
-/* ---- Expected statuses --------------------------------------------------------------------------
- */
+/* ---- Expected statuses ----------------------------------------------------------------------- */
 
 static unsigned status_of(const char *s, char **end)
 {
