@@ -259,8 +259,9 @@ struct engine_events {
     /* These jobs have reached their final state, and that is durable. */
     void (*ended)(void *arg, const struct ended *jobs, size_t n);
     /*
-     * A set has other members, or was closed, or one of its members has ended: then `job` is that
-     * one, and `place` its place in the order of completion; else 0. After ended(), if both.
+     * A set has other members, or was closed, or is gone, or one of its members has ended: then
+     * `job` is that one, and `place` its place in the order of completion; else 0. After ended(),
+     * if both. Those that had ended before they were added come with the change that added them.
      */
     void (*set_changed)(void *arg, const struct set_info *set, uint64_t place, uint64_t job,
                         enum aw_state state);
@@ -371,7 +372,8 @@ static inline void engine_close(struct engine *e)
  * failed with AW_CLASS_DEPENDENCY. A parent whose record is gone will do for PARENT_ENDED only.
  *
  * AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL; AW_ERR_NO_QUEUE; AW_ERR_DRAINING: that queue is;
- * AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID: a parent; AW_ERR_WRONG_STATE: the set is closed.
+ * AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID: a parent; AW_ERR_WRONG_STATE: the set is closed;
+ * AW_ERR_NO_SET: it was a temporary one, and is gone.
  */
 static inline void engine_submit(struct engine *e, const struct submit *submit,
                                  engine_submit_fn done, void *arg)
@@ -479,9 +481,10 @@ static inline void engine_output(struct engine *e, uint64_t number, uint64_t att
 
 /*
  * Makes jobs members of a set, which is made if it is not there; each has a result of its own
- * (AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID). Those that have ended complete at once, in the order of
- * their ends. AW_ERR_WRONG_STATE: it is closed, and a job is no member yet. AW_ERR_QUEUE_FULL: too
- * many sets, or members.
+ * (AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID). A temporary one gets its name here, one that begins with
+ * '~'; a set by such a name that is not there is not made: AW_ERR_NO_SET. Jobs that have ended
+ * complete at once, in the order of their ends. AW_ERR_WRONG_STATE: it is closed, and a job is no
+ * member yet. AW_ERR_QUEUE_FULL: too many sets, or members.
  */
 static inline void engine_set_add(struct engine *e, const struct set_add *add,
                                   engine_set_add_fn done, void *arg)

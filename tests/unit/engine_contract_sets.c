@@ -166,6 +166,20 @@ START_TEST(one_that_was_there_under_its_key_becomes_a_member_too)
 }
 END_TEST
 
+START_TEST(one_that_was_there_becomes_a_member_while_the_queue_is_full)
+{
+    uint64_t number;
+
+    rig.limits.max_queued = 1;
+    rig_reopen();
+    number = rig_queue(WANT(.key = "k"));
+    ck_assert_err(rig_submit(&WANT(.set = "s"), 1), AW_ERR_QUEUE_FULL);
+    ck_assert_err(rig_set_get("s"), AW_ERR_NO_SET);
+    ck_assert_ok(rig_submit(&WANT(.key = "k", .set = "s"), 1));
+    ck_assert_uint_eq(rig_sets_of(number)->n, 1);
+}
+END_TEST
+
 START_TEST(a_submit_that_comes_again_adds_nothing_twice)
 {
     struct want want = {.request = "0123456789abcdef", .set = "s"};
@@ -419,6 +433,7 @@ void contract_sets_add(TCase *tc)
     tcase_add_test(tc, each_user_has_names_of_their_own);
     tcase_add_test(tc, what_is_submitted_with_a_set_becomes_a_member_of_it);
     tcase_add_test(tc, one_that_was_there_under_its_key_becomes_a_member_too);
+    tcase_add_test(tc, one_that_was_there_becomes_a_member_while_the_queue_is_full);
     tcase_add_test(tc, a_submit_that_comes_again_adds_nothing_twice);
     tcase_add_test(tc, a_submit_to_a_closed_set_records_nothing);
     tcase_add_test(tc, a_closed_set_takes_nobody_else);

@@ -184,16 +184,31 @@ END_TEST
 /* ---- Rows that go in slices -------------------------------------------------------------------
  */
 
-/* In a store that is closed. */
+/* Both in a store that is closed. */
+static sqlite3 *db_open(void)
+{
+    sqlite3 *db = NULL;
+
+    ck_assert_int_eq(sqlite3_open_v2(disk_db(), &db, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
+    return db;
+}
+
+static void db_run(const char *sql)
+{
+    sqlite3 *db = db_open();
+
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
 static int64_t rows_left(const char *table)
 {
-    char sql[64];
+    sqlite3 *db = db_open();
     sqlite3_stmt *s = NULL;
-    sqlite3 *db = NULL;
+    char sql[64];
     int64_t n;
 
     snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
-    ck_assert_int_eq(sqlite3_open_v2(disk_db(), &db, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
     ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
     n = sqlite3_column_int64(s, 0);
@@ -254,8 +269,60 @@ START_TEST(of_a_big_set_the_name_goes_at_once_and_the_rest_in_slices)
 }
 END_TEST
 
+/* ---- Limits -----------------------------------------------------------------------------------
+ */
+
+START_TEST(there_are_so_many_sets_and_no_more)
+{
+    char sql[256];
+
+    rig_close();
+    snprintf(
+        sql, sizeof(sql),
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+        " INSERT INTO bag (uid, temporary, name, created_us) SELECT 9, 0, 'set' || i, 1 FROM n",
+        AW_MAX_SETS - 1);
+    db_run(sql);
+    rig_open();
+    ck_assert_uint_eq(rig_stats().sets, AW_MAX_SETS - 1);
+    faulty_vfs_set_room(0);
+    ck_assert_err(rig_set_add("full", NULL, 0), AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    ck_assert_ok(rig_set_add("last", NULL, 0));
+    ck_assert_err(rig_set_add("more", NULL, 0), AW_ERR_QUEUE_FULL);
+    ck_assert_err(rig_set_add(NULL, NULL, 0), AW_ERR_QUEUE_FULL);
+    ck_assert_err(rig_submit(&WANT(.set = "more"), 1), AW_ERR_QUEUE_FULL);
+    ck_assert_uint_eq(rig_stats().live[AW_QUEUED], 0);
+    ck_assert_ok(rig_submit(&WANT(.set = "last"), 1));
+    ck_assert_ok(rig_set_forget("last"));
+    ck_assert_ok(rig_submit(&WANT(.set = "more"), 1));
+    ck_assert_uint_eq(rig_stats().sets, AW_MAX_SETS);
+}
+END_TEST
+
+START_TEST(a_set_has_so_many_members_and_no_more)
+{
+    uint64_t numbers[2];
+    char sql[64];
+
+    for (int i = 0; i < 2; i++)
+        numbers[i] = rig_queue(WANT(.name = "x"));
+    ck_assert_ok(rig_set_add("s", NULL, 0));
+    rig_close();
+    snprintf(sql, sizeof(sql), "UPDATE bag SET n_members = %d", AW_MAX_MEMBERS - 1);
+    db_run(sql);
+    rig_open();
+    ck_assert_err(rig_set_add("s", numbers, 2), AW_ERR_QUEUE_FULL);
+    ck_assert_uint_eq(rig_sets_of(numbers[0])->n, 0);
+    ck_assert_ok(rig_set_add("s", numbers, 1));
+    ck_assert_err(rig_submit(&WANT(.set = "s"), 1), AW_ERR_QUEUE_FULL);
+}
+END_TEST
+
 void disk_sets_add(TCase *tc)
 {
+    tcase_add_test(tc, there_are_so_many_sets_and_no_more);
+    tcase_add_test(tc, a_set_has_so_many_members_and_no_more);
     tcase_add_test(tc, an_end_that_waits_for_room_has_no_place_until_there_is);
     tcase_add_test(tc, ends_that_are_recorded_again_one_by_one_have_one_place_each);
     tcase_add_test(tc, a_cursor_that_finds_no_room_stays_where_it_is);

@@ -429,6 +429,7 @@ void embedded_configure(struct engine *e, const struct embedded_config *config)
     em->config.max_kept = config->max_kept;
     em->config.retention_ms = config->retention_ms;
     em->config.set_idle_ms = config->set_idle_ms;
+    embedded_sweep_soon(em);
     if (em->kept > em->config.max_kept)
         embedded_prune_at(em, 0);
 }

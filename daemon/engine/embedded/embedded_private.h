@@ -155,7 +155,7 @@ void embedded_sweep(int fd, short what, void *arg); /* of the sweep_timer */
 /* Sees to it that sets go in their time: */
 void embedded_sweep_idle(struct embedded *em);
 void embedded_sweep_complete(struct embedded *em, int64_t complete_us);
-void embedded_sweep_soon(struct embedded *em); /* the rest of those that are gone */
+void embedded_sweep_soon(struct embedded *em); /* looks what there is to do */
 
 /* embedded_set_calls.c */
 void embedded_set_add(struct engine *e, const struct set_add *what, engine_set_add_fn done,

@@ -43,6 +43,8 @@ static void tell_change(struct embedded *em, const struct store_set_change *chan
     } else {
         return; /* impossible: who can make one brings a head */
     }
+    if (change->place == 0)
+        sets_touch(&em->sets, set); /* it was not time that changed it */
     now = &set->info.status;
     if (!had_ended && now->n_ended)
         histogram_record(&em->latencies.first_result,

@@ -165,10 +165,19 @@ static bool begins_with(struct bytes name, struct bytes prefix)
     return prefix.len <= name.len && memcmp(name.data, prefix.data, prefix.len) == 0;
 }
 
+/* In the order of names. */
+static bool is_behind(struct bytes a, struct bytes b)
+{
+    int order = a.len && b.len ? memcmp(a.data, b.data, MIN(a.len, b.len)) : 0;
+
+    return order ? order > 0 : a.len > b.len;
+}
+
 static enum aw_err list_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_set_list *op = (struct store_set_list *)base;
     const struct set_list_filter *f = &op->filter;
+    struct bytes from = is_behind(f->after, f->prefix) ? f->after : f->prefix;
     sqlite3_stmt *s = st->sql[SQL_SET_LIST];
     enum aw_err e = AW_OK;
     int rc = SQLITE_ROW;
@@ -177,7 +186,8 @@ static enum aw_err list_run(struct store_op *base, struct store *st, struct aw_e
     op->n = 0;
     op->more = false;
     sqlite3_bind_int64(s, 1, f->uid);
-    sqlite3_bind_text(s, 2, f->prefix.len ? f->prefix.data : "", (int)f->prefix.len, SQLITE_STATIC);
+    /* Wherever the index is entered, it is near where the page begins. */
+    sqlite3_bind_text(s, 2, from.len ? from.data : "", (int)from.len, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, f->after.len ? f->after.data : "", (int)f->after.len, SQLITE_STATIC);
     while (!e && !op->more && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct bytes name =

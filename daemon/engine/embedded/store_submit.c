@@ -131,7 +131,8 @@ static enum aw_err row_insert(struct store *st, const struct store_submit *op, s
 
     sqlite3_bind_int64(s, 1, (int64_t)row->number);
     sqlite3_bind_int(s, 2, (int)(state == AW_FAILED ? AW_BLOCKED : state));
-    sqlite3_bind_int64(s, 3, row->flags | (apart ? STORE_SPEC_APART : 0));
+    sqlite3_bind_int64(
+        s, 3, row->flags | (apart ? STORE_SPEC_APART : 0) | (op->set.len ? STORE_IN_SET : 0));
     sqlite3_bind_int(s, 4, row->priority);
     sqlite3_bind_int64(s, 5, op->uid);
     sqlite3_bind_int64(s, 6, op->gid);
