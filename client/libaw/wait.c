@@ -81,13 +81,17 @@ static enum aw_err wait_some(struct wait *w, struct strv ids, struct aw_statuses
     return AW_OK;
 }
 
-/* As many as one request may name at a time: that is fine for all, and for few. */
+/*
+ * As many as one request may name at a time: that is fine for all, and for few. Once time is over,
+ * those behind are only looked at, so that all are counted.
+ */
 static enum aw_err wait_in_pieces(struct wait *w, struct strv ids, struct aw_statuses **ret,
                                   struct aw_error *err)
 {
     struct aw_statuses *list = NULL, **end = &list;
     struct aw_progress total = {0, 0};
     enum aw_err e = AW_OK;
+    bool late = false;
 
     for (size_t i = 0; !e && i < ids.n; i += IDS_AT_ONCE) {
         struct strv some = {ids.v + i, MIN(ids.n - i, (size_t)IDS_AT_ONCE)};
@@ -98,8 +102,13 @@ static enum aw_err wait_in_pieces(struct wait *w, struct strv ids, struct aw_sta
         total.n_failed += w->progress.n_failed;
         if (!e)
             end = &(*end)->next;
+        late = late || e == AW_ERR_TIMED_OUT;
+        if (e == AW_ERR_TIMED_OUT)
+            e = AW_OK;
     }
     w->progress = total;
+    if (!e && late)
+        e = not_ended(ids.n, &total, err);
     if (e)
         aw_statuses_free(list);
     else

@@ -51,9 +51,12 @@ static void job_of(const struct daemon *d, uint64_t number, struct job_status *s
 
 static uint64_t number_of(struct bytes id)
 {
-    const char *digits = memchr(id.data, '-', id.len);
+    char text[AW_MAX_ID];
+    const char *dash;
 
-    return strtoull(digits ? digits + 1 : id.data, NULL, 10);
+    snprintf(text, sizeof(text), "%.*s", (int)id.len, (const char *)id.data);
+    dash = strchr(text, '-');
+    return strtoull(dash ? dash + 1 : text, NULL, 10);
 }
 
 static struct set_status set_of(const struct daemon *d)

@@ -421,6 +421,56 @@ START_TEST(a_wait_for_a_set_goes_on_when_the_daemon_is_back)
 }
 END_TEST
 
+/* Those from 1,001 on have ended, every tenth of them without success. */
+static void knows_of_thousands(struct fake_request *rq, void *arg)
+{
+    struct wait_rep rep = {0};
+    struct wait_req req;
+
+    (void)arg;
+    fake_read(rq, &req);
+    for (size_t i = 0; i < req.ids.n; i++) {
+        char text[16];
+        unsigned long number;
+
+        snprintf(text, sizeof(text), "%.*s", (int)req.ids.v[i].len,
+                 (const char *)req.ids.v[i].data);
+        number = strtoul(text, NULL, 10);
+        rep.n_ended += number > 1000;
+        rep.n_failed += number > 1000 && number % 10 == 0;
+    }
+    rep.n_total = req.ids.n;
+    rep.done = rep.n_ended == rep.n_total;
+    if (!rep.done) {
+        fake_reply(rq, &rep);
+        return;
+    }
+    rep.jobs.n = req.ids.n;
+    rep.jobs.v = calloc(req.ids.n, sizeof(*rep.jobs.v));
+    for (size_t i = 0; i < req.ids.n; i++) {
+        codec_defaults(&job_status_schema, &rep.jobs.v[i]);
+        rep.jobs.v[i].id = req.ids.v[i];
+    }
+    fake_reply(rq, &rep);
+    free(rep.jobs.v);
+}
+
+START_TEST(a_wait_for_thousands_that_is_over_has_counted_them_all)
+{
+    struct aw_progress progress = {0, 0};
+    struct aw_statuses *list;
+    struct aw_error err;
+
+    ids_make();
+    start(knows_of_thousands, NULL);
+    ck_assert_int_eq(aw_wait(client, ids, 5000, 0, &progress, &list, &err), AW_ERR_TIMED_OUT);
+    ck_assert_uint_eq(progress.n_ended, 4000);
+    ck_assert_uint_eq(progress.n_failed, 400);
+    ck_assert_str_eq(err.text, "1000 of 5000 jobs have not ended yet");
+    stop();
+}
+END_TEST
+
 /* ---- close, cancel, forget ---------------------------------------------------------------- */
 
 static void ends_sets(struct fake_request *rq, void *arg)
@@ -725,6 +775,7 @@ static Suite *sets_suite(void)
     tcase_add_test(t, a_wait_for_a_set_says_until_when);
     tcase_add_test(t, a_wait_that_is_over_says_what_is_missing);
     tcase_add_test(t, a_wait_for_a_set_goes_on_when_the_daemon_is_back);
+    tcase_add_test(t, a_wait_for_thousands_that_is_over_has_counted_them_all);
     tcase_add_test(t, a_set_is_closed_and_cancelled);
     tcase_add_test(t, what_must_not_happen_twice_is_not_sent_twice);
     tcase_add_test(t, queues_are_listed);
