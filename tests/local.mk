@@ -46,6 +46,7 @@ UNIT_TESTS = \
 	tests/unit/test_notify \
 	tests/unit/test_offload \
 	tests/unit/test_protocol_doc \
+	tests/unit/test_queues \
 	tests/unit/test_sched \
 	tests/unit/test_runner_output \
 	tests/unit/test_runner_proc \
@@ -84,8 +85,10 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_contract.c tests/unit/engine_contract.h \
 	tests/unit/engine_contract_cache.c \
 	tests/unit/engine_contract_cancel.c \
+	tests/unit/engine_contract_change.c \
 	tests/unit/engine_contract_deps.c tests/unit/engine_contract_deps.h \
 	tests/unit/engine_contract_deps_many.c \
+	tests/unit/engine_contract_queues.c \
 	tests/unit/engine_contract_records.c \
 	tests/unit/engine_contract_retry.c \
 	tests/unit/engine_contract_run.c \
@@ -93,15 +96,18 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_contract_sets_read.c \
 	tests/unit/engine_contract_submit.c \
 	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
+	tests/unit/engine_rig_queues.c \
 	tests/unit/engine_rig_sets.c
 ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
-	tests/unit/engine_disk.h tests/unit/engine_disk_deps.c tests/unit/engine_disk_sets.c \
+	tests/unit/engine_disk.h tests/unit/engine_disk_deps.c tests/unit/engine_disk_queues.c \
+	tests/unit/engine_disk_sets.c \
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
 tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_engine_embedded_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 tests_unit_test_histogram_LDADD = $(ENGINE_TEST)
 tests_unit_test_job_next_LDADD = $(ENGINE_TEST)
+tests_unit_test_queues_LDADD = $(ENGINE_TEST)
 tests_unit_test_sched_LDADD = $(ENGINE_TEST)
 tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)

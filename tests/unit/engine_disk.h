@@ -8,6 +8,7 @@
 #include "tests/unit/engine_rig.h"
 
 void disk_deps_add(TCase *tc);
+void disk_queues_add(TCase *tc);
 void disk_sets_add(TCase *tc);
 
 /* Where the store's database is; valid until the next call. */

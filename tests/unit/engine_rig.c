@@ -321,6 +321,7 @@ static struct job job_of(const struct want *want)
     job.type = bytes_str("noop");
     job.name = bytes_str(want->name);
     job.key = bytes_str(want->key);
+    job.queue = bytes_str(want->queue);
     job.priority = want->priority;
     job.delay_ms = want->delay_ms;
     job.not_before_us = want->not_before_us;

@@ -67,6 +67,8 @@ struct answer {
     struct found *found;
     struct record *records;
     struct claimed *claims;
+    struct queue_status *queues;
+    struct explanation why;
     struct job_result *results;
     struct set_info set;
     struct set_info *sets;
@@ -126,6 +128,7 @@ struct want {
     uint64_t backoff_ms;   /* exact: without jitter */
     uint64_t total_timeout_ms;
     const char *retry_on;
+    const char *queue;
     bool apart; /* with a head that is shorter than the specification */
     const struct parent *parents;
     size_t n_parents;
@@ -197,6 +200,36 @@ struct answer *rig_set_read_at(const char *name, uint64_t after, size_t limit);
 struct answer *rig_sets_of(uint64_t number);
 /* How a set that must be there stands. */
 struct set_status rig_set_status(const char *name);
+
+/* ---- Queues, and places in them (engine_rig_queues.c) ---------------------------------------- */
+
+/* A change of what is assigned, as in QUEUE_CHANGE(to.slots = 3, to.limit = 4). */
+#define QUEUE_CHANGE(...)                                                                       \
+    ({                                                                                          \
+        struct queue_change to = {                                                              \
+            .slots = -1, .limit = -1, .paused = -1, .draining = -1, .rate = -1, .rate_ms = -1}; \
+        (void)0, ##__VA_ARGS__;                                                                 \
+        to;                                                                                     \
+    })
+
+struct answer *start_queue_set(const char *name, struct queue_change change);
+struct answer *rig_queue_set(const char *name, struct queue_change change);
+/* Makes one, or changes one, which must succeed. */
+void rig_queue_add(const char *name, struct queue_change change);
+void rig_queue_change(const char *name, struct queue_change change);
+struct answer *rig_queue_list(void);
+/* How a queue that must be there stands. */
+struct queue_status rig_queue_status(const char *name);
+struct answer *start_queue_remove(const char *name);
+struct answer *rig_queue_remove(const char *name);
+struct answer *start_change(const uint64_t *numbers, size_t n, struct job_change change);
+struct answer *rig_change(const uint64_t *numbers, size_t n, struct job_change change);
+/* What became of one job: its new priority, or that it shall start now. */
+struct job_result rig_set_priority(uint64_t number, int priority);
+struct job_result rig_start_now(uint64_t number);
+struct answer *rig_explain(uint64_t number);
+/* Of a job that must be there. */
+struct explanation rig_why(uint64_t number);
 
 /* ---- Short ----------------------------------------------------------------------------------- */
 

@@ -518,6 +518,7 @@ static void add_disk_tests(Suite *suite)
     tcase_add_test(tc, a_job_told_to_stop_while_its_end_waits_for_room_is_not_run_again);
     tcase_add_test(tc, a_job_whose_cancel_found_no_room_is_told_to_stop_once_it_runs);
     disk_deps_add(tc);
+    disk_queues_add(tc);
     disk_sets_add(tc);
     tcase_add_test(tc, what_comes_during_a_commit_shares_the_next);
     tcase_add_test(tc, nothing_is_said_before_it_is_durable);

@@ -361,7 +361,7 @@ static bool competes(const struct queue *q, const struct queue *own)
 {
     if (q == own)
         return true;
-    return q && q->n_ready && !q->set.paused && !q->set.slots && !own->set.slots;
+    return q && q->where == QUEUE_OPEN && !q->set.slots && !own->set.slots;
 }
 
 /* The first `max` that would be started, if slots became free one after the other. */
