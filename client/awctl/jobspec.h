@@ -42,9 +42,9 @@ struct jobspec {
     {"nice", 0, OPT_INT, "N", "niceness, -20 to 19", JOBSPEC_OPT(T, nice), -20, 19}, \
     {"priority", 'p', OPT_INT, "N", "-10 to 10; higher runs first", JOBSPEC_OPT(T, priority), AW_MIN_PRIORITY, AW_MAX_PRIORITY}, \
     {"queue", 'q', OPT_TEXT, "NAME", "wait in queue NAME (default: default)", JOBSPEC_OPT(T, queue), 0, 0}, \
-    {"after", 0, OPT_TEXTS, "ID[,ID...]", "start once all of these have succeeded", JOBSPEC_OPT(T, after), 0, 0}, \
-    {"after-any", 0, OPT_TEXTS, "ID[,ID...]", "start once all of these have ended", JOBSPEC_OPT(T, after_any), 0, 0}, \
-    {"after-fail", 0, OPT_TEXTS, "ID[,ID...]", "start once all of these have failed", JOBSPEC_OPT(T, after_fail), 0, 0}, \
+    {"after", 0, OPT_TEXTS, "ID,...", "start once all of these have succeeded", JOBSPEC_OPT(T, after), 0, 0}, \
+    {"after-any", 0, OPT_TEXTS, "ID,...", "start once all of these have ended", JOBSPEC_OPT(T, after_any), 0, 0}, \
+    {"after-fail", 0, OPT_TEXTS, "ID,...", "start once all of these have failed", JOBSPEC_OPT(T, after_fail), 0, 0}, \
     {"delay", 'd', OPT_DURATION, "TIME", "start no earlier than this from now", JOBSPEC_OPT(T, delay_ms), 0, 0}, \
     {"at", 0, OPT_TIME, "WHEN", "start no earlier than 14:30, '2030-12-31 14:30', @EPOCH", JOBSPEC_OPT(T, at_us), 0, 0}, \
     {"timeout", 't', OPT_DURATION, "TIME", "end the job when it runs longer", JOBSPEC_OPT(T, timeout_ms), 0, 0}, \
