@@ -12,26 +12,23 @@ struct resolve_call {
     struct embedded *em;
     bool stalled;
     struct dep_pair pairs[RESOLVE_MAX];
-    struct store_resolved resolved[RESOLVE_MAX];
+    enum aw_state to[RESOLVE_MAX];
 };
 
-static void resolve_apply(struct embedded *em, const struct dep_pair *pair,
-                          const struct store_resolved *resolved)
+static void resolve_apply(struct embedded *em, const struct dep_pair *pair, enum aw_state to)
 {
     struct live *job = sched_find(em->sched, pair->child);
     bool settled = deps_settle(em->deps, pair);
 
     if (!job)
         return; /* cancelled meanwhile, or failed by an earlier pair */
-    if (resolved->to == AW_FAILED) {
+    if (to == AW_FAILED) {
         embedded_job_ended(em, job, AW_FAILED);
         return;
     }
-    if (resolved->to != AW_BLOCKED) {
+    if (to != AW_BLOCKED) {
         deps_remove(em->deps, pair->child);
-        sched_set_times(em->sched, job, resolved->due_us, job->deadline_us);
-        (void)!sched_apply(em->sched, job,
-                           resolved->to == AW_QUEUED ? JOB_EV_UNBLOCKED : JOB_EV_DEFER);
+        (void)!sched_apply(em->sched, job, to == AW_QUEUED ? JOB_EV_UNBLOCKED : JOB_EV_DEFER);
     }
     if (settled)
         sched_set_busy(em->sched, job, false);
@@ -52,7 +49,7 @@ static void resolve_done(struct store_op *op)
     if (!op->error.code) {
         embedded_prune_at(em, call->op.expires_us);
         for (size_t i = 0; i < call->op.n; i++)
-            resolve_apply(em, &call->pairs[i], &call->resolved[i]);
+            resolve_apply(em, &call->pairs[i], call->to[i]);
         embedded_tell(em, &call->op.effects, NULL);
         embedded_clock_set(em);
         embedded_runnable(em);
@@ -78,7 +75,7 @@ void embedded_resolve(struct embedded *em)
     call->em = em;
     call->op.pairs = call->pairs;
     call->op.n = deps_take(em->deps, call->pairs, RESOLVE_MAX);
-    call->op.resolved = call->resolved;
+    call->op.to = call->to;
     call->op.tag = em->tag;
     call->op.now_us = now_us();
     call->op.default_retention_ms = em->config.retention_ms;

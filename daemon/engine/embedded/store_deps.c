@@ -151,8 +151,8 @@ static enum aw_err edges_take(struct store *st, const struct dep_pair *pair, enu
     return e;
 }
 
-static enum aw_err unblock(struct store *st, uint64_t child, int64_t now_us,
-                           struct store_resolved *ret, struct aw_error *err)
+static enum aw_err unblock(struct store *st, uint64_t child, int64_t now_us, enum aw_state *ret_to,
+                           struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_UNBLOCK];
     enum aw_err e = AW_OK;
@@ -162,8 +162,7 @@ static enum aw_err unblock(struct store *st, uint64_t child, int64_t now_us,
     sqlite3_bind_int64(s, 2, now_us);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
-        *ret = (struct store_resolved){(enum aw_state)sqlite3_column_int(s, 0),
-                                       sqlite3_column_int64(s, 1)};
+        *ret_to = (enum aw_state)sqlite3_column_int(s, 0);
     else if (rc != SQLITE_DONE)
         e = store_fail(st, err, "unblocking a job");
     sqlite3_reset(s);
@@ -182,13 +181,13 @@ static enum aw_err resolve_one(struct store *st, struct store_resolve *op, size_
     size_t n = 0;
     enum aw_err e = edges_take(st, pair, ended, &n, &cause, err);
 
-    op->resolved[i] = (struct store_resolved){.to = AW_BLOCKED};
+    op->to[i] = AW_BLOCKED;
     if (e || n == 0)
         return e;
     if (!cause.number)
-        return unblock(st, pair->child, op->now_us, &op->resolved[i], err);
+        return unblock(st, pair->child, op->now_us, &op->to[i], err);
     cause_write(why, sizeof(why), op->tag, &cause, ended);
-    op->resolved[i].to = AW_FAILED;
+    op->to[i] = AW_FAILED;
     return store_end_one(st, pair->child, &end, &op->expires_us, err);
 }
 

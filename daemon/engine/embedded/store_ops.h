@@ -169,12 +169,6 @@ struct store_cancel {
 };
 void store_cancel_init(struct store_cancel *op);
 
-/* What became of a child. */
-struct store_resolved {
-    enum aw_state to; /* AW_BLOCKED: still is, or has ended otherwise */
-    int64_t due_us;
-};
-
 /* Removes edges whose parents have ended, and moves the children that this concerns. */
 struct store_resolve {
     struct store_op op;
@@ -185,8 +179,8 @@ struct store_resolve {
     int64_t default_retention_ms;
     /* ret */
     struct store_effects effects;
-    struct store_resolved *resolved; /* n of them; the maker's memory */
-    int64_t expires_us;              /* of the one that does first; 0: none has ended */
+    enum aw_state *to;  /* n of them; the maker's memory; AW_BLOCKED: still is, or ended before */
+    int64_t expires_us; /* of the one that does first; 0: none has ended */
 };
 void store_resolve_init(struct store_resolve *op);
 

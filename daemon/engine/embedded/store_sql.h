@@ -104,7 +104,7 @@
     X(DEP_CHILD, "SELECT child FROM dep WHERE parent = ? LIMIT 1")                                 \
     X(UNBLOCK, "UPDATE job SET state = iif(due_us > ?2, 0, 2), due_us = max(due_us, ?2)"           \
                " WHERE number = ?1 AND state = 1"                                                  \
-               " AND NOT EXISTS (SELECT 1 FROM dep WHERE child = ?1) RETURNING state, due_us")     \
+               " AND NOT EXISTS (SELECT 1 FROM dep WHERE child = ?1) RETURNING state")             \
     X(QUEUE_ADD, "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING")                     \
     X(QUEUE_SET,                                                                                   \
       "UPDATE queue SET slots = coalesce(?2, slots), most = coalesce(?3, most),"                   \
