@@ -250,9 +250,12 @@ static int left_print(struct stream *st, const struct aw_error *over)
     for (size_t i = 0; i < aw_statuses_count(list); i++) {
         const struct aw_status *s = aw_statuses_at(list, i);
 
-        complain("%s has not ended (%s)", s->id, aw_state_name(s->state));
         if (st->ctl->json)
             json_completed(stdout, 0, s, NULL);
+        else if (verdict_known(s))
+            complain("%s has ended only now", s->id);
+        else
+            complain("%s has not ended (%s)", s->id, aw_state_name(s->state));
     }
     aw_statuses_free(list);
     return awctl_fail(over);

@@ -109,20 +109,28 @@ static int outputs_print(struct awctl *ctl, const struct aw_gathered *all)
     return 0;
 }
 
-/* Names those that did not succeed, or have not ended, and gives the exit code. */
-static int verdicts_print(const struct aw_gathered *all, bool over)
+/* Names one that did not succeed, or has not ended. */
+static void verdict_print(const struct aw_status *s, bool over)
 {
     char text[VERDICT_TEXT];
+
+    if (verdict_known(s) && verdict_code(s, false))
+        complain("%s %s", s->id, verdict_text(s, text));
+    else if (!verdict_known(s) && over)
+        complain("%s has not ended (%s)", s->id, aw_state_name(s->state));
+}
+
+/* The exit code. JSON has said all by now. */
+static int verdicts_print(const struct awctl *ctl, const struct aw_gathered *all, bool over)
+{
     int code = 0;
 
     for (size_t i = 0; i < aw_gathered_count(all); i++) {
         const struct aw_status *s = aw_gathered_at(all, i)->status;
 
         code = verdict_add(code, s, false);
-        if (verdict_known(s) && verdict_code(s, false))
-            complain("%s %s", s->id, verdict_text(s, text));
-        else if (!verdict_known(s) && over)
-            complain("%s has not ended (%s)", s->id, aw_state_name(s->state));
+        if (!ctl->json)
+            verdict_print(s, over);
     }
     return code;
 }
@@ -132,7 +140,7 @@ static int gathered_print(struct awctl *ctl, const struct aw_gathered *all, bool
     /* All or nothing: but every line of JSON says itself what it is. */
     bool nothing = values.strict && aw_gathered_failed(all) >= 0 && !ctl->json;
     int failed = nothing ? 0 : outputs_print(ctl, all);
-    int code = verdicts_print(all, over);
+    int code = verdicts_print(ctl, all, over);
 
     return failed ? failed : code;
 }

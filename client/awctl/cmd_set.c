@@ -198,13 +198,12 @@ static int run_wait(struct awctl *ctl, int argc, char **argv)
     if (waiting_for_set(ctl, argv[0], NULL, wait_values.timeout_ms, &err) ||
         aw_set_show(ctl->client, argv[0], &info, &err))
         return awctl_fail(&err);
-    if (info->set->n_failed) {
-        complain("set %s: %" PRIu64 " of %" PRIu64 " did not succeed", argv[0], info->set->n_failed,
-                 info->set->n_members);
-        code = EXIT_JOB_FAILED;
-    }
+    code = info->set->n_failed ? EXIT_JOB_FAILED : 0;
     if (ctl->json)
         json_set_info(info);
+    else if (code)
+        complain("set %s: %" PRIu64 " of %" PRIu64 " did not succeed", argv[0], info->set->n_failed,
+                 info->set->n_members);
     aw_set_info_free(info);
     return output_code(code);
 }
