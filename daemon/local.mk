@@ -121,6 +121,7 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/ops/set_add.c \
 	daemon/ops/set_cancel.c \
 	daemon/ops/set_forget.c \
+	daemon/ops/set_name.h \
 	daemon/ops/set_read.c \
 	daemon/ops/set_walk.c daemon/ops/set_walk.h \
 	daemon/ops/set_watch.c daemon/ops/set_watch.h \

@@ -10,6 +10,8 @@ struct explain {
     struct exchange *x;
     uint64_t number;
     enum aw_class class; /* of a job that has failed */
+    struct explanation why;
+    char queue[AW_MAX_QUEUE_NAME];
 };
 
 /* The answer, and the texts that it points to. */
@@ -179,17 +181,12 @@ static void ids_fill(const struct server *srv, struct strv *ret, struct bytes *v
     *ret = (struct strv){v, n};
 }
 
-static void explained(void *arg, const struct aw_error *err, const struct explanation *why)
+static void answer(struct explain *ex)
 {
-    struct explain *ex = arg;
+    const struct explanation *why = &ex->why;
     struct server *srv = ex->x->srv;
     struct told t = {0};
 
-    if (err) {
-        exchange_fail(ex->x, err);
-        free(ex);
-        return;
-    }
     t.rep.state = why->state;
     t.rep.due_us = (uint64_t)why->due_us;
     t.rep.n_before = why->n_before;
@@ -203,6 +200,40 @@ static void explained(void *arg, const struct aw_error *err, const struct explan
     t.rep.text = bytes_str(t.text);
     exchange_reply(ex->x, &t.rep);
     free(ex);
+}
+
+/* Other people's jobs are counted, but not named. */
+static void before_known(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
+{
+    struct explain *ex = arg;
+    struct explanation *why = &ex->why;
+
+    why->n_before_named = 0;
+    for (size_t i = 0; !err && i < n; i++)
+        if (!jobs[i].err && exchange_may(ex->x, jobs[i].record.uid))
+            why->before[why->n_before_named++] = jobs[i].record.number;
+    answer(ex);
+}
+
+static void explained(void *arg, const struct aw_error *err, const struct explanation *why)
+{
+    struct explain *ex = arg;
+
+    if (err) {
+        exchange_fail(ex->x, err);
+        free(ex);
+        return;
+    }
+    ex->why = *why;
+    ex->why.queue.name.len = MIN(why->queue.name.len, sizeof(ex->queue));
+    if (ex->why.queue.name.data) {
+        memcpy(ex->queue, why->queue.name.data, ex->why.queue.name.len);
+        ex->why.queue.name.data = ex->queue;
+    }
+    if (why->n_before_named && !exchange_is_admin(ex->x))
+        engine_get(ex->x->srv->engine, why->before, why->n_before_named, 0, before_known, ex);
+    else
+        answer(ex);
 }
 
 static void got(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)

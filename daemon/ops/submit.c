@@ -1,4 +1,5 @@
 /* submit: take 1 to 1,000 jobs, all or none, and give their IDs. */
+#include "daemon/ops/set_name.h"
 #include "daemon/ops/submit_jobs.h"
 
 #include "proto/future_id.h"
@@ -70,15 +71,12 @@ static enum aw_err add_all(struct job_batch *batch, const struct server *srv,
                            const struct submit_req *req, struct aw_error *err)
 {
     struct aw_error why;
+    enum aw_err e = set_name_check(req->set, err);
 
-    if (req->set.data) {
-        enum aw_err e = name_check(req->set, "set", err);
-
-        if (e)
-            return e;
-    }
+    if (e)
+        return e;
     for (size_t i = 0; i < req->jobs.n; i++) {
-        enum aw_err e = batch_add(batch, srv, &req->jobs.v[i], 0, &why);
+        e = batch_add(batch, srv, &req->jobs.v[i], 0, &why);
 
         if (e)
             return aw_fail(err, e, "jobs[%zu].%.200s", i, why.text);
