@@ -221,6 +221,7 @@ FUZZ_TESTS = \
 	tests/fuzz/fuzz_config \
 	tests/fuzz/fuzz_dispatch \
 	tests/fuzz/fuzz_endpoint \
+	tests/fuzz/fuzz_exec \
 	tests/fuzz/fuzz_http_job \
 	tests/fuzz/fuzz_runner \
 	tests/fuzz/fuzz_text
@@ -254,6 +255,11 @@ tests_fuzz_fuzz_endpoint_SOURCES = tests/fuzz/fuzz_endpoint.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_fuzz_fuzz_endpoint_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_endpoint_LDADD = daemon/libedge.la
+tests_fuzz_fuzz_exec_SOURCES = tests/fuzz/fuzz_exec.c daemon/log.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_exec_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(SYSTEMD_CFLAGS)
+tests_fuzz_fuzz_exec_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_exec_LDADD = daemon/workers/libworkers.la proto/libproto.la $(LIBEVENT_LIBS) \
+	$(SYSTEMD_LIBS)
 tests_fuzz_fuzz_http_job_SOURCES = tests/fuzz/fuzz_http_job.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_http_job_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_http_job_LDADD = proto/libproto.la
