@@ -63,7 +63,7 @@ struct embedded {
     bool claims_stalled;
     struct event *empty_event; /* answers the claims that found nothing: */
     struct claim_queue empty_claims;
-    size_t queues_making; /* on their way to the disk */
+    size_t queues_making;           /* on their way to the disk */
     struct resolve_call *resolving; /* what follows from ends for those that wait: under way */
     struct dep_load {               /* while the store is opened: parents of one job so far */
         struct parent *parents;

@@ -1,5 +1,7 @@
 #include "daemon/engine/embedded/queues.h"
 
+#include <stdio.h>
+
 /* ---- Queues by themselves ------------------------------------------------------------------- */
 
 void queues_init(struct queues *qs)
@@ -31,7 +33,7 @@ struct queue *queue_make(int id, const char *name, const struct queue_settings *
     if (!q)
         return NULL;
     q->id = id;
-    strncpy(q->name, name, sizeof(q->name) - 1);
+    snprintf(q->name, sizeof(q->name), "%s", name);
     for (size_t i = 0; i < N_PRIORITIES; i++)
         TAILQ_INIT(&q->ready[i].jobs);
     settings_take(q, set);
