@@ -85,6 +85,7 @@ START_TEST(a_cursor_goes_neither_back_nor_beyond_the_end)
     struct answer *r;
 
     ended_set(2);
+    rig_queue(WANT(.set = "s"));
     ck_assert_err(rig_set_read(((struct reading){S, .ack = 3})), AW_ERR_INVALID);
     ck_assert_uint_eq(read_set((struct reading){S})->page.cursor, 0);
     ck_assert_uint_eq(read_set((struct reading){S, .ack = 2})->page.cursor, 2);

@@ -269,6 +269,25 @@ START_TEST(of_a_big_set_the_name_goes_at_once_and_the_rest_in_slices)
 }
 END_TEST
 
+/* Nothing but a defect could lead there; the set does not believe it. */
+START_TEST(one_that_ends_twice_keeps_its_place)
+{
+    struct claimed *c = running(2);
+    struct outcome o = outcome_exit(0);
+    struct answer *r;
+
+    ck_assert_ok(rig_finish(&c[0], &o));
+    rig_close();
+    db_run("UPDATE job SET state = 3, expires_us = NULL");
+    rig_open();
+    r = rig_recover();
+    ck_assert_uint_eq(r->n, 2);
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_ok(rig_finish(&r->claims[i], &o));
+    ck_assert_uint_eq(assert_consistent(), 2);
+}
+END_TEST
+
 /* ---- Limits -----------------------------------------------------------------------------------
  */
 
@@ -328,5 +347,6 @@ void disk_sets_add(TCase *tc)
     tcase_add_test(tc, a_cursor_that_finds_no_room_stays_where_it_is);
     tcase_add_test(tc, an_end_that_is_in_doubt_is_in_the_set_if_it_is_on_record);
     tcase_add_test(tc, a_crash_takes_no_end_that_was_told_and_doubles_none);
+    tcase_add_test(tc, one_that_ends_twice_keeps_its_place);
     tcase_add_test(tc, of_a_big_set_the_name_goes_at_once_and_the_rest_in_slices);
 }

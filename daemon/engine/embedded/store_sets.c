@@ -172,7 +172,8 @@ enum aw_err store_set_may_make(struct store *st, const struct store_set_name *se
         return no_set(set, err);
     e = store_sets_count(st, err);
     if (!e && st->n_sets >= AW_MAX_SETS)
-        e = aw_fail(err, AW_ERR_QUEUE_FULL, "set %.*s: there are %" PRIu64 " sets, the most of all",
+        e = aw_fail(err, AW_ERR_QUEUE_FULL,
+                    "set %.*s: cannot be made: there are %" PRIu64 " sets, and no more are taken",
                     (int)set->name.len, (const char *)set->name.data, st->n_sets);
     return e;
 }

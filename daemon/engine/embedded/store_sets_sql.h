@@ -80,7 +80,7 @@
     X(CURSOR_FIND, "SELECT cursor FROM consumer WHERE bag = ? AND name = ?")                      \
     X(CURSOR_COUNT, "SELECT count(*) FROM consumer WHERE bag = ?")                                \
     X(CURSOR_MOVE, "INSERT INTO consumer VALUES (?1, ?2, ?3)"                                     \
-                   " ON CONFLICT DO UPDATE SET cursor = max(cursor, ?3)")                         \
+                   " ON CONFLICT DO UPDATE SET cursor = ?3")                                      \
     X(CURSOR_DELETE, "DELETE FROM consumer WHERE bag = ?")                                        \
     X(DOOMED_ADD, "INSERT INTO doomed VALUES (?)")                                                \
     X(DOOMED_FIRST, "SELECT bag FROM doomed LIMIT 1")                                             \
