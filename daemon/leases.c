@@ -52,8 +52,9 @@ static void use_free(void *arg, struct numnode *node)
 static void use_sweep(void *arg, struct numnode *node)
 {
     const struct leases *ls = arg;
+    const struct set_use *use = numtable_entry(node, struct set_use, node);
 
-    if (numtable_entry(node, struct set_use, node)->used_us + ls->longest_ms * 1000 < boottime_us())
+    if (use && use->used_us + ls->longest_ms * 1000 < boottime_us())
         use_free(arg, node);
 }
 
@@ -130,6 +131,23 @@ static void lease_renew(struct lease *l)
     lease_arm(l);
 }
 
+static void why_text(const struct lease *l, char buf[64])
+{
+    char time[32];
+
+    duration_format(time, sizeof(time), l->ms);
+    snprintf(buf, 64, "nobody waited for it or renewed it for %.20s", time);
+}
+
+static void log_cancelled(const struct lease *l)
+{
+    char why[64], id[AW_MAX_ID];
+
+    why_text(l, why);
+    future_id_format(id, l->ls->srv->engine->tag, l->node.number);
+    log_job(LOG_INFO, id, "cancelled: %s", why);
+}
+
 static void cancelled(void *arg, const struct aw_error *err, const struct job_result *jobs,
                       size_t n)
 {
@@ -137,6 +155,8 @@ static void cancelled(void *arg, const struct aw_error *err, const struct job_re
 
     (void)n;
     l->asking = false;
+    if (!err && !jobs->err)
+        log_cancelled(l);
     if (l->over || (!err && jobs->err))
         lease_free(l); /* it has ended by itself */
     else if (err)
@@ -146,12 +166,9 @@ static void cancelled(void *arg, const struct aw_error *err, const struct job_re
 
 static void lease_cancel(struct lease *l)
 {
-    char why[128], time[32], id[AW_MAX_ID];
+    char why[64];
 
-    duration_format(time, sizeof(time), l->ms);
-    snprintf(why, sizeof(why), "nobody waited for it or renewed it for %s", time);
-    future_id_format(id, l->ls->srv->engine->tag, l->node.number);
-    log_job(LOG_INFO, id, "is cancelled: %s", why);
+    why_text(l, why);
     l->asking = true;
     engine_cancel(l->ls->srv->engine, &l->node.number, 1, -1, why, cancelled, l);
 }

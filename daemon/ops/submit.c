@@ -24,10 +24,10 @@ static bool answer_make(struct answer *a, const struct server *srv, const struct
                         size_t n)
 {
     *a = (struct answer){
-        .text = malloc(n * AW_MAX_ID),
-        .ids = calloc(n, sizeof(*a->ids)),
-        .dup = calloc(n, sizeof(*a->dup)),
-        .cached = calloc(n, sizeof(*a->cached)),
+        .text = malloc(n * AW_MAX_ID + 1),
+        .ids = calloc(n + 1, sizeof(*a->ids)),
+        .dup = calloc(n + 1, sizeof(*a->dup)),
+        .cached = calloc(n + 1, sizeof(*a->cached)),
     };
     if (!a->text || !a->ids || !a->dup || !a->cached)
         return false;
