@@ -98,6 +98,7 @@ int main(int argc, char **argv)
         replay(corpus);
     for (int i = 1; i < argc; i++)
         replay(argv[i]);
-    printf("%s 1 - %u inputs (%s)\n1..1\n", n_inputs ? "ok" : "not ok", n_inputs, corpus);
+    printf("%s 1 - %s: %u inputs break nothing\n1..1\n", n_inputs ? "ok" : "not ok",
+           strrchr(corpus, '/') + 1, n_inputs);
     return n_inputs ? EXIT_SUCCESS : EXIT_FAILURE;
 }
