@@ -402,6 +402,17 @@ START_TEST(a_job_that_waited_long_enough_for_others_still_waits_for_its_time)
 }
 END_TEST
 
+START_TEST(a_job_whose_parents_have_ended_waits_for_its_time_only)
+{
+    uint64_t parent = rig_run_one(WANT(.name = "parent"));
+    uint64_t child = rig_queue(WANT(.delay_ms = HOUR_MS, AFTER(parent, PARENT_SUCCEEDED)));
+
+    ck_assert_state(child, AW_SCHEDULED);
+    ck_assert_uint_eq(rig_stats().live[AW_SCHEDULED], 1);
+    ck_assert_uint_eq(rig_claim(1)->n, 0);
+}
+END_TEST
+
 START_TEST(a_time_that_came_while_a_job_waited_for_others_has_come)
 {
     uint64_t parent = parent_new(SUCCEED), child;
@@ -552,6 +563,7 @@ void contract_deps_add(TCase *tc)
     tcase_add_test(tc, a_parent_of_somebody_else_is_unknown);
     tcase_add_test(tc, a_job_that_exists_already_is_not_asked_about_its_parents);
     tcase_add_test(tc, a_job_that_waited_long_enough_for_others_still_waits_for_its_time);
+    tcase_add_test(tc, a_job_whose_parents_have_ended_waits_for_its_time_only);
     tcase_add_test(tc, a_time_that_came_while_a_job_waited_for_others_has_come);
     tcase_add_test(tc, a_job_that_waits_for_others_can_run_out_of_time);
     tcase_add_test(tc, a_job_that_waits_for_others_can_be_cancelled);

@@ -111,6 +111,57 @@ START_TEST(a_cancel_while_what_follows_from_an_end_waits_for_room_is_not_lost)
 }
 END_TEST
 
+static uint64_t child_to_cancel;
+
+static void fill_disk_and_cancel(uint64_t number)
+{
+    fill_disk(number);
+    start_cancel(&child_to_cancel, 1, -1);
+}
+
+static struct answer *grabbed;
+
+static void grab(void)
+{
+    if (!grabbed)
+        grabbed = start_claim(1);
+}
+
+/* A cancel and its parent's end hold it; the cancel lets go, and another one comes. */
+START_TEST(a_child_that_two_operations_hold_is_not_let_go_by_one)
+{
+    struct claimed c = parent_claim();
+    struct outcome o = outcome_exit(0);
+    uint64_t child = rig_queue(WANT(.name = "child", AFTER(c.number, PARENT_SUCCEEDED)));
+    struct answer *cancel;
+
+    child_to_cancel = child;
+    rig.on_ended = fill_disk_and_cancel;
+    ck_assert_ok(rig_finish(&c, &o));
+    rig.on_ended = NULL;
+    ck_assert_err(rig_submit(&WANT(.name = "y"), 1), AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    faulty_vfs_hold();
+    rig_turn(); /* until it is tried again */
+    rig_turn_now();
+    faulty_vfs_await_held();
+    cancel = start_cancel(&child, 1, -1);
+    grabbed = NULL;
+    rig.on_runnable = grab;
+    faulty_vfs_go();
+    rig_await(cancel);
+    rig.on_runnable = NULL;
+    ck_assert_ok(cancel);
+    ck_assert_int_eq(cancel->results[0].err, AW_OK);
+    ck_assert_ptr_nonnull(grabbed);
+    rig_await(grabbed);
+    ck_assert_ok(grabbed);
+    /* Whoever runs it is told to stop. */
+    ck_assert_uint_eq(grabbed->n, 1);
+    ck_assert_uint_eq(rig_await_note(NOTE_STOP, child)->claim, grabbed->claims[0].claim);
+}
+END_TEST
+
 START_TEST(an_end_and_a_child_that_cross_on_a_full_disk_meet_in_the_end)
 {
     struct claimed c = parent_claim();
@@ -139,5 +190,6 @@ void disk_deps_add(TCase *tc)
     tcase_add_test(tc, what_follows_from_an_end_and_never_found_room_follows_after_a_restart);
     tcase_add_test(tc, a_parent_whose_children_wait_for_room_stays);
     tcase_add_test(tc, a_cancel_while_what_follows_from_an_end_waits_for_room_is_not_lost);
+    tcase_add_test(tc, a_child_that_two_operations_hold_is_not_let_go_by_one);
     tcase_add_test(tc, an_end_and_a_child_that_cross_on_a_full_disk_meet_in_the_end);
 }
