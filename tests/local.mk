@@ -25,7 +25,9 @@ UNIT_TESTS = \
 	tests/unit/test_base \
 	tests/unit/test_client \
 	tests/unit/test_client_connection \
+	tests/unit/test_client_completions \
 	tests/unit/test_client_doc \
+	tests/unit/test_client_loop \
 	tests/unit/test_client_sets \
 	tests/unit/test_client_tcp \
 	tests/unit/test_codec \
@@ -130,6 +132,15 @@ tests_unit_test_client_connection_SOURCES = tests/unit/test_client_connection.c 
 tests_unit_test_client_connection_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_connection_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_connection_LDADD = $(CLIENT_TEST)
+FAKE_WORLD = $(FAKE_DAEMON) tests/unit/fake_world.c tests/unit/fake_world.h
+tests_unit_test_client_completions_SOURCES = tests/unit/test_client_completions.c $(FAKE_WORLD)
+tests_unit_test_client_completions_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_completions_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_completions_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_loop_SOURCES = tests/unit/test_client_loop.c $(FAKE_WORLD)
+tests_unit_test_client_loop_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_loop_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_loop_LDADD = $(CLIENT_TEST)
 tests_unit_test_awctl_args_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_awctl_args_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl

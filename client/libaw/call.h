@@ -91,6 +91,12 @@ void call_abandon(struct async_call *ac);
 /* The number by which the daemon knows a submit again: ordered by time, the rest random. */
 AW_MUSTCHECK enum aw_err request_key_make(uint8_t ret[16], struct aw_error *err);
 
+/* A text that is left out of a request when it is empty. */
+static inline struct bytes bytes_or_none(const char *text)
+{
+    return *text ? bytes_str(text) : bytes_of(NULL, 0);
+}
+
 /* An array of texts as a protocol struct wants it; *ret->v is to be freed. */
 AW_MUSTCHECK enum aw_err ids_prepare(const char *const *ids, size_t n, struct strv *ret,
                                      struct aw_error *err);

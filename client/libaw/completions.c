@@ -51,8 +51,7 @@ static struct set_read_req read_request(const struct aw_completions *each)
 
     codec_defaults(&set_read_req_schema, &req);
     req.set = bytes_str(each->set);
-    if (each->consumer[0])
-        req.consumer = bytes_str(each->consumer);
+    req.consumer = bytes_or_none(each->consumer);
     req.after = each->from_cursor ? -1 : (int64_t)each->read_to;
     req.ack = each->taken_to;
     return req;

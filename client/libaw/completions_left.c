@@ -88,8 +88,7 @@ static enum aw_err ended_page(struct aw_completions *each, uint64_t *after, stru
 
     codec_defaults(&set_read_req_schema, &req);
     req.set = bytes_str(each->set);
-    if (each->consumer[0])
-        req.consumer = bytes_str(each->consumer);
+    req.consumer = bytes_or_none(each->consumer);
     req.after = (int64_t)*after;
     req.timeout_ms = 0;
     e = call_make(each->client, &call, &rep, &answer, err);

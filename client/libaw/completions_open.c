@@ -82,7 +82,7 @@ static enum aw_err members_add(struct aw_completions *each, const size_t *at, si
 {
     _cleanup_answer_ struct answer answer = {0};
     _cleanup_free_ struct bytes *v = calloc(n + 1, sizeof(*v));
-    struct set_add_req req = {.set = bytes_str(each->set), .ids = {v, n}, .close = close};
+    struct set_add_req req = {.set = bytes_or_none(each->set), .ids = {v, n}, .close = close};
     struct call call = {.op = OP_SET_ADD, .req = &req, .deadline_us = NEVER_US};
     struct set_add_rep rep;
     enum aw_err e;

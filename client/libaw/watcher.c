@@ -334,7 +334,7 @@ static enum aw_err add_start(struct aw_client *client, struct aw_error *err)
 {
     struct watcher *w = client->watcher;
     struct call call = {.op = OP_SET_ADD, .deadline_us = NEVER_US};
-    struct set_add_req req = {.set = bytes_str(w->set)};
+    struct set_add_req req = {.set = bytes_or_none(w->set)};
     enum aw_err e;
 
     req.ids = ids_take(&w->fresh, &w->adding, AW_MAX_IDS);

@@ -31,7 +31,7 @@ void watch_move_all(struct watch_list *from, struct watch_list *to)
 {
     struct watch *watch;
 
-    while ((watch = TAILQ_LAST(&from->head, watch_queue))) {
+    while (from != to && (watch = TAILQ_LAST(&from->head, watch_queue))) {
         list_remove(watch);
         TAILQ_INSERT_HEAD(&to->head, watch, link);
         to->n++;

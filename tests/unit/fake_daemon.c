@@ -24,6 +24,7 @@ struct fake_connection {
 struct fake {
     char dir[64], path[96];
     fake_handler handler;
+    void (*closed)(int fd, void *arg);
     void *arg;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -60,6 +61,8 @@ static void fake_listen(struct fake *f)
 
 static void conn_close(struct fake *f, size_t i)
 {
+    if (f->closed)
+        f->closed(f->conn[i].fd, f->arg);
     close(f->conn[i].fd);
     f->conn[i] = f->conn[--f->n_conn];
 }
@@ -246,6 +249,13 @@ void fake_stop(struct fake *f)
 const char *fake_path(const struct fake *f)
 {
     return f->path;
+}
+
+void fake_on_close(struct fake *f, void (*closed)(int fd, void *arg))
+{
+    pthread_mutex_lock(&f->lock);
+    f->closed = closed;
+    pthread_mutex_unlock(&f->lock);
 }
 
 void fake_greet(struct fake *f, const void *bytes, size_t len)

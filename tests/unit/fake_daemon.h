@@ -37,6 +37,12 @@ const char *fake_path(const struct fake *f);
 void fake_down(struct fake *f);
 void fake_up(struct fake *f);
 
+/*
+ * Called on the fake's thread when a connection is about to be closed: for those that keep requests
+ * to reply to them later.
+ */
+void fake_on_close(struct fake *f, void (*closed)(int fd, void *arg));
+
 /* What new connections are greeted with, instead of SP's handshake. */
 void fake_greet(struct fake *f, const void *bytes, size_t len);
 
