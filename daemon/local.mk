@@ -37,8 +37,6 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/numtable.c daemon/engine/numtable.h \
 	daemon/engine/outcome.h \
 	daemon/engine/embedded/deps.c daemon/engine/embedded/deps.h \
-	daemon/engine/embedded/embedded_deps.c \
-	daemon/engine/embedded/store_deps.c \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
 	daemon/engine/embedded/embedded_calls.c \
 	daemon/engine/embedded/embedded_change.c \
@@ -46,6 +44,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/embedded_queues.c \
 	daemon/engine/embedded/embedded_submit.c \
 	daemon/engine/embedded/embedded_cancel.c \
+	daemon/engine/embedded/embedded_deps.c \
 	daemon/engine/embedded/embedded_private.h \
 	daemon/engine/embedded/embedded_reads.c \
 	daemon/engine/embedded/embedded_set_calls.c \
@@ -58,6 +57,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/sets.c daemon/engine/embedded/sets.h \
 	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \
 	daemon/engine/embedded/store_db.c \
+	daemon/engine/embedded/store_deps.c \
 	daemon/engine/embedded/store_effects.h \
 	daemon/engine/embedded/store_ops.h \
 	daemon/engine/embedded/store_private.h \

@@ -6,7 +6,7 @@
  * in the scheduler (or the marks taken off), then events and the callback tell what happened.
  * embedded.c opens, closes and keeps time; embedded_submit.c, embedded_calls.c and
  * embedded_cancel.c have the calls that move jobs, embedded_reads.c those that read,
- * embedded_remove.c those that remove.
+ * embedded_remove.c those that remove; embedded_deps.c sees to the jobs that wait for others.
  */
 #ifndef AW_EMBEDDED_PRIVATE_H
 #define AW_EMBEDDED_PRIVATE_H

@@ -227,7 +227,7 @@ static enum aw_err set_join(struct store *st, struct store_submit *op, struct aw
 
     if (!op->set.len)
         return AW_OK;
-    numbers = calloc(op->n, sizeof(*numbers));
+    numbers = calloc(op->n + 1, sizeof(*numbers));
     if (!numbers)
         return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
     for (size_t i = 0; i < op->n; i++)
