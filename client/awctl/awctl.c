@@ -58,7 +58,8 @@ static const char *advice(const struct aw_error *err)
     case AW_ERR_FOREIGN_ID:
         return "; look at the part before the dash, or use --socket for another daemon";
     case AW_ERR_DRAINING:
-        return "; awctl drain --off ends that";
+        return strstr(err->text, "queue '") ? "; awctl queue drain --off ends that"
+                                            : "; awctl drain --off ends that";
     case AW_ERR_IN_DOUBT:
         return "; awctl list shows what is there";
     default:
