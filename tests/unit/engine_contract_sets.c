@@ -168,14 +168,16 @@ END_TEST
 
 START_TEST(one_that_was_there_becomes_a_member_while_the_queue_is_full)
 {
-    uint64_t number;
+    uint64_t number, commits;
 
     rig.limits.max_queued = 1;
     rig_reopen();
     number = rig_queue(WANT(.key = "k"));
     ck_assert_err(rig_submit(&WANT(.set = "s"), 1), AW_ERR_QUEUE_FULL);
     ck_assert_err(rig_set_get("s"), AW_ERR_NO_SET);
+    commits = rig_stats().commits;
     ck_assert_ok(rig_submit(&WANT(.key = "k", .set = "s"), 1));
+    ck_assert_uint_eq(rig_stats().commits, commits + 1);
     ck_assert_uint_eq(rig_sets_of(number)->n, 1);
 }
 END_TEST

@@ -236,7 +236,33 @@ START_TEST(a_delay_is_no_wait_in_the_queue)
     o.ended_us = o.started_us + 10;
     ck_assert_ok(rig_finish(&c, &o));
     ck_assert_uint_eq(rig_set_show("s")->show.queue_wait.max_us, 1000);
+    ck_assert_uint_eq(rig_stats().queue_wait.max_us, 1000);
     ck_assert_uint_ge(rig_set_show("s")->show.total.max_us, 51010);
+}
+END_TEST
+
+/* However many members there are, and whatever ends meanwhile: the numbers belong together. */
+START_TEST(times_are_of_those_that_are_said_to_have_ended)
+{
+    static struct want wants[1000];
+    struct outcome o = outcome_exit(0);
+    struct answer *show, *finish;
+    struct claimed c;
+
+    for (size_t i = 0; i < ARRAY_SIZE(wants); i++)
+        wants[i] = WANT(.set = "s");
+    for (int i = 0; i < 6; i++)
+        ck_assert_ok(rig_submit(wants, ARRAY_SIZE(wants)));
+    rig_queue(WANT(.set = "s", .priority = 1));
+    c = rig_claim_one();
+    show = start_set_show("s");
+    finish = start_finish(&c, &o);
+    rig_await(finish);
+    rig_await(show);
+    ck_assert_ok(finish);
+    ck_assert_uint_eq(show->show.set.n_members, 6001);
+    ck_assert_uint_eq(show->show.total.count, show->show.set.n_ended);
+    ck_assert_uint_eq(rig_set_show("s")->show.total.count, 1);
 }
 END_TEST
 
@@ -435,6 +461,7 @@ void contract_sets_read_add(TCase *tc)
     tcase_add_test(tc, sets_are_listed_by_name_without_temporary_ones);
     tcase_add_test(tc, what_took_how_long_is_told_of_those_that_ran);
     tcase_add_test(tc, a_delay_is_no_wait_in_the_queue);
+    tcase_add_test(tc, times_are_of_those_that_are_said_to_have_ended);
     tcase_add_test(tc, a_set_that_is_forgotten_is_gone_at_once_and_its_members_stay);
     tcase_add_test(tc, a_temporary_set_goes_when_nobody_reads_it);
     tcase_add_test(tc, a_temporary_set_stays_while_it_is_read);

@@ -185,6 +185,7 @@ struct answer *rig_set_get(const char *name);
 struct answer *rig_set_close(const char *name);
 struct answer *rig_set_forget(const char *name);
 struct answer *rig_set_list(struct set_list_filter filter);
+struct answer *start_set_show(const char *name);
 struct answer *rig_set_show(const char *name);
 struct answer *rig_set_members(const char *name, uint64_t after, size_t limit);
 /* Completions behind the consumer's cursor. */

@@ -139,12 +139,17 @@ struct answer *rig_set_list(struct set_list_filter filter)
     return rig_awaited(r);
 }
 
-struct answer *rig_set_show(const char *name)
+struct answer *start_set_show(const char *name)
 {
     struct answer *r = rig_answer_new();
 
     engine_set_show(rig.e, 0, bytes_str(name), replied_show, r);
-    return rig_awaited(r);
+    return r;
+}
+
+struct answer *rig_set_show(const char *name)
+{
+    return rig_awaited(start_set_show(name));
 }
 
 struct answer *rig_set_members(const char *name, uint64_t after, size_t limit)
