@@ -309,6 +309,7 @@ E2E_TESTS = \
 	tests/e2e/client.test \
 	tests/e2e/control.test \
 	tests/e2e/deps.test \
+	tests/e2e/examples.test \
 	tests/e2e/futures.test \
 	tests/e2e/hostile.test \
 	tests/e2e/http.test \
@@ -329,6 +330,11 @@ E2E_TESTS = \
 	tests/fault/runner_killed.test \
 	tests/ecomarket/ecomarket.test
 TESTS += $(E2E_TESTS)
+
+# libaw's futures in threads and in an event loop, for examples.test.
+check_PROGRAMS += tests/e2e/futures_threads
+tests_e2e_futures_threads_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
+tests_e2e_futures_threads_LDADD = client/libaw.la -lpthread
 
 # A client that is nothing but nng's REQ.
 check_PROGRAMS += tests/e2e/nng_client
