@@ -411,7 +411,7 @@
     F(T, U64,  connections,    _, REQ, 0, INT64_MAX, 0, "open now") \
     F(T, U64,  waiters,        _, REQ, 0, INT64_MAX, 0, "requests parked now") \
     F(T, U64,  sets,           _, OPT, 0, INT64_MAX, 0, "sets that there are now") \
-    F(T, OBJ,  first_result, latency, OPT, 0, 0, 0, "of sets, since the daemon started: from when they were made to the end of the first member") \
+    F(T, OBJ,  first_result, latency, OPT, 0, 0, 0, "of sets whose first member ended after they were made, since the daemon started: the time from one to the other") \
     F(T, OBJ,  queue_wait, latency, OPT, 0, 0, 0, "of jobs that ended since the daemon started: from when they could run to the start of the last attempt") \
     F(T, OBJ,  run,       latency, OPT, 0, 0, 0, "the last attempt") \
     F(T, OBJ,  total,     latency, OPT, 0, 0, 0, "from the submit to the end")

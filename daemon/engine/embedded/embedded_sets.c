@@ -46,7 +46,8 @@ static void tell_change(struct embedded *em, const struct store_set_change *chan
     if (change->place == 0)
         sets_touch(&em->sets, set); /* it was not time that changed it */
     now = &set->info.status;
-    if (!had_ended && now->n_ended)
+    /* Members that had ended before they were added are none that anybody waited for. */
+    if (!had_ended && now->n_ended && now->first_us > now->created_us)
         histogram_record(&em->latencies.first_result,
                          (int64_t)now->first_us - (int64_t)now->created_us);
     if (set_is_complete(now) && !now->temporary)
