@@ -120,7 +120,8 @@ AW_API enum aw_err aw_client_open(const struct aw_client_config *config, struct 
 
 /*
  * Closes and frees the client (NULL is fine). Calls of other threads that are under way come back
- * with AW_ERR_CLOSED, and so will those on futures that are still held.
+ * with AW_ERR_CLOSED, and so will those on futures that are still held. A callback that runs on
+ * another thread is waited for; one may itself close the client.
  */
 AW_API void aw_client_close(struct aw_client *client);
 

@@ -207,9 +207,10 @@ enum aw_err call_start(struct aw_client *client, struct async_call *ac, const st
 enum aw_err call_end(struct aw_client *client, struct async_call *ac, void *rep, struct answer *ret,
                      struct aw_error *err)
 {
-    _cleanup_answer_ struct answer a = {.body = take_ptr(ac->x.reply)};
+    _cleanup_answer_ struct answer a = {0};
     enum aw_err e = ac->x.result;
 
+    a.body = take_ptr(ac->x.reply);
     ac->busy = false;
     if (e == AW_ERR_TIMED_OUT) {
         e = ac->x.err.code = AW_ERR_UNREACHABLE;

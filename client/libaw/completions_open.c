@@ -94,8 +94,6 @@ static enum aw_err members_add(struct aw_completions *each, const size_t *at, si
     e = call_make(each->client, &call, &rep, &answer, err);
     if (!e)
         e = count_check(call.op, rep.jobs.n, n, err);
-    if (!e && rep.set.name.len > AW_MAX_SET_NAME)
-        e = aw_fail(err, AW_ERR_PROTOCOL, "the daemon's answer to set-add names no set");
     if (!e)
         e = missing_take(each, at, &rep, err);
     if (e)
@@ -114,7 +112,7 @@ static enum aw_err set_make(struct aw_completions *each, struct aw_error *err)
 {
     _cleanup_free_ size_t *at = calloc(each->n_ids, sizeof(*at));
     size_t n = 0, i = 0;
-    enum aw_err e;
+    enum aw_err e = AW_OK;
 
     if (!at)
         return list_failed(OP_SET_ADD, err);

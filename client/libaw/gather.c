@@ -147,11 +147,14 @@ static enum aw_err results_fill(struct aw_completions *each, struct aw_gathered 
     for (size_t i = 0; !e && i < all->n; i++) {
         const struct aw_result *got = all->got[each->same_as[i]];
 
-        if (!got && at == page->n) {
+        if (page && at == page->n) {
             page = page->next;
             at = 0;
         }
-        all->v[i] = got ? *got : bare_result(&page->v[at++]);
+        if (got)
+            all->v[i] = *got;
+        else if (page)
+            all->v[i] = bare_result(&page->v[at++]);
     }
     return e;
 }

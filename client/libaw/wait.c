@@ -170,7 +170,7 @@ static enum aw_err wait_for_all(struct wait *w, const char *const *ids, size_t n
     if (e)
         return e;
     v = all.v;
-    return wait_in_pieces(w, all, ret, err);
+    return wait_in_pieces(w, (struct strv){v, n}, ret, err);
 }
 
 void aw_until_init_sized(struct aw_until *until, size_t size)

@@ -380,9 +380,6 @@ static size_t add_done(struct watcher *w, const struct set_add_rep *rep)
 
     if (!missing)
         return call_failed(w, &w->adding, &w->fresh, &no_memory);
-    if (rep->set.name.len > AW_MAX_SET_NAME)
-        return call_failed(w, &w->adding, &w->fresh,
-                           &(struct aw_error){.code = AW_ERR_PROTOCOL, .text = "set-add: a name"});
     if (!w->named) {
         memcpy(w->set, rep->set.name.data, rep->set.name.len);
         w->set[rep->set.name.len] = '\0';

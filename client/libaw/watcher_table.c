@@ -92,7 +92,7 @@ static bool table_grow(struct watch_table *t)
     return true;
 }
 
-static struct watch *watch_new(struct watch_table *t, const char *id)
+static struct watch *watch_new(struct watch_table *t, const struct aw_future *future)
 {
     struct watch *watch;
 
@@ -102,8 +102,8 @@ static struct watch *watch_new(struct watch_table *t, const char *id)
     if (!watch)
         return NULL;
     watch->calls_end = &watch->calls;
-    memcpy(watch->id, id, strlen(id) + 1);
-    LIST_INSERT_HEAD(bucket_of(t, bytes_str(id)), watch, bucket);
+    memcpy(watch->id, future->id, sizeof(watch->id));
+    LIST_INSERT_HEAD(bucket_of(t, bytes_str(watch->id)), watch, bucket);
     t->n++;
     return watch;
 }
@@ -111,12 +111,12 @@ static struct watch *watch_new(struct watch_table *t, const char *id)
 bool watch_add(struct watch_table *t, struct aw_future *future, aw_done_fn done, void *arg,
                struct watch **ret, bool *ret_new)
 {
-    struct watch *watch = watch_find(t, bytes_str(future->id));
+    struct watch *watch = watch_find(t, bytes_of(future->id, strlen(future->id)));
     struct watch_call *call = calloc(1, sizeof(*call));
     bool is_new = watch == NULL;
 
     if (call && is_new)
-        watch = watch_new(t, future->id);
+        watch = watch_new(t, future);
     if (!call || !watch) {
         free(call);
         return false;

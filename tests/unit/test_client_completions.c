@@ -324,7 +324,7 @@ START_TEST(a_set_ends_when_it_is_closed_and_all_was_seen)
 {
     struct world *world = world_start(3);
     struct aw_client *client = client_at(world);
-    struct aw_completions_progress progress;
+    struct aw_completions_progress progress = {0};
     struct aw_completions *each;
 
     world_set(world, "s", 1, 2, false);
