@@ -28,6 +28,7 @@ UNIT_TESTS = \
 	tests/unit/test_client_completions \
 	tests/unit/test_client_doc \
 	tests/unit/test_client_loop \
+	tests/unit/test_client_on_done \
 	tests/unit/test_client_sets \
 	tests/unit/test_client_tcp \
 	tests/unit/test_codec \
@@ -137,10 +138,14 @@ tests_unit_test_client_completions_SOURCES = tests/unit/test_client_completions.
 tests_unit_test_client_completions_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_completions_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_completions_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_loop_SOURCES = tests/unit/test_client_loop.c $(FAKE_WORLD)
+tests_unit_test_client_loop_SOURCES = tests/unit/test_client_loop.c tests/unit/loop_rig.h $(FAKE_WORLD)
 tests_unit_test_client_loop_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_loop_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_loop_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_on_done_SOURCES = tests/unit/test_client_on_done.c tests/unit/loop_rig.h $(FAKE_WORLD)
+tests_unit_test_client_on_done_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_on_done_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_on_done_LDADD = $(CLIENT_TEST)
 tests_unit_test_awctl_args_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_awctl_args_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
