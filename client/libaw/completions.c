@@ -19,6 +19,24 @@ void completions_progress(struct aw_completions *each, const struct set_status *
         p->first_us = MAX((int64_t)(set->first_us - set->created_us), INT64_C(1));
 }
 
+void completions_leave_page(struct aw_completions *each)
+{
+    struct aw_statuses *page = take_ptr(each->page);
+
+    if (!each->keeps) {
+        aw_statuses_free(page);
+    } else if (page) {
+        page->next = each->kept;
+        each->kept = page;
+    }
+}
+
+struct aw_statuses *completions_take_kept(struct aw_completions *each)
+{
+    completions_leave_page(each);
+    return take_ptr(each->kept);
+}
+
 static enum aw_err page_take(struct aw_completions *each, const struct set_read_rep *rep,
                              struct aw_error *err)
 {
@@ -34,7 +52,7 @@ static enum aw_err page_take(struct aw_completions *each, const struct set_read_
     } else if (each->from_cursor) {
         each->read_to = rep->cursor;
     }
-    aw_statuses_free(each->page);
+    completions_leave_page(each);
     each->page = page;
     each->from_cursor = false;
     each->done = rep->done;

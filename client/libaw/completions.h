@@ -46,8 +46,10 @@ struct aw_completions {
     struct aw_statuses *page; /* NULL: none */
     uint64_t page_first;      /* the place of its first */
     size_t page_at;           /* its next one */
-    bool done;                /* nothing comes behind it */
-    bool late;                /* time is over: only what had ended by then, up to late_to, comes */
+    bool keeps;               /* a page stays, in `kept`, when another one comes */
+    struct aw_statuses *kept;
+    bool done; /* nothing comes behind it */
+    bool late; /* time is over: only what had ended by then, up to late_to, comes */
     uint64_t late_to;
 
     /* The last one handed out. */
@@ -71,6 +73,13 @@ AW_MUSTCHECK enum aw_err completions_renew(struct aw_completions *each, struct a
 
 /* Reads the first page, if there is one now: finds out whether the set is there. */
 AW_MUSTCHECK enum aw_err completions_look(struct aw_completions *each, struct aw_error *err);
+
+/*
+ * Lets go of the page; or keeps it, so that what was handed out stays valid until
+ * completions_take_kept() gives it away, or the iterator is freed.
+ */
+void completions_leave_page(struct aw_completions *each);
+struct aw_statuses *completions_take_kept(struct aw_completions *each);
 
 /* What is known now of how far it is. */
 void completions_progress(struct aw_completions *each, const struct set_status *set);

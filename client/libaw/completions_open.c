@@ -136,7 +136,7 @@ enum aw_err completions_renew(struct aw_completions *each, struct aw_error *err)
     each->taken_to = each->read_to = 0;
     each->late = false;
     each->renewed = true;
-    aw_statuses_free(take_ptr(each->page));
+    completions_leave_page(each);
     return set_make(each, err);
 }
 
@@ -165,6 +165,7 @@ static void completions_destroy(struct aw_completions *each)
     free(each->missing_at);
     aw_statuses_free(each->missing);
     aw_statuses_free(each->page);
+    aw_statuses_free(each->kept);
     client_unref(each->client);
     free(each);
 }

@@ -4,9 +4,11 @@
 struct aw_gathered {
     size_t n;
     ptrdiff_t failed;
-    struct aw_result *v;      /* what is shown of each: parts of what follows */
-    struct aw_result **got;   /* its output was fetched; NULL: it was not */
-    struct aw_statuses *rest; /* of those whose output was not */
+    struct aw_result *v;            /* what is shown of each: parts of what follows */
+    struct aw_result **got;         /* its output was fetched; NULL: it was not */
+    const struct aw_status **ended; /* there was none to fetch; NULL: it has not come */
+    struct aw_statuses *kept;       /* where `ended` points to */
+    struct aw_statuses *rest;       /* of those that have not come, or are missing */
 };
 
 size_t aw_gathered_count(const struct aw_gathered *all)
@@ -31,7 +33,9 @@ void aw_gathered_free(struct aw_gathered *all)
     for (size_t i = 0; all->got && i < all->n; i++)
         aw_result_free(all->got[i]);
     free(all->got);
+    free(all->ended);
     free(all->v);
+    aw_statuses_free(all->kept);
     aw_statuses_free(all->rest);
     free(all);
 }
@@ -46,7 +50,8 @@ static struct aw_gathered *gathered_new(size_t n)
     all->failed = -1;
     all->v = calloc(n, sizeof(*all->v));
     all->got = calloc(n, sizeof(struct aw_result *));
-    if (!all->v || !all->got) {
+    all->ended = calloc(n, sizeof(*all->ended));
+    if (!all->v || !all->got || !all->ended) {
         aw_gathered_free(all);
         return NULL;
     }
@@ -62,15 +67,22 @@ void aw_gather_opts_init_sized(struct aw_gather_opts *opts, size_t size)
     memcpy(opts, &defaults, MIN(size, sizeof(defaults)));
 }
 
-/* The result of one that has ended. Its record may go before we come; then there is none. */
+/*
+ * The result of one that has ended. Its status has come with the completion: output that is not
+ * there, or not wanted, is not asked for. Its record may go before we come; then there is none.
+ */
 static enum aw_err result_get(struct aw_completions *each, const struct aw_status *status,
                               size_t max, struct aw_gathered *all, struct aw_error *err)
 {
     struct aw_error why;
     enum aw_err e;
 
-    if (status->err || max == 0)
+    if (status->err)
         return AW_OK;
+    if (max == 0 || status->stdout_size == 0) {
+        all->ended[each->index] = status;
+        return AW_OK;
+    }
     e = result_collect(each->client, status->id, max, &all->got[each->index], &why);
     if (!e || e == AW_ERR_EXPIRED_ID || e == AW_ERR_UNKNOWN_ID || e == AW_ERR_WRONG_STATE)
         return AW_OK;
@@ -127,7 +139,7 @@ static struct aw_result bare_result(const struct aw_status *status)
     };
 }
 
-/* Asks how those stand whose output was not fetched, and puts all into their places. */
+/* Asks how those stand that have not come, and puts all into their places. */
 static enum aw_err results_fill(struct aw_completions *each, struct aw_gathered *all,
                                 struct aw_error *err)
 {
@@ -139,13 +151,14 @@ static enum aw_err results_fill(struct aw_completions *each, struct aw_gathered 
     if (!ids)
         return list_failed(OP_STATUS, err);
     for (size_t i = 0; i < all->n; i++)
-        if (!all->got[each->same_as[i]])
+        if (!all->got[each->same_as[i]] && !all->ended[each->same_as[i]])
             ids[n++] = each->ids[i];
     if (n > 0)
         e = aw_status(each->client, ids, n, &all->rest, err);
     page = all->rest;
     for (size_t i = 0; !e && i < all->n; i++) {
         const struct aw_result *got = all->got[each->same_as[i]];
+        const struct aw_status *ended = all->ended[each->same_as[i]];
 
         if (page && at == page->n) {
             page = page->next;
@@ -153,6 +166,8 @@ static enum aw_err results_fill(struct aw_completions *each, struct aw_gathered 
         }
         if (got)
             all->v[i] = *got;
+        else if (ended)
+            all->v[i] = bare_result(ended);
         else if (page)
             all->v[i] = bare_result(&page->v[at++]);
     }
@@ -188,8 +203,11 @@ enum aw_err aw_gather(struct aw_client *client, const char *const *ids, size_t n
     e = aw_as_completed(client, ids, n, ours.timeout_ms, &each, err);
     if (e)
         return e;
+    each->keeps = true;
     all = gathered_new(n);
     e = all ? gather(each, &ours, all, err) : list_failed(OP_RESULT, err);
+    if (all)
+        all->kept = completions_take_kept(each);
     aw_completions_free(each);
     if (!e || e == AW_ERR_TIMED_OUT)
         *ret = all;

@@ -110,9 +110,20 @@ static enum aw_err error_of(const struct world *w, unsigned number)
 /* Texts of replies live in here until the next reply. */
 static char texts[AW_MAX_IDS][AW_MAX_ID];
 
+/* What a job has written: nothing, if it was cancelled. Returns the length. */
+static size_t output_of(const struct world *w, unsigned number, char buf[32])
+{
+    *buf = '\0';
+    if (!is_ended(w, number) || w->jobs[number].state == AW_CANCELLED)
+        return 0;
+    return (size_t)snprintf(buf, 32, "output of %u", number);
+}
+
 static void status_fill(const struct world *w, struct job_status *job, unsigned number,
                         struct bytes id, size_t i)
 {
+    char output[32];
+
     codec_defaults(&job_status_schema, job);
     job->id = id;
     job->err = error_of(w, number);
@@ -124,6 +135,7 @@ static void status_fill(const struct world *w, struct job_status *job, unsigned 
     job->id = bytes_str(texts[i]);
     job->state = w->jobs[number].state;
     job->class = job->state == AW_FAILED ? AW_CLASS_EXIT : AW_CLASS_NONE;
+    job->stdout_size = output_of(w, number, output);
 }
 
 static void answer_statuses(struct world *w, struct fake_request *rq)
@@ -172,8 +184,7 @@ static void answer_result(struct world *w, struct fake_request *rq)
         return;
     }
     status_fill(w, &rep.job, number, req.id, 0);
-    rep.size = (uint64_t)snprintf(data, sizeof(data), "output of %u", number);
-    rep.job.stdout_size = rep.size;
+    rep.size = output_of(w, number, data);
     rep.data = bytes_of(data + MIN(req.offset, rep.size),
                         MIN((size_t)req.max, (size_t)(rep.size - MIN(req.offset, rep.size))));
     rep.eof = req.offset + rep.data.len == rep.size;

@@ -2,10 +2,10 @@
  * fake_world.h - jobs and sets behind a fake daemon, as far as libaw's futures need them.
  *
  * The jobs are there from the beginning, k3f9q-1 to k3f9q-N, all running; a submit gives the next
- * of them, a test ends them. Sets
- * are in memory, completions have places, reads and waits are parked until they have something or
- * their time is over. What goes wrong is for the test to say: answers that get lost, errors, sets
- * that were forgotten.
+ * of them, a test ends them. One that was cancelled has written nothing, the others "output of 1"
+ * and so on. Sets are in memory, completions have places, reads and waits are parked until they
+ * have something or their time is over. What goes wrong is for the test to say: answers that get
+ * lost, errors, sets that were forgotten.
  *
  * All functions may be called from any thread.
  */

@@ -427,6 +427,48 @@ START_TEST(gather_gives_results_in_the_order_of_the_ids)
 }
 END_TEST
 
+static void *prune_then_end(void *arg)
+{
+    struct later *later = arg;
+
+    world_await(later->world, OP_SET_READ, 2);
+    world_prune(later->world, 1, 2);
+    world_end(later->world, 3, 3, AW_CANCELLED);
+    return NULL;
+}
+
+/* What came with the completions is kept, whatever becomes of the records. */
+START_TEST(gather_asks_for_no_output_where_there_is_none)
+{
+    struct world *world = world_start(4);
+    struct aw_client *client = client_at(world);
+    struct later later = {.world = world};
+    struct aw_gathered *all;
+
+    world_end(world, 1, 2, AW_CANCELLED);
+    world_end(world, 4, 4, AW_SUCCEEDED);
+    ck_assert_int_eq(pthread_create(&later.thread, NULL, prune_then_end, &later), 0);
+    ck_assert_int_eq(aw_gather(client, ids_of(4), 4, NULL, &all, NULL), AW_OK);
+    pthread_join(later.thread, NULL);
+    ck_assert_uint_eq(world_count(world, OP_RESULT), 1);
+    ck_assert_uint_eq(world_count(world, OP_STATUS), 0);
+    for (size_t i = 0; i < 3; i++) {
+        const struct aw_result *r = aw_gathered_at(all, i);
+
+        ck_assert_str_eq(r->status->id, ids_of(4)[i]);
+        ck_assert_int_eq(r->status->err, AW_OK);
+        ck_assert_int_eq(r->status->state, AW_CANCELLED);
+        ck_assert_str_eq(r->data, "");
+        ck_assert_uint_eq(r->size, 0);
+        ck_assert(r->eof);
+    }
+    ck_assert_str_eq(aw_gathered_at(all, 3)->data, "output of 4");
+    aw_gathered_free(all);
+    aw_client_close(client);
+    world_stop(world);
+}
+END_TEST
+
 START_TEST(a_strict_gather_comes_back_at_the_first_failure_and_may_cancel_the_rest)
 {
     struct world *world = world_start(4);
@@ -585,6 +627,7 @@ static Suite *completions_suite(void)
     tcase_add_test(t, what_is_left_of_a_set_is_what_was_not_seen);
     tcase_add_test(t, a_consumer_that_takes_its_time_is_not_sent_much_twice);
     tcase_add_test(t, gather_gives_results_in_the_order_of_the_ids);
+    tcase_add_test(t, gather_asks_for_no_output_where_there_is_none);
     tcase_add_test(t, a_strict_gather_comes_back_at_the_first_failure_and_may_cancel_the_rest);
     tcase_add_test(t, a_gather_whose_time_is_over_gives_what_there_is);
     tcase_add_loop_test(t, a_wait_is_over_when_enough_have_ended, 0, 2);
