@@ -34,10 +34,12 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/engine.h \
 	daemon/engine/histogram.c daemon/engine/histogram.h \
 	daemon/engine/job_next.c daemon/engine/job_next.h \
+	daemon/engine/offline.h \
 	daemon/engine/numtable.c daemon/engine/numtable.h \
 	daemon/engine/outcome.h \
 	daemon/engine/embedded/deps.c daemon/engine/embedded/deps.h \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
+	daemon/engine/embedded/embedded_backup.c \
 	daemon/engine/embedded/embedded_calls.c \
 	daemon/engine/embedded/embedded_change.c \
 	daemon/engine/embedded/embedded_explain.c \
@@ -56,9 +58,14 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
 	daemon/engine/embedded/sets.c daemon/engine/embedded/sets.h \
 	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \
+	daemon/engine/embedded/store_backup.c \
+	daemon/engine/embedded/store_check.c \
+	daemon/engine/embedded/store_check_rows.c \
+	daemon/engine/embedded/store_check_sql.h \
 	daemon/engine/embedded/store_db.c \
 	daemon/engine/embedded/store_deps.c \
 	daemon/engine/embedded/store_effects.h \
+	daemon/engine/embedded/store_offline.c daemon/engine/embedded/store_offline.h \
 	daemon/engine/embedded/store_ops.h \
 	daemon/engine/embedded/store_private.h \
 	daemon/engine/embedded/store_queues.c \

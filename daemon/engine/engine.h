@@ -345,6 +345,7 @@ struct engine_ops {
     void (*each_lease)(struct engine *e, void (*fn)(void *arg, uint64_t number, int64_t abandon_ms),
                        void *arg);
     void (*stats)(struct engine *e, struct engine_stats *ret);
+    void (*backup)(struct engine *e, const char *path, engine_done_fn done, void *arg);
     void (*recover)(struct engine *e, engine_claim_fn done, void *arg);
 };
 
@@ -588,6 +589,21 @@ static inline void engine_each_lease(struct engine *e,
 static inline void engine_get_stats(struct engine *e, struct engine_stats *ret)
 {
     e->ops->stats(e, ret);
+}
+
+/*
+ * Copies all that is on record into a file, which is there and empty, while everything else goes
+ * on: as it is at one moment before the callback; whatever was durable at the call is in it. The
+ * file is not synced; after an error its content is of no use. It can be looked at, and be made a
+ * store again, by offline.h.
+ *
+ * AW_ERR_BUSY: one is being made; or the store did not let it come to an end. AW_ERR_DISK_FULL: its
+ * disk is. AW_ERR_STOPPING: the engine closes. AW_ERR_STORE: the file cannot be written, or the
+ * store not be read.
+ */
+static inline void engine_backup(struct engine *e, const char *path, engine_done_fn done, void *arg)
+{
+    e->ops->backup(e, path, done, arg);
 }
 
 /*

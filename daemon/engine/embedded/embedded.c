@@ -355,6 +355,7 @@ static const struct engine_ops ops = {
     .queue_remove = embedded_queue_remove,
     .each_lease = embedded_each_lease,
     .stats = embedded_stats,
+    .backup = embedded_backup,
     .recover = embedded_recover,
 };
 

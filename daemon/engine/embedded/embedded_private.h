@@ -75,6 +75,7 @@ struct embedded {
     size_t n_leases;
     uint64_t *cancels; /* found when opened: in the queue, but to be cancelled */
     size_t n_cancels;
+    bool backing_up;
     bool closing;
 };
 
@@ -217,6 +218,9 @@ void embedded_list(struct engine *e, const struct list_filter *filter, engine_li
                    void *arg);
 void embedded_output(struct engine *e, uint64_t number, uint64_t attempt, int stream,
                      uint64_t offset, size_t max, engine_output_fn done, void *arg);
+
+/* embedded_backup.c */
+void embedded_backup(struct engine *e, const char *path, engine_done_fn done, void *arg);
 
 /* embedded_remove.c */
 void embedded_forget(struct engine *e, const uint64_t *numbers, size_t n, engine_results_fn done,

@@ -291,8 +291,12 @@ static void take_group(struct store *st, struct store_queue *ret)
 
     STAILQ_INIT(ret);
     for (int n = 0; n < GROUP_MAX && (op = STAILQ_FIRST(&st->todo)); n++) {
+        if (op->alone && n > 0)
+            break;
         STAILQ_REMOVE_HEAD(&st->todo, next);
         STAILQ_INSERT_TAIL(ret, op, next);
+        if (op->alone)
+            break;
     }
 }
 

@@ -38,6 +38,7 @@ struct store_op {
     store_run_fn run;
     store_done_fn done;
     bool writes;
+    bool alone; /* it runs by itself, and outside of any transaction; it does not write */
     struct aw_error error; /* code AW_OK when done() is called: it is durable */
 };
 

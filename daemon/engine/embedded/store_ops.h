@@ -247,4 +247,20 @@ struct store_output {
 };
 void store_output_init(struct store_output *op);
 
+/*
+ * Copies the store into a file, a slice each time that it is pushed, until it is complete or
+ * fails. The copy is the store as it is when it becomes complete. The file is not synced.
+ */
+struct store_backup {
+    struct store_op op;
+    const char *path; /* of a file that is there, and empty; the maker's memory */
+    bool stop;        /* no more slices: to be pushed once more, to end it */
+    /* ret */
+    bool complete;
+    struct store_copy *copy; /* the store's own; NULL at first, and in the end */
+};
+void store_backup_init(struct store_backup *op);
+/* After an error, in done(): lets go of what an operation that was not run left behind. */
+void store_backup_end(struct store_backup *op);
+
 #endif
