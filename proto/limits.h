@@ -46,6 +46,7 @@
 #define AW_MAX_QUEUE_NAME 64
 #define AW_MAX_RATE       1000000 /* starts in one period of a queue's rate limit */
 #define AW_MAX_PARENTS    1000    /* futures that one job waits for, of all kinds */
+#define AW_MAX_EDGES      1000000 /* the same, of all jobs that wait, together */
 
 #define AW_MAX_SETS      100000
 #define AW_MAX_SET_NAME  128

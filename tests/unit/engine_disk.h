@@ -14,6 +14,9 @@ void disk_sets_add(TCase *tc);
 /* Where the store's database is; valid until the next call. */
 const char *disk_db(void);
 
+/* Changes the database of a store that is closed. */
+void disk_run(const char *sql);
+
 /* The loop hands over what was pushed; then the store's thread comes to its sync, and is held. */
 void disk_await_held(void);
 

@@ -1,6 +1,8 @@
 /* A full disk, and jobs that wait for others. */
 #include "tests/unit/engine_disk.h"
 
+#include <stdio.h>
+
 #include "tests/unit/faulty_vfs.h"
 
 static struct claimed parent_claim(void)
@@ -183,8 +185,55 @@ START_TEST(an_end_and_a_child_that_cross_on_a_full_disk_meet_in_the_end)
 }
 END_TEST
 
+/* Jobs that wait for the same ones, in numbers that only the database can have at once. */
+#define N_SIDE 1000
+_Static_assert(N_SIDE *N_SIDE == AW_MAX_EDGES, "each child waits for each parent");
+
+static void submit_many(struct want want)
+{
+    static struct want wants[N_SIDE];
+
+    for (size_t i = 0; i < N_SIDE; i++)
+        wants[i] = want;
+    ck_assert_ok(rig_submit(wants, N_SIDE));
+}
+
+START_TEST(jobs_wait_for_so_many_and_no_more)
+{
+    struct want other, known;
+    struct answer *refused;
+    uint64_t child;
+
+    submit_many(WANT(.name = "parent"));
+    child = rig_queue(WANT(.key = "k", AFTER(1, PARENT_ENDED)));
+    ck_assert_uint_eq(child, N_SIDE + 1);
+    known = WANT(.key = "k", AFTER(1, PARENT_ENDED));
+    other = WANT(AFTER(1, PARENT_ENDED));
+    for (size_t i = 1; i < N_SIDE; i++)
+        rig_queue(other);
+    rig_close();
+    disk_run("INSERT OR IGNORE INTO dep SELECT p.number, c.number, 1 FROM job p, job c"
+             " WHERE p.state = 2 AND c.state = 1");
+    rig_open();
+    refused = rig_submit(&other, 1);
+    ck_assert_err(refused, AW_ERR_QUEUE_FULL);
+    ck_assert_msg(strstr(refused->err.text, "parents"), "%s", refused->err.text);
+    ck_assert_uint_gt(refused->err.retry_after_ms, 0);
+    ck_assert_uint_eq(rig_stats().live[AW_BLOCKED], N_SIDE);
+    /* What is there is answered, and who waits for nobody needs no room. */
+    ck_assert_uint_eq(rig_submit(&known, 1)->submitted[0].number, child);
+    ck_assert_ok(rig_submit(&WANT(.name = "x"), 1));
+    /* A refusal leaves nothing behind, and an end makes room. */
+    ck_assert_ok(rig_cancel(&child, 1, -1));
+    for (size_t i = 0; i < N_SIDE; i++)
+        rig_queue(other);
+    ck_assert_err(rig_submit(&other, 1), AW_ERR_QUEUE_FULL);
+}
+END_TEST
+
 void disk_deps_add(TCase *tc)
 {
+    tcase_add_test(tc, jobs_wait_for_so_many_and_no_more);
     tcase_add_test(tc, a_job_that_waits_and_finds_no_room_leaves_nothing_behind);
     tcase_add_test(tc, what_follows_from_an_end_waits_until_there_is_room);
     tcase_add_test(tc, what_follows_from_an_end_and_never_found_room_follows_after_a_restart);

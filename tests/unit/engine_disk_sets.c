@@ -193,7 +193,7 @@ static sqlite3 *db_open(void)
     return db;
 }
 
-static void db_run(const char *sql)
+void disk_run(const char *sql)
 {
     sqlite3 *db = db_open();
 
@@ -278,7 +278,7 @@ START_TEST(one_that_ends_twice_keeps_its_place)
 
     ck_assert_ok(rig_finish(&c[0], &o));
     rig_close();
-    db_run("UPDATE job SET state = 3, expires_us = NULL");
+    disk_run("UPDATE job SET state = 3, expires_us = NULL");
     rig_open();
     r = rig_recover();
     ck_assert_uint_eq(r->n, 2);
@@ -293,6 +293,7 @@ END_TEST
 
 START_TEST(there_are_so_many_sets_and_no_more)
 {
+    struct answer *refused;
     char sql[256];
 
     rig_close();
@@ -301,7 +302,7 @@ START_TEST(there_are_so_many_sets_and_no_more)
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
         " INSERT INTO bag (uid, temporary, name, created_us) SELECT 9, 0, 'set' || i, 1 FROM n",
         AW_MAX_SETS - 1);
-    db_run(sql);
+    disk_run(sql);
     rig_open();
     ck_assert_uint_eq(rig_stats().sets, AW_MAX_SETS - 1);
     faulty_vfs_set_room(0);
@@ -310,7 +311,9 @@ START_TEST(there_are_so_many_sets_and_no_more)
     ck_assert_ok(rig_set_add("last", NULL, 0));
     ck_assert_err(rig_set_add("more", NULL, 0), AW_ERR_QUEUE_FULL);
     ck_assert_err(rig_set_add(NULL, NULL, 0), AW_ERR_QUEUE_FULL);
-    ck_assert_err(rig_submit(&WANT(.set = "more"), 1), AW_ERR_QUEUE_FULL);
+    refused = rig_submit(&WANT(.set = "more"), 1);
+    ck_assert_err(refused, AW_ERR_QUEUE_FULL);
+    ck_assert_msg(strstr(refused->err.text, "sets"), "%s", refused->err.text);
     ck_assert_uint_eq(rig_stats().live[AW_QUEUED], 0);
     ck_assert_ok(rig_submit(&WANT(.set = "last"), 1));
     ck_assert_ok(rig_set_forget("last"));
@@ -329,7 +332,7 @@ START_TEST(a_set_has_so_many_members_and_no_more)
     ck_assert_ok(rig_set_add("s", NULL, 0));
     rig_close();
     snprintf(sql, sizeof(sql), "UPDATE bag SET n_members = %d", AW_MAX_MEMBERS - 1);
-    db_run(sql);
+    disk_run(sql);
     rig_open();
     ck_assert_err(rig_set_add("s", numbers, 2), AW_ERR_QUEUE_FULL);
     ck_assert_uint_eq(rig_sets_of(numbers[0])->n, 0);

@@ -365,6 +365,7 @@ static const struct {
     L(AW_MAX_QUEUE_NAME),
     L(AW_MAX_RATE),
     L(AW_MAX_PARENTS),
+    L(AW_MAX_EDGES),
     L(AW_MAX_SETS),
     L(AW_MAX_SET_NAME),
     L(AW_MAX_MEMBERS),

@@ -35,6 +35,7 @@ struct dep_child {
 struct deps {
     struct numtable parents, children;
     struct parent_list ended; /* with children to be taken */
+    uint64_t n_edges;         /* that are not closed */
 };
 
 struct deps *deps_new(void)
@@ -133,6 +134,7 @@ static void edge_close(struct deps *d, struct edge *edge)
     if (edge->state == EDGE_LINKED)
         TAILQ_REMOVE(&p->edges, edge, link);
     edge->state = EDGE_CLOSED;
+    d->n_edges--;
     if (--p->n_edges > 0)
         return;
     if (p->listed)
@@ -160,6 +162,7 @@ struct dep_child *deps_make(struct deps *d, uint64_t child, const struct parent 
             return NULL;
         }
         edge->parent->n_edges++;
+        d->n_edges++;
     }
     return c;
 }
@@ -186,6 +189,11 @@ void deps_insert(struct deps *d, struct dep_child *child, const bool *open)
             edge_close(d, edge);
         }
     }
+}
+
+uint64_t deps_edges(const struct deps *d)
+{
+    return d->n_edges;
 }
 
 void deps_remove(struct deps *d, uint64_t child)

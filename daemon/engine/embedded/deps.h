@@ -48,6 +48,9 @@ void deps_discard(struct deps *d, struct dep_child *child); /* harmless on NULL 
  */
 void deps_insert(struct deps *d, struct dep_child *child, const bool *open);
 
+/* Edges that are not closed, of all jobs, those included that are only made. */
+uint64_t deps_edges(const struct deps *d);
+
 /* A job does not wait any more, whatever became of it: its edges go. Harmless without any. */
 void deps_remove(struct deps *d, uint64_t child);
 

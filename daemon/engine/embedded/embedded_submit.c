@@ -15,6 +15,7 @@ struct submit_call {
     struct dep_child **waits; /* those of jobs with parents, too; NULL: there are none */
     struct parent *parents;   /* copies, of all jobs */
     bool *open;               /* for each of them */
+    bool edges_full;          /* op.full: because of these */
     struct set *head;         /* of the set, in case that it is made; NULL: without one */
     char *text;               /* copies of keys, specifications and heads */
     struct store_row rows[];
@@ -75,18 +76,33 @@ static void tell_stillborn(struct submit_call *call)
     }
 }
 
+/* The store knows no more than that it is full. (If it is not, what is full is the set.) */
+static void full_tell(const struct submit_call *call, struct aw_error *err)
+{
+    const struct embedded *em = call->em;
+
+    if (!call->op.full)
+        return;
+    if (call->edges_full)
+        aw_fail(err, AW_ERR_QUEUE_FULL,
+                "submit: the jobs that wait for others would have %" PRIu64
+                " parents together; at most %d are possible",
+                deps_edges(em->deps), AW_MAX_EDGES);
+    else
+        aw_fail(err, AW_ERR_QUEUE_FULL,
+                "submit: %" PRIu64 " jobs have not ended; at most %" PRIu64 " are taken",
+                sched_total(em->sched), em->config.max_queued);
+    err->retry_after_ms = 1000;
+}
+
 static void submit_done(struct store_op *op)
 {
     struct submit_call *call = (struct submit_call *)op;
     struct embedded *em = call->em;
 
     em->pending -= call->op.n;
-    if (op->error.code == AW_ERR_QUEUE_FULL) {
-        aw_fail(&op->error, AW_ERR_QUEUE_FULL,
-                "submit: %" PRIu64 " jobs have not ended; at most %" PRIu64 " are taken",
-                sched_total(em->sched), em->config.max_queued);
-        op->error.retry_after_ms = 1000;
-    }
+    if (op->error.code == AW_ERR_QUEUE_FULL)
+        full_tell(call, &op->error);
     for (size_t i = 0; !op->error.code && i < call->op.n; i++) {
         if (call->op.repeated || call->submitted[i].deduplicated) {
             em->counts.deduplicated++;
@@ -256,6 +272,8 @@ void embedded_submit(struct engine *e, const struct submit *submit, engine_submi
         return;
     }
     call->op.full = sched_total(em->sched) + em->pending + n > em->config.max_queued;
+    call->edges_full = !call->op.full && call->waits && deps_edges(em->deps) > AW_MAX_EDGES;
+    call->op.full |= call->edges_full;
     call->done = done;
     call->arg = arg;
     call->op.uid = submit->uid;

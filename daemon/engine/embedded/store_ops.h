@@ -53,7 +53,7 @@ struct store_submit {
     const char *tag; /* of the store */
     uint8_t request[16];
     bool has_request;
-    bool full; /* the queue is: only what is known already is answered, else AW_ERR_QUEUE_FULL */
+    bool full; /* it is here: only what is known already is answered, else AW_ERR_QUEUE_FULL */
     int64_t now_us;
     int64_t default_retention_ms;
     const struct store_row *rows;
