@@ -60,6 +60,23 @@ START_TEST(a_cancel_that_finds_no_room_leaves_the_line_in_its_order)
 }
 END_TEST
 
+START_TEST(a_cancel_that_finds_no_room_says_that_there_is_something_to_claim)
+{
+    uint64_t number = rig_queue(WANT(.name = "x"));
+    struct answer *cancel;
+
+    rig_forget_notes();
+    faulty_vfs_set_room(0);
+    cancel = start_cancel(&number, 1, -1);
+    ck_assert_uint_eq(rig_claim(1)->n, 0); /* it looks as if there were nothing */
+    rig_await(cancel);
+    ck_assert_err(cancel, AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    ck_assert_int_eq(rig_count(NOTE_RUNNABLE), 1);
+    ck_assert_uint_eq(rig_claim_one().number, number);
+}
+END_TEST
+
 START_TEST(a_change_that_finds_no_room_changes_nothing)
 {
     uint64_t numbers[N_JOBS];
@@ -148,6 +165,7 @@ void disk_queues_add(TCase *tc)
 {
     tcase_add_test(tc, claims_that_find_no_room_leave_the_line_in_its_order);
     tcase_add_test(tc, a_cancel_that_finds_no_room_leaves_the_line_in_its_order);
+    tcase_add_test(tc, a_cancel_that_finds_no_room_says_that_there_is_something_to_claim);
     tcase_add_test(tc, a_change_that_finds_no_room_changes_nothing);
     tcase_add_test(tc, claims_that_find_no_room_hold_no_slot_and_use_up_no_rate);
     tcase_add_test(tc, an_end_that_waits_for_room_holds_no_slot);

@@ -71,6 +71,7 @@ static void cancel_done(struct store_op *op)
     free(call->results);
     free(call);
     embedded_clock_set(em);
+    embedded_runnable(em); /* if nothing came of it: it was out of sight meanwhile */
 }
 
 void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
