@@ -113,6 +113,21 @@ START_TEST(a_cancel_while_what_follows_from_an_end_waits_for_room_is_not_lost)
 }
 END_TEST
 
+START_TEST(a_cancel_waits_for_what_waits_for_room)
+{
+    uint64_t can, cannot, parent = parent_ends_and_the_disk_is_full(&can, &cannot), commits;
+
+    (void)parent;
+    faulty_vfs_set_room(-1);
+    commits = rig_stats().commits;
+    ck_assert_ok(rig_cancel(&can, 1, -1));
+    rig_await_note(NOTE_ENDED, can);
+    ck_assert_state(can, AW_CANCELLED);
+    /* It asks when it is told, not again and again. */
+    ck_assert_uint_lt(rig_stats().commits - commits, 10);
+}
+END_TEST
+
 static uint64_t child_to_cancel;
 
 static void fill_disk_and_cancel(uint64_t number)
@@ -239,6 +254,7 @@ void disk_deps_add(TCase *tc)
     tcase_add_test(tc, what_follows_from_an_end_and_never_found_room_follows_after_a_restart);
     tcase_add_test(tc, a_parent_whose_children_wait_for_room_stays);
     tcase_add_test(tc, a_cancel_while_what_follows_from_an_end_waits_for_room_is_not_lost);
+    tcase_add_test(tc, a_cancel_waits_for_what_waits_for_room);
     tcase_add_test(tc, a_child_that_two_operations_hold_is_not_let_go_by_one);
     tcase_add_test(tc, an_end_and_a_child_that_cross_on_a_full_disk_meet_in_the_end);
 }

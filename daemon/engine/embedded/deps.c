@@ -286,6 +286,13 @@ bool deps_settle(struct deps *d, const struct dep_pair *pair)
     return --c->n_taken == 0;
 }
 
+bool deps_is_taken(const struct deps *d, uint64_t child)
+{
+    const struct dep_child *c = child_find(d, child);
+
+    return c && c->n_taken;
+}
+
 size_t deps_parents_of(const struct deps *d, uint64_t child, uint64_t *ret, size_t max,
                        uint64_t *ret_total)
 {

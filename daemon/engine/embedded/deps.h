@@ -78,6 +78,9 @@ size_t deps_take(struct deps *d, struct dep_pair *ret, size_t max);
  */
 bool deps_settle(struct deps *d, const struct dep_pair *pair);
 
+/* Whether a pair of this child is taken and not settled. */
+bool deps_is_taken(const struct deps *d, uint64_t child);
+
 /*
  * The parents that a job still waits for, the smallest numbers first, max at most, and how many
  * there are; returns how many were written.

@@ -32,8 +32,9 @@ static void cancel_running(struct cancel_call *call, struct job_result *r)
     job->flags |= LIVE_CANCEL_REQUESTED;
     if (job->state == AW_RUNNING)
         em->events->stop(em->arg, job->node.number, job->claim, call->grace_ms);
-    else
+    else if (!deps_is_taken(em->deps, r->number))
         embedded_cancel_quietly(em, &r->number, 1); /* it went back, or its claim failed */
+    /* Else what its parents' ends mean is not settled: it is cancelled once it is, not before. */
 }
 
 static void cancel_settle(struct cancel_call *call, size_t i)

@@ -30,8 +30,11 @@ static void resolve_apply(struct embedded *em, const struct dep_pair *pair, enum
         deps_remove(em->deps, pair->child);
         (void)!sched_apply(em->sched, job, to == AW_QUEUED ? JOB_EV_UNBLOCKED : JOB_EV_DEFER);
     }
-    if (settled)
-        sched_set_busy(em->sched, job, false);
+    if (!settled)
+        return;
+    sched_set_busy(em->sched, job, false);
+    if (job->flags & LIVE_CANCEL_REQUESTED)
+        embedded_cancel_quietly(em, &pair->child, 1);
 }
 
 static void resolve_done(struct store_op *op)
