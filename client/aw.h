@@ -817,6 +817,24 @@ AW_API enum aw_err aw_slots(struct aw_client *client, int slots, unsigned *ret_s
 AW_API enum aw_err aw_drain(struct aw_client *client, bool on, uint64_t *ret_unfinished,
                             struct aw_error *err);
 
+/* A backup that was made. Free it with aw_backup_free(). */
+struct aw_backup {
+    const char *file; /* the path, as the daemon sees it */
+    uint64_t size;    /* bytes */
+};
+
+/*
+ * Has the daemon copy its store into `file`, an absolute path on its own machine (NULL: a file in
+ * its state directory), while everything goes on; comes back when that is done and on disk. For
+ * administrators. What is not in it: output of jobs that was too long for the store.
+ * AW_ERR_BUSY: another one is being made. AW_ERR_INVALID: there is no such directory, or such a
+ * file is there already. AW_ERR_NOT_PERMITTED, AW_ERR_DISK_FULL. AW_ERR_IN_DOUBT: the connection
+ * broke before the answer; the file may appear yet.
+ */
+AW_API enum aw_err aw_backup(struct aw_client *client, const char *file, struct aw_backup **ret,
+                             struct aw_error *err);
+AW_API void aw_backup_free(struct aw_backup *backup);
+
 enum aw_shutdown_mode {
     AW_SHUTDOWN_LEAVE, /* at once; running jobs go on under aw-runner */
     AW_SHUTDOWN_DRAIN, /* once the running jobs have ended */

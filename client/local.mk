@@ -62,6 +62,7 @@ client_awctl_libawctl_la_SOURCES = \
 	client/awctl/awctl.c client/awctl/awctl.h \
 	client/awctl/bar.c client/awctl/bar.h \
 	client/awctl/batch.c client/awctl/batch.h \
+	client/awctl/cmd_backup.c \
 	client/awctl/cmd_change.c \
 	client/awctl/cmd_completed.c \
 	client/awctl/cmd_daemon.c \

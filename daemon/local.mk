@@ -103,14 +103,18 @@ daemon_workers_libworkers_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS) $(CURL_LIBS)
 
 daemon_libdaemon_la_SOURCES = \
+	daemon/backup_file.c daemon/backup_file.h \
 	daemon/dispatch.c daemon/dispatch.h \
 	daemon/leases.c daemon/leases.h \
+	daemon/restore.c daemon/restore.h \
 	daemon/running.c daemon/running.h \
 	daemon/server.c daemon/server.h \
 	daemon/spool.c daemon/spool.h \
 	daemon/sweep.c daemon/sweep.h \
+	daemon/verify.c daemon/verify.h \
 	daemon/watches.c daemon/watches.h \
 	daemon/ops/attempts.c \
+	daemon/ops/backup.c \
 	daemon/ops/cancel.c \
 	daemon/ops/change.c \
 	daemon/ops/drain.c \

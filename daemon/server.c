@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "daemon/backup_file.h"
 #include "daemon/dispatch.h"
 #include "daemon/engine/embedded/embedded.h"
 #include "daemon/log.h"
@@ -200,6 +201,7 @@ enum aw_err server_start(struct event_base *base, const struct config *config,
         server_free(srv);
         return e;
     }
+    backup_file_sweep(config->state_dir, srv->engine->tag);
     leases_start(srv->leases);
     sweep_start(srv);
     running_runnable(srv->running);

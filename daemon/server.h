@@ -50,6 +50,7 @@ struct server {
     int64_t started_us;
     bool recovered; /* what was running has been found again, or ended */
     bool draining;
+    bool backing_up;
     enum stop_mode stopping;
     int exit_code;
 };

@@ -428,6 +428,12 @@
     F(T, BOOL, draining,       _, REQ, 0, 0, 0, "as it is now") \
     F(T, U64,  unfinished,     _, REQ, 0, INT64_MAX, 0, "jobs that have not ended")
 
+#define BACKUP_REQ_FIELDS(F, T) \
+    F(T, STR,  file,           _, OPT, 1, AW_MAX_PATH, 0, "absolute path of the file to be made; absent: one in the daemon's state directory")
+#define BACKUP_REP_FIELDS(F, T) \
+    F(T, STR,  file,           _, REQ, 1, AW_MAX_PATH, 0, "its path, without symbolic links") \
+    F(T, U64,  size,           _, REQ, 0, INT64_MAX, 0, "bytes in it")
+
 #define SHUTDOWN_REQ_FIELDS(F, T) \
     F(T, STR,  mode,           _, OPT, 1, 8, 0, "leave (default): running jobs go on; drain: wait for them; kill: end them")
 #define SHUTDOWN_REP_FIELDS(F, T) \
@@ -467,6 +473,7 @@
     X(STATS, stats, "stats", ANY, "counters and gauges of the daemon")                            \
     X(SLOTS, slots, "slots", ADMIN, "how many jobs run at once: ask or set")                      \
     X(DRAIN, drain, "drain", ADMIN, "accept no new jobs (or accept them again)")                  \
+    X(BACKUP, backup, "backup", ADMIN, "copy the store into a file, while everything goes on")    \
     X(SHUTDOWN, shutdown, "shutdown", ADMIN, "end the daemon")
 
 #define X(NAME, name, wire, who, text) OP_##NAME,

@@ -22,6 +22,7 @@
     X(stats)           \
     X(slots)           \
     X(drain)           \
+    X(backup)          \
     X(shutdown)        \
     X(ping)            \
     X(version)         \

@@ -5,6 +5,7 @@
 DEFINE_COPY(status, job_status, aw_status, JOB_STATUS_FIELDS)
 DEFINE_COPY(attempt, attempt_status, aw_attempt, ATTEMPT_STATUS_FIELDS)
 DEFINE_COPY(outcome, id_result, aw_outcome, ID_RESULT_FIELDS)
+DEFINE_COPY(backup, backup_rep, aw_backup, BACKUP_REP_FIELDS)
 DEFINE_COPY(hello, hello_rep, aw_hello, HELLO_REP_FIELDS)
 DEFINE_COPY(stats, stats_rep, aw_stats, STATS_REP_FIELDS)
 
@@ -134,6 +135,16 @@ struct aw_chunk *chunk_copy(const struct logs_rep *rep)
     return chunk;
 }
 
+struct aw_backup *backup_copy(const struct backup_rep *rep)
+{
+    struct aw_backup *backup = malloc(sizeof(*backup) + backup_texts(rep));
+    char *next = (char *)(backup + 1);
+
+    if (backup)
+        backup_fill(backup, rep, &next);
+    return backup;
+}
+
 struct aw_hello *hello_copy(const struct hello_rep *rep)
 {
     struct aw_hello *hello = malloc(sizeof(*hello) + hello_texts(rep));
@@ -224,6 +235,11 @@ void aw_result_free(struct aw_result *result)
 void aw_chunk_free(struct aw_chunk *chunk)
 {
     free(chunk);
+}
+
+void aw_backup_free(struct aw_backup *backup)
+{
+    free(backup);
 }
 
 void aw_hello_free(struct aw_hello *hello)

@@ -59,6 +59,7 @@ AW_MUSTCHECK static inline enum aw_err list_failed(enum op op, struct aw_error *
 }
 
 struct aw_chunk *chunk_copy(const struct logs_rep *rep);
+struct aw_backup *backup_copy(const struct backup_rep *rep);
 struct aw_hello *hello_copy(const struct hello_rep *rep);
 struct aw_stats *stats_copy(const struct stats_rep *rep);
 

@@ -402,7 +402,7 @@ END_TEST
 START_TEST(what_concerns_everybody_is_for_admins_only)
 {
     for (enum op op = 0; op < N_OPS; op++)
-        ck_assert_int_eq(op_info(op)->admin, op == OP_SLOTS || op == OP_DRAIN ||
+        ck_assert_int_eq(op_info(op)->admin, op == OP_SLOTS || op == OP_DRAIN || op == OP_BACKUP ||
                                                  op == OP_SHUTDOWN || op == OP_QUEUE_SET ||
                                                  op == OP_QUEUE_REMOVE);
 }
