@@ -51,10 +51,10 @@ static void put_data(json_t *obj, const char *key, const char *key64, const char
         encoded ? lazy_json_stringn_nocheck(encoded, strlen(encoded)) : lazy_json_null());
 }
 
-/* Writes the object on a line of its own and frees it. */
+/* Writes the object on a line of its own and frees it. A stream that fails is said at the end. */
 static void emit_to(FILE *to, json_t *obj)
 {
-    if (!obj || lazy_json_dumpf(obj, to, JSON_COMPACT) != 0)
+    if ((!obj || lazy_json_dumpf(obj, to, JSON_COMPACT) != 0) && !ferror(to))
         complain("JSON: out of memory");
     putc('\n', to);
     if (obj)
