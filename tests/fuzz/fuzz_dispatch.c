@@ -136,7 +136,12 @@ static void on_reply(struct call *call, const void *data, size_t len)
     call_end(call);
 }
 
-static const struct transport_ops memory_ops = {on_park, on_reply, call_end};
+static void on_take_body(struct call *call, struct body_owner *ret)
+{
+    *ret = (struct body_owner){take_ptr(((struct request_call *)call)->body), free};
+}
+
+static const struct transport_ops memory_ops = {on_park, on_reply, call_end, on_take_body};
 
 static enum op op_of(const void *body, size_t len)
 {
@@ -261,6 +266,13 @@ static void daemon_end(void)
 
 static const uint32_t users[] = {0, 54321, 54322, 54323};
 
+/* It goes, whatever of it is under way, and comes back. */
+static void reconnect(struct conn *conn)
+{
+    conn_gone(conn);
+    conn_open(srv->endpoint, conn, &memory_ops);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct conn conns[ARRAY_SIZE(users)] = {0};
@@ -281,6 +293,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             event_base_loop(base, EVLOOP_NONBLOCK);
         if (how & 16)
             linger();
+        if (how & 32)
+            reconnect(&conns[how & 3]);
     }
     settle();
     for (size_t i = 0; i < ARRAY_SIZE(users); i++)
