@@ -351,12 +351,14 @@ static size_t slots_free(const struct running *r)
 }
 
 /*
+ * Not before it is known what runs already, as that takes slots, too.
+ *
  * Something new may be for a queue with slots of its own, so it is asked for whether one of ours
  * is free or not. What is known to wait for ours is asked for only then.
  */
 static bool claim_makes_sense(const struct running *r)
 {
-    return !r->claiming && !r->quiet && r->slots > 0 &&
+    return r->srv->recovered && !r->claiming && !r->quiet && r->slots > 0 &&
            (r->claimable || (r->more && slots_free(r) > 0));
 }
 
@@ -403,6 +405,7 @@ static void recovered(void *arg, const struct aw_error *err, const struct claime
     begin_all(r, claims, n, true);
     worker_exec_adopted_all(r->workers[WORKER_EXEC]);
     r->srv->recovered = true;
+    running_kick(r);
 }
 
 void running_recover(struct running *r)
