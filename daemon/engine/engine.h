@@ -373,8 +373,8 @@ static inline void engine_close(struct engine *e)
  * failed with AW_CLASS_DEPENDENCY. A parent whose record is gone will do for PARENT_ENDED only.
  *
  * AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL; AW_ERR_NO_QUEUE; AW_ERR_DRAINING: that queue is;
- * AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID: a parent; AW_ERR_WRONG_STATE: the set is closed;
- * AW_ERR_NO_SET: it was a temporary one, and is gone.
+ * AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID: a parent; AW_ERR_WRONG_STATE: the set is closed, and not
+ * all of them are its members already; AW_ERR_NO_SET: it was a temporary one, and is gone.
  */
 static inline void engine_submit(struct engine *e, const struct submit *submit,
                                  engine_submit_fn done, void *arg)

@@ -203,6 +203,29 @@ START_TEST(a_submit_to_a_closed_set_records_nothing)
 }
 END_TEST
 
+START_TEST(a_submit_of_members_by_their_keys_finds_them_in_a_closed_set)
+{
+    struct want wants[] = {{.key = "a", .set = "s"}, {.key = "b", .set = "s"}};
+    struct want other[] = {{.key = "a", .set = "s"}, {.key = "c", .set = "s"}};
+    struct answer *first = rig_submit(wants, 2), *again;
+
+    ck_assert_ok(first);
+    ck_assert_ok(rig_set_close("s"));
+    rig_forget_notes();
+    again = rig_submit(wants, 2);
+    ck_assert_ok(again);
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_uint_eq(again->submitted[i].number, first->submitted[i].number);
+    ck_assert_int_eq(rig_count(NOTE_SET), 0);
+    rig_queue(WANT(.key = "c"));
+    ck_assert_err(rig_submit(other, 2), AW_ERR_WRONG_STATE);
+    other[1].key = "d";
+    ck_assert_err(rig_submit(other, 2), AW_ERR_WRONG_STATE);
+    ck_assert_uint_eq(rig_set_status("s").n_members, 2);
+    ck_assert_uint_eq(rig_stats().live[AW_QUEUED], 3);
+}
+END_TEST
+
 START_TEST(a_closed_set_takes_nobody_else)
 {
     uint64_t a = rig_queue(WANT(.set = "s")), b = rig_queue(WANT(.name = "b"));
@@ -438,6 +461,7 @@ void contract_sets_add(TCase *tc)
     tcase_add_test(tc, one_that_was_there_becomes_a_member_while_the_queue_is_full);
     tcase_add_test(tc, a_submit_that_comes_again_adds_nothing_twice);
     tcase_add_test(tc, a_submit_to_a_closed_set_records_nothing);
+    tcase_add_test(tc, a_submit_of_members_by_their_keys_finds_them_in_a_closed_set);
     tcase_add_test(tc, a_closed_set_takes_nobody_else);
     tcase_add_test(tc, a_set_can_be_made_and_closed_in_one_step);
     tcase_add_test(tc, members_come_page_by_page_as_they_were_added);

@@ -26,6 +26,10 @@ AW_MUSTCHECK enum aw_err store_job_ended(struct store *st, const struct store_en
 AW_MUSTCHECK enum aw_err store_set_may_join(struct store *st, const struct store_set_name *set,
                                             size_t n, struct aw_error *err);
 
+/* Whether a job is a member of a set that is there. */
+AW_MUSTCHECK enum aw_err store_set_holds(struct store *st, const struct store_set_name *set,
+                                         uint64_t number, bool *ret, struct aw_error *err);
+
 /*
  * Makes jobs, all on record and all of the set's user, its members, and the set itself if it is not
  * there: store_set_may_join() said that it may be done. Those that are members stay it; those that

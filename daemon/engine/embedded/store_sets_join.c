@@ -170,6 +170,16 @@ enum aw_err store_set_may_join(struct store *st, const struct store_set_name *se
     return e ? e : join_may(st, &join, n, false, err);
 }
 
+enum aw_err store_set_holds(struct store *st, const struct store_set_name *set, uint64_t number,
+                            bool *ret, struct aw_error *err)
+{
+    struct set_info info = {0};
+    enum aw_state ignored;
+    enum aw_err e = store_set_find(st, set, &info, err);
+
+    return e ? e : member_find(st, info.id, number, ret, &ignored, err);
+}
+
 enum aw_err store_set_join(struct store *st, const struct store_set_name *set,
                            const uint64_t *numbers, size_t n, int64_t now_us,
                            struct store_effects *effects, struct aw_error *err)

@@ -210,13 +210,41 @@ static enum aw_err submit_row(struct store *st, struct store_submit *op, size_t 
     return e ? e : store_birth_record(st, op, i, err);
 }
 
-/* May they become members? Only asks. */
+/* Are they all there already, under their keys, and members? */
+static enum aw_err all_members(struct store *st, const struct store_submit *op,
+                               const struct store_set_name *set, bool *ret, struct aw_error *err)
+{
+    enum aw_err e = AW_OK;
+
+    *ret = true;
+    for (size_t i = 0; !e && *ret && i < op->n; i++) {
+        struct submitted known;
+        uint64_t keyed;
+
+        e = row_known(st, op, &op->rows[i], &known, &keyed, err);
+        if (!e && known.deduplicated)
+            e = store_set_holds(st, set, known.number, ret, err);
+        else
+            *ret = false;
+    }
+    return e;
+}
+
+/* May they become members? Only asks. A closed set has those that it has. */
 static enum aw_err examine_set(struct store *st, const struct store_submit *op,
                                struct aw_error *err)
 {
     const struct store_set_name set = {op->uid, op->set};
+    struct aw_error failed;
+    bool members = false;
+    enum aw_err e = op->set.len ? store_set_may_join(st, &set, op->n, err) : AW_OK;
 
-    return op->set.len ? store_set_may_join(st, &set, op->n, err) : AW_OK;
+    if (e != AW_ERR_WRONG_STATE)
+        return e;
+    e = all_members(st, op, &set, &members, &failed);
+    if (e && err)
+        *err = failed;
+    return e || members ? e : AW_ERR_WRONG_STATE;
 }
 
 /* All of them do, those too that were there before. */
