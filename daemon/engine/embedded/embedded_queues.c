@@ -241,7 +241,7 @@ static void queue_remove_done(struct store_op *op)
     if (!op->error.code && !call->op.found)
         aw_fail(&op->error, AW_ERR_NO_QUEUE, "there is no queue '%s'", call->name);
     if (q && op->error.code)
-        q->leaving = false;
+        q->leaving--; /* another one may still be on its way */
     else if (q)
         queues_remove(queues_in(em), q);
     call->done(call->arg, op_error(op));
@@ -285,6 +285,6 @@ void embedded_queue_remove(struct engine *e, struct bytes name, engine_done_fn d
     call->op.op.done = queue_remove_done;
     store_queue_remove_init(&call->op);
     if (q)
-        q->leaving = true;
+        q->leaving++;
     store_push(em->store, &call->op.op);
 }

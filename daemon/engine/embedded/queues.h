@@ -51,7 +51,7 @@ struct queue {
     char name[AW_MAX_QUEUE_NAME + 1];
     struct queue_settings set;
     uint8_t index;
-    bool leaving; /* it is being removed: takes no jobs; written by the engine */
+    unsigned leaving; /* calls that are removing it: it takes no jobs; written by the engine */
 
     uint64_t n_jobs; /* all that name it, those that are only being made included */
     uint64_t n_by_state[N_JOB_STATES];
