@@ -159,6 +159,12 @@ struct set_info {
     struct set_status status;
 };
 
+/* No member is left that could end, and none will come. */
+static inline bool set_is_complete(const struct set_status *s)
+{
+    return s->closed && s->n_ended == s->n_members;
+}
+
 struct set_list_filter {
     uint32_t uid;
     struct bytes prefix; /* empty: all names */

@@ -44,10 +44,4 @@ AW_MUSTCHECK bool parked_set_watch(struct parked_set *p, uint64_t set);
 void parked_set_reply(struct parked_set *p, const void *rep);
 void parked_set_fail(struct parked_set *p, const struct aw_error *err);
 
-/* Whether all of its members have ended, and no more will come. */
-static inline bool set_is_complete(const struct set_status *s)
-{
-    return s->closed && s->n_ended == s->n_members;
-}
-
 #endif

@@ -58,12 +58,6 @@ static inline uint64_t sets_count(const struct sets *sets)
     return sets->table.n_nodes;
 }
 
-/* No member is left that could end, and none will come. */
-static inline bool set_is_complete(const struct set_status *s)
-{
-    return s->closed && s->n_ended == s->n_members;
-}
-
 /* The time from which a complete set is kept for a while: when it became complete, roughly. */
 static inline int64_t set_complete_us(const struct set_status *s)
 {
