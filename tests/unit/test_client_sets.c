@@ -446,7 +446,7 @@ static void knows_of_thousands(struct fake_request *rq, void *arg)
         return;
     }
     rep.jobs.n = req.ids.n;
-    rep.jobs.v = calloc(req.ids.n, sizeof(*rep.jobs.v));
+    rep.jobs.v = calloc(req.ids.n + 1, sizeof(*rep.jobs.v));
     for (size_t i = 0; i < req.ids.n; i++) {
         codec_defaults(&job_status_schema, &rep.jobs.v[i]);
         rep.jobs.v[i].id = req.ids.v[i];
