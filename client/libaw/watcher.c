@@ -271,10 +271,16 @@ static bool is_final(enum aw_err e)
            e == AW_ERR_USAGE;
 }
 
-/* The set is gone, or to be left: all that have not ended become members of another. */
-static void set_leave(struct watcher *w)
+/*
+ * The set is gone, or to be left: all that have not ended become members of another. Places count
+ * within a set: a read of this one must not come back when there is the other.
+ */
+static void set_leave(struct aw_client *client)
 {
+    struct watcher *w = client->watcher;
     _locked_(w);
+
+    call_drop(client, &w->read);
     w->set[0] = '\0';
     w->place = 0;
     watch_move_all(&w->members, &w->fresh);
@@ -373,8 +379,9 @@ static size_t members_sort(struct watcher *w, const struct set_add_rep *rep,
     return n;
 }
 
-static size_t add_done(struct watcher *w, const struct set_add_rep *rep)
+static size_t add_done(struct aw_client *client, const struct set_add_rep *rep)
 {
+    struct watcher *w = client->watcher;
     _cleanup_free_ struct job_status *missing = calloc(rep->jobs.n + 1, sizeof(*missing));
     size_t n_called = 0, n;
 
@@ -390,7 +397,7 @@ static size_t add_done(struct watcher *w, const struct set_add_rep *rep)
     if (!deliver(w, missing, n, &n_called)) {
         /* They are no members, whatever list they are on: all are added once more. */
         pause_begin(w, &no_memory);
-        set_leave(w);
+        set_leave(client);
     }
     leftovers(w, &w->adding, OP_SET_ADD);
     return n_called;
@@ -405,7 +412,7 @@ static size_t add_take(struct aw_client *client)
     enum aw_err e = call_end(client, &w->add, &rep, &answer, &why);
 
     if (w->named && (e == AW_ERR_NO_SET || e == AW_ERR_WRONG_STATE || e == AW_ERR_INVALID)) {
-        set_leave(w);
+        set_leave(client);
         _locked_(w);
         watch_move_all(&w->adding, &w->fresh);
         return 0;
@@ -413,7 +420,7 @@ static size_t add_take(struct aw_client *client)
     if (e)
         return call_failed(w, &w->adding, &w->fresh, &why);
     w->pause_ms = PAUSE_MS;
-    return add_done(w, &rep);
+    return add_done(client, &rep);
 }
 
 /* ---- set-read ---------------------------------------------------------------------------- */
@@ -442,7 +449,7 @@ static size_t read_take(struct aw_client *client)
     enum aw_err e = call_end(client, &w->read, &rep, &answer, &why);
 
     if (e == AW_ERR_NO_SET) {
-        set_leave(w);
+        set_leave(client);
         return 0;
     }
     if (e)
@@ -531,9 +538,8 @@ static void set_review(struct aw_client *client)
     }
     if (!w->set[0] || w->add.busy || !(full || old))
         return;
-    call_drop(client, &w->read);
     forget_start(client);
-    set_leave(w);
+    set_leave(client);
 }
 
 static enum aw_err start_all(struct aw_client *client, struct aw_error *err)

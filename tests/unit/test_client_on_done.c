@@ -364,6 +364,35 @@ START_TEST(a_set_that_was_forgotten_is_made_again)
 }
 END_TEST
 
+/* What is still read of the old set must not be taken for a place in the new one. */
+START_TEST(a_set_that_takes_no_more_is_left_with_what_is_read_of_it)
+{
+    struct world *world = world_start(20);
+    struct aw_client *client = client_at(world_path(world));
+    struct record *r = record_new(20);
+
+    for (unsigned i = 1; i <= 10; i++)
+        watch(client, i, r);
+    world_end(world, 1, 5, AW_SUCCEEDED);
+    while (r->n < 5)
+        ck_assert_int_eq(aw_client_process(client, LONG_MS, NULL, NULL), AW_OK);
+    turn_until(client, world, OP_SET_READ, 2);
+    world_fail(world, OP_SET_ADD, AW_ERR_WRONG_STATE, 1);
+    for (unsigned i = 11; i <= 20; i++)
+        watch(client, i, r);
+    turn_until(client, world, OP_SET_ADD, 3);
+    world_end(world, 6, 9, AW_SUCCEEDED);
+    while (r->n < 9)
+        ck_assert_int_eq(aw_client_process(client, LONG_MS, NULL, NULL), AW_OK);
+    world_end(world, 10, 20, AW_SUCCEEDED);
+    drive(client);
+    ck_assert_uint_eq(r->n, 20);
+    aw_client_close(client);
+    record_free(r);
+    world_stop(world);
+}
+END_TEST
+
 START_TEST(a_set_that_is_mostly_past_is_left_for_a_new_one)
 {
     enum { N = 45000, WAVE = 5000 };
@@ -423,6 +452,7 @@ static Suite *on_done_suite(void)
     tcase_add_loop_test(t, a_daemon_that_says_not_now_is_asked_again, 0, 3);
     tcase_add_test(t, a_daemon_that_cannot_do_it_has_all_call_back_with_its_error);
     tcase_add_test(t, a_set_that_was_forgotten_is_made_again);
+    tcase_add_test(t, a_set_that_takes_no_more_is_left_with_what_is_read_of_it);
     tcase_add_test(t, a_set_that_is_mostly_past_is_left_for_a_new_one);
     suite_add_tcase(s, t);
     return s;
