@@ -333,6 +333,7 @@ E2E_TESTS = \
 	tests/fault/bad_store.test \
 	tests/fault/disk_full.test \
 	tests/fault/runner_killed.test \
+	tests/fault/torture.test \
 	tests/ecomarket/ecomarket.test
 TESTS += $(E2E_TESTS)
 
@@ -345,6 +346,9 @@ tests_e2e_futures_threads_LDADD = client/libaw.la -lpthread
 check_PROGRAMS += tests/e2e/nng_client
 tests_e2e_nng_client_CPPFLAGS = $(AM_CPPFLAGS) $(NNG_CFLAGS)
 tests_e2e_nng_client_LDADD = $(NNG_LIBS)
+
+# What torture.test has run, and what shows it to be there.
+check_PROGRAMS += tests/fault/torture_job
 
 # A shop, and a program that loads its page by libaw.
 ECOMARKET = tests/ecomarket/server tests/ecomarket/dashboard
@@ -383,6 +387,13 @@ check-real: stage.stamp
 
 .PHONY: check-real
 
+# Clients of all kinds, while awd and aw-runner are killed: TORTURE_KILLS=1000 for a long one.
+torture: stage.stamp tests/fault/torture_job
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) TORTURE_SEED='$(TORTURE_SEED)' TORTURE_KILLS='$(TORTURE_KILLS)' \
+		TORTURE_SECONDS='$(TORTURE_SECONDS)' $(srcdir)/tests/fault/torture.test
+
+.PHONY: torture
+
 # The table that README.md has.
 ecomarket: stage.stamp $(ECOMARKET)
 	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/ecomarket/show
@@ -394,7 +405,7 @@ check_DATA = stage.stamp
 CLEANFILES += stage.stamp stage.log
 
 clean-local:
-	rm -rf stage systemd-root fuzz
+	rm -rf stage systemd-root fuzz tests/fault/torture.found
 	-find . -name '*.gc??' -exec rm -f {} + 2>/dev/null # others remove folders meanwhile
 
 distclean-local:
