@@ -86,6 +86,7 @@ tests_unit_test_validator_LDADD = $(PROTO_TEST)
 # The contract of engines, which runs against each of them, and a disk that fails.
 ENGINE_CONTRACT = \
 	tests/unit/engine_contract.c tests/unit/engine_contract.h \
+	tests/unit/engine_backup_rig.h tests/unit/engine_contract_backup.c \
 	tests/unit/engine_contract_cache.c \
 	tests/unit/engine_contract_cancel.c \
 	tests/unit/engine_contract_change.c \
@@ -103,7 +104,8 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_rig_sets.c
 ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
-	tests/unit/engine_disk.h tests/unit/engine_disk_deps.c tests/unit/engine_disk_queues.c \
+	tests/unit/engine_disk.h tests/unit/engine_disk_backup.c tests/unit/engine_disk_deps.c \
+	tests/unit/engine_disk_queues.c \
 	tests/unit/engine_disk_sets.c \
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
 tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)

@@ -32,4 +32,5 @@ void engine_contract_add(Suite *suite, const struct engine_factory *factory)
     part_add(suite, "jobs that wait for others", contract_deps_add);
     part_add(suite, "many that wait for others", contract_deps_many_add);
     part_add(suite, "keys that grow old", contract_cache_add);
+    part_add(suite, "a copy of all", contract_backup_add);
 }

@@ -23,5 +23,6 @@ void contract_sets_read_add(TCase *tc);
 void contract_deps_add(TCase *tc);
 void contract_deps_many_add(TCase *tc);
 void contract_cache_add(TCase *tc);
+void contract_backup_add(TCase *tc);
 
 #endif

@@ -332,6 +332,7 @@ START_TEST(a_set_has_so_many_members_and_no_more)
     ck_assert_ok(rig_set_add("s", NULL, 0));
     rig_close();
     snprintf(sql, sizeof(sql), "UPDATE bag SET n_members = %d", AW_MAX_MEMBERS - 1);
+    disk_damaged();
     disk_run(sql);
     rig_open();
     ck_assert_err(rig_set_add("s", numbers, 2), AW_ERR_QUEUE_FULL);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/engine/embedded/embedded.h"
+#include "daemon/engine/offline.h"
 #include "tests/unit/engine_disk.h"
 #include "tests/unit/faulty_vfs.h"
 #include "tests/unit/private_dir.h"
@@ -35,7 +36,40 @@ static struct engine *open_embedded(struct event_base *base, const struct engine
     return e;
 }
 
-static const struct engine_factory embedded = {private_dir_make, private_dir_remove, open_embedded};
+static void fault_found(void *arg, const char *text)
+{
+    (void)arg;
+    ck_abort_msg("the store is not well: %s", text);
+}
+
+static bool damaged;
+
+void disk_damaged(void)
+{
+    damaged = true;
+}
+
+/* Whatever a test did, it leaves a store behind that obeys every rule. */
+static void look(void)
+{
+    static const struct offline_findings findings = {.wrong = fault_found};
+    struct offline *off = NULL;
+    struct aw_error err = {0};
+
+    ck_assert_msg(!offline_open(disk_db(), &off, &err), "%s", err.text);
+    ck_assert_msg(!offline_check(off, &findings, NULL, &err), "%s", err.text);
+    offline_close(off);
+}
+
+static void look_and_remove(void)
+{
+    if (!damaged)
+        look();
+    damaged = false;
+    private_dir_remove();
+}
+
+static const struct engine_factory embedded = {private_dir_make, look_and_remove, open_embedded};
 
 static void setup(void)
 {
@@ -383,8 +417,9 @@ static void damage_page_with(const char *text)
 {
     char page[4096];
     FILE *f = fopen(disk_db(), "r+");
-    int damaged = 0;
+    int n_damaged = 0;
 
+    disk_damaged();
     ck_assert_ptr_nonnull(f);
     for (long at = 0; fread(page, sizeof(page), 1, f) == 1; at += (long)sizeof(page)) {
         if (!memmem(page, sizeof(page), text, strlen(text)) || (page[0] != 10 && page[0] != 13))
@@ -392,10 +427,10 @@ static void damage_page_with(const char *text)
         memset(page, 0xee, 64);
         ck_assert_int_eq(fseek(f, at, SEEK_SET), 0);
         ck_assert_uint_eq(fwrite(page, sizeof(page), 1, f), 1);
-        damaged++;
+        n_damaged++;
     }
     fclose(f);
-    ck_assert_int_eq(damaged, 1);
+    ck_assert_int_eq(n_damaged, 1);
 }
 
 START_TEST(damage_that_only_a_reader_meets_is_told_to_that_reader)
@@ -517,6 +552,7 @@ static void add_disk_tests(Suite *suite)
     tcase_add_test(tc, a_job_whose_time_is_over_fails_once_there_is_room);
     tcase_add_test(tc, a_job_told_to_stop_while_its_end_waits_for_room_is_not_run_again);
     tcase_add_test(tc, a_job_whose_cancel_found_no_room_is_told_to_stop_once_it_runs);
+    disk_backup_add(tc);
     disk_deps_add(tc);
     disk_queues_add(tc);
     disk_sets_add(tc);
