@@ -111,7 +111,7 @@
 
 /* clang-format on */
 
-_Static_assert(STORE_SPEC_APART == 1u << 16 && STORE_IN_SET == 1u << 24,
+_Static_assert(STORE_SPEC_APART == 0x10000 && STORE_IN_SET == 0x1000000,
                "the queries above have these bits as numbers");
 
 #endif
