@@ -48,6 +48,7 @@ UNIT_TESTS = \
 	tests/unit/test_messages \
 	tests/unit/test_notify \
 	tests/unit/test_offload \
+	tests/unit/test_power_loss \
 	tests/unit/test_protocol_doc \
 	tests/unit/test_queues \
 	tests/unit/test_sched \
@@ -102,6 +103,16 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
 	tests/unit/engine_rig_queues.c \
 	tests/unit/engine_rig_sets.c
+POWER_LOSS = \
+	tests/unit/dice.h \
+	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
+	tests/unit/engine_rig_queues.c \
+	tests/unit/engine_rig_sets.c \
+	tests/unit/power_check.c tests/unit/power_check.h \
+	tests/unit/power_facts.c tests/unit/power_facts.h \
+	tests/unit/power_work.c tests/unit/power_work.h tests/unit/power_work_private.h \
+	tests/unit/power_work_told.c \
+	tests/unit/powerloss_vfs.c tests/unit/powerloss_vfs.h
 ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
 	tests/unit/engine_disk.h tests/unit/engine_disk_backup.c tests/unit/engine_disk_deps.c \
@@ -110,6 +121,9 @@ tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(EN
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
 tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_engine_embedded_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_power_loss_SOURCES = tests/unit/test_power_loss.c $(POWER_LOSS)
+tests_unit_test_power_loss_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_power_loss_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 tests_unit_test_histogram_LDADD = $(ENGINE_TEST)
 tests_unit_test_job_next_LDADD = $(ENGINE_TEST)
 tests_unit_test_queues_LDADD = $(ENGINE_TEST)
@@ -388,6 +402,13 @@ check-real: stage.stamp
 	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/fault/real_tree.sh '$(SRC)'
 
 .PHONY: check-real
+
+# The power goes, at more places than make check has time for.
+POINTS = 1000
+power-loss: tests/unit/test_power_loss
+	$(AM_V_at)POWER_LOSS_POINTS='$(POINTS)' tests/unit/test_power_loss
+
+.PHONY: power-loss
 
 # Clients of all kinds, while awd and aw-runner are killed: TORTURE_KILLS=1000 for a long one.
 torture: stage.stamp tests/fault/torture_job

@@ -52,7 +52,7 @@ struct note *rig_note(enum note_kind kind, uint64_t number)
         ck_assert_ptr_nonnull(rig.notes);
     }
     n = &rig.notes[rig.n_notes++];
-    *n = (struct note){.kind = kind, .number = number};
+    *n = (struct note){.kind = kind, .number = number, .at = rig.clock ? rig.clock() : 0};
     return n;
 }
 
@@ -109,6 +109,7 @@ struct answer *rig_replied(void *arg, const struct aw_error *err, size_t n)
         r->err = *err;
     }
     rig_note(NOTE_REPLY, 0)->reply = r;
+    r->at = rig.notes[rig.n_notes - 1].at;
     return r;
 }
 

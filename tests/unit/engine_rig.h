@@ -54,11 +54,13 @@ struct note {
     struct gone gone;     /* GONE */
     struct answer *reply; /* REPLY */
     enum aw_err err;      /* DOWN */
+    size_t at;            /* what the rig's clock said; 0: it has none */
 };
 
 struct answer {
     struct answer *before; /* private */
     int times;             /* how often it was called back: 1 is right */
+    size_t at;             /* as in struct note */
     struct aw_error err;
     size_t n;
     uint64_t next;
@@ -89,6 +91,7 @@ struct rig {
     size_t n_notes, room_notes;
     void (*on_runnable)(void); /* called from the event of that name, after it was noted */
     void (*on_ended)(uint64_t number);
+    size_t (*clock)(void);  /* each note says when it came */
     struct answer *replies; /* all of them, the last first */
     struct kept *kept;
 };
@@ -199,6 +202,9 @@ struct answer *rig_set_read(struct reading reading);
 /* Completions behind a place. */
 struct answer *rig_set_read_at(const char *name, uint64_t after, size_t limit);
 struct answer *rig_sets_of(uint64_t number);
+struct answer *start_set_close(const char *name);
+struct answer *start_set_forget(const char *name);
+struct answer *start_set_read(struct reading reading);
 /* How a set that must be there stands. */
 struct set_status rig_set_status(const char *name);
 

@@ -115,20 +115,30 @@ struct answer *rig_set_get(const char *name)
     return rig_awaited(r);
 }
 
-struct answer *rig_set_close(const char *name)
+struct answer *start_set_close(const char *name)
 {
     struct answer *r = rig_answer_new();
 
     engine_set_close(rig.e, 0, bytes_str(name), replied_set, r);
-    return rig_awaited(r);
+    return r;
 }
 
-struct answer *rig_set_forget(const char *name)
+struct answer *rig_set_close(const char *name)
+{
+    return rig_awaited(start_set_close(name));
+}
+
+struct answer *start_set_forget(const char *name)
 {
     struct answer *r = rig_answer_new();
 
     engine_set_forget(rig.e, 0, bytes_str(name), replied_done, r);
-    return rig_awaited(r);
+    return r;
+}
+
+struct answer *rig_set_forget(const char *name)
+{
+    return rig_awaited(start_set_forget(name));
 }
 
 struct answer *rig_set_list(struct set_list_filter filter)
@@ -165,10 +175,10 @@ static struct answer *set_read(const struct set_read *read)
     struct answer *r = rig_answer_new();
 
     engine_set_read(rig.e, read, replied_page, r);
-    return rig_awaited(r);
+    return r;
 }
 
-struct answer *rig_set_read(struct reading reading)
+struct answer *start_set_read(struct reading reading)
 {
     return set_read(&(struct set_read){
         .name = reading.name,
@@ -179,10 +189,15 @@ struct answer *rig_set_read(struct reading reading)
     });
 }
 
+struct answer *rig_set_read(struct reading reading)
+{
+    return rig_awaited(start_set_read(reading));
+}
+
 struct answer *rig_set_read_at(const char *name, uint64_t after, size_t limit)
 {
-    return set_read(
-        &(struct set_read){.name = bytes_str(name), .after = (int64_t)after, .limit = limit});
+    return rig_awaited(set_read(
+        &(struct set_read){.name = bytes_str(name), .after = (int64_t)after, .limit = limit}));
 }
 
 struct answer *rig_sets_of(uint64_t number)
