@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 
 import torture_check  # noqa: E402
 import torture_client  # noqa: E402
+import torture_damage  # noqa: E402
 
 SLOTS = 8
 SETTLE = 240  # seconds in which all must have ended once nothing is killed any more
@@ -121,10 +122,10 @@ class Torture:
             return
         else:
             time.sleep(self.rng.random() ** 2 * 1.2)
-        self.killed[how] += 1
         if how == 'runner':
-            self.kill_runner()
+            self.killed[how] += self.kill_runner()
             return
+        self.killed[how] += 1
         first = self.rng.random() < 0.5
         if how == 'both' and first:
             self.kill_runner()
@@ -288,6 +289,8 @@ def main():
     t.spool(ev.final)
     t.down()
     checks = [(sentence, list(check(ev))) for sentence, check in torture_check.CHECKS]
+    clean = not any(findings for _, findings in checks)
+    checks.append(('each check would have found what it is for', list(torture_damage.unnoticed(ev)) if clean else []))
     checks.append(('awd did not end by itself, started each time, and left nothing behind', t.odd))
     print('#', json.dumps({'killed': t.killed, 'jobs': len(ev.acks), 'runs': sum(map(len, ev.runs.values())),
                            'seen': sum(map(len, ev.seen.values())), 'completions': len(ev.told['place']),
