@@ -26,6 +26,12 @@ struct daemon {
 static struct daemon state;
 static struct fake *fake;
 
+/* What a job has written. Returns the length. */
+static size_t output_of(uint64_t number, char buf[64])
+{
+    return (size_t)snprintf(buf, 64, "first of %" PRIu64 "\nlast", number);
+}
+
 static void job_of(const struct daemon *d, uint64_t number, struct job_status *s)
 {
     static char text[AW_MAX_PAGE][AW_MAX_ID];
@@ -41,7 +47,9 @@ static void job_of(const struct daemon *d, uint64_t number, struct job_status *s
         s->state = AW_SCHEDULED;
     } else if (number <= d->n_ended) {
         bool failed = number % 3 == 2;
+        char output[64];
 
+        s->stdout_size = output_of(number, output);
         s->state = failed ? AW_FAILED : AW_SUCCEEDED;
         s->class = failed ? AW_CLASS_EXIT : AW_CLASS_NONE;
         s->exit_code = failed ? 3 : 0;
@@ -159,9 +167,8 @@ static void answer_result(struct fake_request *rq, const struct daemon *d)
 
     fake_read(rq, &req);
     job_of(d, number_of(req.id), &rep.job);
-    snprintf(text, sizeof(text), "first of %" PRIu64 "\nlast", number_of(req.id));
-    rep.data = bytes_str(text);
-    rep.size = rep.data.len;
+    rep.size = output_of(number_of(req.id), text);
+    rep.data = bytes_of(text, rep.size);
     fake_reply(rq, &rep);
 }
 
