@@ -20,7 +20,7 @@ QUEUES = {'two': {'limit': 2}, 'own': {'slots': 2}, 'one': {'limit': 1, 'priorit
           'rate': {'rate': 40, 'rate_ms': 1000}, 'paused': {'slots': 3}}
 FACTS = ('state', 'class', 'exit_code', 'signal', 'attempt', 'created_us', 'started_us', 'ended_us',
          'name', 'retry_of', 'err', 'stdout_size')
-PATIENCE = 120  # seconds that an answer may take
+PATIENCE = 120  # seconds that an answer may take, of a daemon that lives
 
 
 class Broken(Exception):
@@ -98,8 +98,11 @@ class Actor:
     def ask(self, op, errors=(), **fields):
         """The answer, however often it has to be asked for. Other errors than those that are
         expected here are written down."""
-        pause, lose, end = 0.01, self.chance(3), time.monotonic() + PATIENCE
+        pause, lose, end = 0.01, self.chance(3), float('inf')
         while time.monotonic() < end:
+            # While the daemon is killed, a long poll may have to be asked for any number of times.
+            if end == float('inf') and self.flagged('stop'):
+                end = time.monotonic() + PATIENCE
             reply = None
             try:
                 reply = self.once(op, fields, lose)
@@ -153,6 +156,8 @@ class Worker(Actor):
             while not self.flagged('stop'):
                 if len(self.open) > 150:
                     self.wait()
+                    if self.chance(20):
+                        self.ask('queue-set', queue='paused', paused=0)
                 else:
                     self.rng.choices(acts, weights)[0]()
         finally:
@@ -265,9 +270,11 @@ class Worker(Actor):
 
     def settled(self, jobs):
         for job in jobs:
-            if job.get('state') in ('succeeded', 'failed', 'cancelled') and job['id'] in self.open:
+            ended = job.get('state') in ('succeeded', 'failed', 'cancelled')
+            if (ended or job.get('err', 0)) and job['id'] in self.open:
                 self.open.remove(job['id'])
-                self.ended.append(job['id'])
+                if ended:
+                    self.ended.append(job['id'])
 
     def wait(self):
         if not self.open:
