@@ -68,7 +68,7 @@ const struct power_job *power_job(uint64_t number)
 /* Of those that were told, mostly one of the last. */
 static uint64_t some_job(void)
 {
-    size_t back = MIN(work.n_numbers, once_in(3) ? (size_t)400 : (size_t)40);
+    size_t far = once_in(3) ? 400 : 40, back = MIN(work.n_numbers, far);
 
     return back ? work.numbers[work.n_numbers - 1 - roll(back)] : 1;
 }
