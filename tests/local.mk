@@ -327,6 +327,7 @@ endif
 
 E2E_TESTS = \
 	tests/e2e/as_completed.test \
+	tests/e2e/backup.test \
 	tests/e2e/client.test \
 	tests/e2e/control.test \
 	tests/e2e/deps.test \
@@ -345,7 +346,9 @@ E2E_TESTS = \
 	tests/e2e/sets_cli.test \
 	tests/e2e/tcp.test \
 	tests/e2e/users.test \
+	tests/e2e/verify.test \
 	tests/e2e/waits.test \
+	tests/fault/backup_full.test \
 	tests/fault/bad_store.test \
 	tests/fault/disk_full.test \
 	tests/fault/runner_killed.test \

@@ -81,7 +81,8 @@ static enum aw_err db_open(struct offline *off, const char *path, struct aw_erro
                      "PRAGMA cache_size = -16384; PRAGMA temp_store = FILE;"
                      "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON",
                      NULL, NULL, NULL) != SQLITE_OK)
-        return aw_fail(err, AW_ERR_STORE, "%.160s: damaged: %s", path, sqlite3_errmsg(off->db));
+        return aw_fail(err, AW_ERR_STORE, "%.160s: damaged, or no store of awd: %s", path,
+                       sqlite3_errmsg(off->db));
     return AW_OK;
 }
 
