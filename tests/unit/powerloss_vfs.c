@@ -85,11 +85,11 @@ size_t powerloss_vfs_next_sync(size_t from)
 /* Which file of the recorded directory this is; -1: another one. */
 static int file_of(const char *path)
 {
-    char ours[MAX_PATH * 2];
+    char name[MAX_PATH * 2];
 
     for (int i = 0; path && i < N_FILES; i++) {
-        snprintf(ours, sizeof(ours), "%s/%s", disk.dir, file_names[i]);
-        if (strcmp(path, ours) == 0)
+        snprintf(name, sizeof(name), "%s/%s", disk.dir, file_names[i]);
+        if (strcmp(path, name) == 0)
             return i;
     }
     return -1;
@@ -406,13 +406,13 @@ static void directory_sync(struct names *names)
     }
 }
 
-static void file_sync(struct names *names, int file)
+static void file_sync(const struct names *names, int file, struct inode *inode)
 {
     static const struct aftermath safe = {.fate = ALL_KEPT};
     enum powerloss_lie lies = file == DATABASE ? POWERLOSS_NO_DATABASE_SYNC : POWERLOSS_NO_LOG_SYNC;
 
     if (!(names->lie & lies))
-        apply_pending(names->now[file], &safe);
+        apply_pending(inode, &safe);
 }
 
 static void name_set(struct names *names, int file, struct inode *inode)
@@ -434,10 +434,13 @@ static void replay(struct names *names, const struct change *change)
         name_set(names, change->file, NULL);
         break;
     case SYNCED:
-        file_sync(names, change->file);
+        if (inode)
+            file_sync(names, change->file, inode);
         break;
     case WRITTEN:
     case CUT_OFF:
+        if (!inode)
+            break; /* removed while it was open: nobody finds it */
         if ((inode->n_since & (inode->n_since + 1)) == 0)
             inode->since =
                 need(reallocarray(inode->since, inode->n_since * 2 + 2, sizeof(struct change *)));
