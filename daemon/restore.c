@@ -119,11 +119,12 @@ static enum aw_err copy(const char *from, const char *to, struct aw_error *err)
 {
     _cleanup_close_ int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     _cleanup_close_ int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    _cleanup_free_ char *buf = malloc(COPY_CHUNK);
+    _cleanup_free_ char *buf = NULL;
     ssize_t n = 1;
 
     if (in < 0 || out < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "%.160s: %s", in < 0 ? from : to, strerror(errno));
+    buf = malloc(COPY_CHUNK);
     if (!buf)
         return aw_fail(err, AW_ERR_NO_MEMORY, "%.160s: out of memory", to);
     while (n > 0) {
