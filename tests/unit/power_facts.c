@@ -170,6 +170,22 @@ const char *fact_last(const char *name)
     return fact ? fact_value(fact) : FACT_NONE;
 }
 
+void facts_reset(void)
+{
+    for (size_t i = 0; i < facts.n; i++) {
+        struct fact *fact = facts.all[i];
+
+        while (fact->n)
+            free(fact->versions[--fact->n].value);
+        free(fact->versions);
+        free(fact->name);
+        free(fact);
+    }
+    free(facts.all);
+    free(facts.calls);
+    memset(&facts, 0, sizeof(facts));
+}
+
 /* ---- The cut ------------------------------------------------------------------------------------
  */
 

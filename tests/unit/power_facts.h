@@ -19,6 +19,9 @@
 
 #define FACT_NONE "none"
 
+/* Nothing was ever told. */
+void facts_reset(void);
+
 struct span {
     size_t from, told;
 };

@@ -10,6 +10,7 @@ struct power_work work;
 
 void power_work_begin(uint64_t seed)
 {
+    memset(&work, 0, sizeof(work));
     work.dice.seed = seed;
 }
 

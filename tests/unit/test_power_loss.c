@@ -265,6 +265,20 @@ static size_t n_flawed(size_t n)
 /* ---- Tests --------------------------------------------------------------------------------------
  */
 
+/* For CK_FORK=no: one process is all tests. */
+static void setup(void)
+{
+    memset(&power, 0, sizeof(power));
+    facts_reset();
+}
+
+static void teardown(void)
+{
+    if (power.figures)
+        munmap(power.figures, sizeof(*power.figures));
+    facts_reset();
+}
+
 static uint64_t number_of(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
@@ -381,6 +395,7 @@ static Suite *suite(void)
     size_t points = number_of("POWER_LOSS_POINTS", FEW_POINTS);
 
     tcase_set_timeout(tc, 600);
+    tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, nothing_that_was_acknowledged_is_lost_with_the_power, 0,
                         (int)((points + RUN_POINTS - 1) / RUN_POINTS));
     tcase_add_test(tc, a_store_that_is_just_being_made_opens);
