@@ -6,8 +6,8 @@
  * in the scheduler (or the marks taken off), then events and the callback tell what happened.
  * embedded.c opens, closes and keeps time; embedded_submit.c, embedded_calls.c and
  * embedded_cancel.c have the calls that move jobs, embedded_reads.c those that read,
- * embedded_remove.c those that remove; embedded_deps.c sees to the jobs that wait for others,
- * embedded_set_calls.c has the calls on sets, embedded_sets.c what is told of them, and how they go.
+ * embedded_remove.c those that remove; embedded_deps.c sees to the jobs that wait for others;
+ * embedded_set_calls.c has the calls on sets, embedded_sets.c what is told of them.
  */
 #ifndef AW_EMBEDDED_PRIVATE_H
 #define AW_EMBEDDED_PRIVATE_H
