@@ -250,6 +250,7 @@ static void daemon_start(void)
     tick = base ? event_new(base, -1, EV_PERSIST, on_tick, NULL) : NULL;
     fuzz_check(tick && !event_add(tick, &period), "no event loop");
     fuzz_check(!server_start(base, &config, &dirs, &srv, &err), "%s", err.text);
+    srv->backing_up = true; /* so that no request makes files just anywhere */
 }
 
 static void daemon_end(void)
