@@ -33,7 +33,7 @@ struct fake {
     int wake_fd;
     uint8_t greeting[64];
     size_t greeting_len;
-    unsigned n_requests, n_connections;
+    unsigned n_begun, n_requests, n_connections; /* requests: read; and done with */
     /* The thread's own. */
     int listen_fd;
     struct fake_connection conn[MAX_CONN];
@@ -129,6 +129,7 @@ static bool conn_request(struct fake *f, struct fake_connection *c)
     must(op_parse(env.op, &rq.op), "the client's operation");
     pthread_mutex_lock(&f->lock);
     rq.n = f->n_requests;
+    f->n_begun++;
     pthread_mutex_unlock(&f->lock);
     f->handler(&rq, f->arg);
     ok = rq.fd >= 0;
@@ -288,7 +289,7 @@ unsigned fake_requests(struct fake *f)
     unsigned n;
 
     pthread_mutex_lock(&f->lock);
-    n = f->n_requests;
+    n = f->n_begun;
     pthread_mutex_unlock(&f->lock);
     return n;
 }
