@@ -305,7 +305,6 @@ void fact_found(const char *name, const char *format, ...)
 
 void fact_learned(const char *name, size_t now, const char *format, ...)
 {
-    bool known = *slot_of(name) != NULL;
     struct fact *fact = fact_make(name);
     char value[MAX_TEXT];
     va_list args;
@@ -313,7 +312,7 @@ void fact_learned(const char *name, size_t now, const char *format, ...)
     va_start(args, format);
     vsnprintf(value, sizeof(value), format, args);
     va_end(args);
-    if (!known || (fact->n == 1 && is_none(fact->versions[0].value)))
+    if (is_none(fact_value(fact)) && !value_in(fact, 0, fact->n, value))
         tell(fact, (struct span){0, now}, 0, value);
     found(fact, value);
 }

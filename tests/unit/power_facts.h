@@ -45,7 +45,7 @@ void facts_cut(size_t cut);
 
 /* This is what was found. Wrong if it cannot be; if it can, it is from now on what is true. */
 __attribute__((format(printf, 2, 3))) void fact_found(const char *name, const char *format, ...);
-/* The same, of what is not always told: if it never was, it is now. */
+/* The same, of what is not always told: it may be anything if the last that was told is none. */
 __attribute__((format(printf, 3, 4))) void fact_learned(const char *name, size_t now,
                                                         const char *format, ...);
 /* Whether it can be so now. */
