@@ -120,7 +120,8 @@ AW_API enum aw_err aw_client_open(const struct aw_client_config *config, struct 
 
 /*
  * Closes and frees the client (NULL is fine). Calls of other threads that are under way come back
- * with AW_ERR_CLOSED, and so will those on futures that are still held.
+ * with AW_ERR_CLOSED, and so will those on futures that are still held. A callback that runs on
+ * another thread is waited for; one may itself close the client.
  */
 AW_API void aw_client_close(struct aw_client *client);
 
@@ -196,6 +197,29 @@ struct aw_job {
     size_t body_len;
     const char *expect;
     int follow; /* most redirects that are followed (0) */
+
+    const char *queue; /* that it waits in (default: "default"); it must be there */
+
+    /*
+     * IDs of futures that it waits for, NULL at the end of each list: that all of `after` have
+     * succeeded, all of after_any have ended, all of after_fail have ended without success. If
+     * that cannot come about any more, the job fails with AW_CLASS_DEPENDENCY. A future whose
+     * record is gone is refused (AW_ERR_EXPIRED_ID), but will do for after_any.
+     */
+    char *const *after;
+    char *const *after_any;
+    char *const *after_fail;
+
+    /*
+     * With a key: a future that succeeded answers for it only so long after its end, and then
+     * another job is run; one that did not succeed answers only if cache_failed is set. 0: any
+     * does, for as long as its record is kept.
+     */
+    int64_t cache_ttl_ms;
+    bool cache_failed;
+
+    /* Cancelled when nobody waits for it, or renews it (aw_renew()), for so long; 0: never. */
+    int64_t abandon_ms;
 };
 
 /* Fills in the defaults above. Always first. */
@@ -213,6 +237,17 @@ AW_API void aw_job_init_sized(struct aw_job *job, size_t size);
  */
 AW_API enum aw_err aw_submit(struct aw_client *client, const struct aw_job *jobs, size_t n,
                              struct aw_future **ret_futures, struct aw_error *err);
+
+/* The same, and the jobs become members of a set, which is made if it is not there. */
+AW_API enum aw_err aw_submit_to_set(struct aw_client *client, const char *set,
+                                    const struct aw_job *jobs, size_t n,
+                                    struct aw_future **ret_futures, struct aw_error *err);
+
+struct aw_result;
+
+/* Submits one job and blocks for its result, as aw_future_result() does. */
+AW_API enum aw_err aw_run(struct aw_client *client, const struct aw_job *job, int64_t timeout_ms,
+                          struct aw_result **ret, struct aw_error *err);
 
 /* ---- Status --------------------------------------------------------------------------------- */
 
@@ -247,6 +282,8 @@ struct aw_status {
     uint64_t max_rss_kib; /* most memory that one of its processes had */
     const char *retry_of; /* the future that this one tries again */
     uint64_t max_attempts;
+    const char *queue; /* "" stands for "default" */
+    int64_t abandon_ms;
 };
 
 struct aw_statuses;
@@ -272,10 +309,20 @@ AW_API const char *aw_future_id(const struct aw_future *future);
 /* The submit that made this handle found the job already there, by its key. */
 AW_API bool aw_future_deduplicated(const struct aw_future *future);
 
-/* Where it is now. Once it has ended, both answer without asking awd. */
+/* And it had ended already: its result was there at once. */
+AW_API bool aw_future_cached(const struct aw_future *future);
+
+/* Where it is now. Once it has ended, all three answer without asking awd. */
 AW_API enum aw_err aw_future_state(struct aw_future *future, enum aw_state *ret,
                                    struct aw_error *err);
 AW_API enum aw_err aw_future_done(struct aw_future *future, bool *ret, struct aw_error *err);
+
+/*
+ * How it failed: AW_CLASS_NONE if it succeeded, was cancelled (its state says so), or has not
+ * ended.
+ */
+AW_API enum aw_err aw_future_exception(struct aw_future *future, enum aw_class *ret,
+                                       struct aw_error *err);
 
 /*
  * Blocks until the future has ended, however it did. AW_ERR_TIMED_OUT: not within timeout_ms
@@ -326,6 +373,115 @@ AW_API enum aw_err aw_wait(struct aw_client *client, const char *const *ids, siz
                            int64_t timeout_ms, struct aw_progress *ret_progress,
                            struct aw_statuses **ret, struct aw_error *err);
 
+/* When a wait is over before all have ended. */
+struct aw_until {
+    size_t size;
+    uint64_t n_ended; /* so many have; 1: the first; 0 (default): all */
+    bool first_error; /* or one has ended without success */
+};
+#define aw_until_init(until) aw_until_init_sized((until), sizeof(*(until)))
+AW_API void aw_until_init_sized(struct aw_until *until, size_t size);
+
+/* aw_wait() until that much has come about; `until` may be NULL. *ret has all, ended or not. */
+AW_API enum aw_err aw_wait_until(struct aw_client *client, const char *const *ids, size_t n,
+                                 const struct aw_until *until, int64_t timeout_ms,
+                                 struct aw_progress *ret_progress, struct aw_statuses **ret,
+                                 struct aw_error *err);
+
+/* ---- Many: in the order in which they end --------------------------------------------------- */
+
+/*
+ * Futures as they complete: an iterator. Each comes once, as soon as its end is durable, however
+ * many there are: the number of messages grows no faster than theirs. One thread at a time uses
+ * it; different ones may be used at once.
+ *
+ *     aw_as_completed(client, ids, n, 10000, &each, &err);
+ *     while ((e = aw_completions_next(each, &status, &err)) == AW_OK && status)
+ *         use(status);
+ *     aw_completions_free(each);
+ */
+struct aw_completions;
+
+/*
+ * Over these futures. Missing ones come first, with status->err. timeout_ms counts from here, for
+ * all of them; what has not ended by then goes on.
+ */
+AW_API enum aw_err aw_as_completed(struct aw_client *client, const char *const *ids, size_t n,
+                                   int64_t timeout_ms, struct aw_completions **ret,
+                                   struct aw_error *err);
+
+struct aw_read_opts {
+    size_t size;
+    const char *consumer; /* whose cursor: each name has its own (NULL: the one without a name) */
+    int64_t after;        /* from behind this place; -1 (default): from behind the cursor */
+    int64_t timeout_ms;   /* for all of them (AW_FOREVER) */
+};
+#define aw_read_opts_init(opts) aw_read_opts_init_sized((opts), sizeof(*(opts)))
+AW_API void aw_read_opts_init_sized(struct aw_read_opts *opts, size_t size);
+
+/*
+ * Over the members of a set, those that are still to come included, until it is closed and all
+ * have ended. The cursor is kept by awd and moves over a completion once the next one is asked for
+ * (or by aw_completions_ack()): a consumer that comes back gets what it was not done with.
+ */
+AW_API enum aw_err aw_set_as_completed(struct aw_client *client, const char *set,
+                                       const struct aw_read_opts *opts, struct aw_completions **ret,
+                                       struct aw_error *err);
+
+/*
+ * The next one; blocks for it. AW_OK: *ret_status is valid until the next call; NULL: there are no
+ * more. AW_ERR_TIMED_OUT: time is over; aw_completions_left() has the others.
+ */
+AW_API enum aw_err aw_completions_next(struct aw_completions *each,
+                                       const struct aw_status **ret_status, struct aw_error *err);
+
+/* Where the last one stands in the order of completion: 1, 2, ...; 0: it was a missing one. */
+AW_API uint64_t aw_completions_place(const struct aw_completions *each);
+
+/* How many are known so far. `n` may grow while a set is open. */
+struct aw_completions_progress {
+    uint64_t n, n_ended, n_failed;
+    int64_t first_us; /* from the start to the first end, in microseconds; 0: none yet */
+};
+AW_API void aw_completions_get_progress(const struct aw_completions *each,
+                                        struct aw_completions_progress *ret);
+
+/* The futures that have not come yet, as they are now (of a set: those among its members). */
+AW_API enum aw_err aw_completions_left(struct aw_completions *each, struct aw_statuses **ret,
+                                       struct aw_error *err);
+
+/* Of a set: the last one, too, is done with. */
+AW_API enum aw_err aw_completions_ack(struct aw_completions *each, struct aw_error *err);
+
+AW_API void aw_completions_free(struct aw_completions *each); /* NULL is fine */
+
+/* Results in the order of the IDs. */
+struct aw_gather_opts {
+    size_t size;
+    bool strict;        /* comes back at the first that does not succeed */
+    bool cancel_rest;   /* and then cancels the others */
+    size_t max_data;    /* most bytes of output taken from each (AW_RESULT_MAX) */
+    int64_t timeout_ms; /* for all of them (AW_FOREVER) */
+};
+#define aw_gather_opts_init(opts) aw_gather_opts_init_sized((opts), sizeof(*(opts)))
+AW_API void aw_gather_opts_init_sized(struct aw_gather_opts *opts, size_t size);
+
+struct aw_gathered;
+AW_API size_t aw_gathered_count(const struct aw_gathered *all);
+/* Of one that has not ended, or is missing: no data, and its status says so. */
+AW_API const struct aw_result *aw_gathered_at(const struct aw_gathered *all, size_t i);
+/* strict: the index of the one that did not succeed; -1: all did. */
+AW_API ptrdiff_t aw_gathered_failed(const struct aw_gathered *all);
+AW_API void aw_gathered_free(struct aw_gathered *all);
+
+/*
+ * Blocks until all have ended: a failure is a value like any other. strict: until one does not
+ * succeed. AW_ERR_TIMED_OUT: *ret is set all the same, with what there is. `opts` may be NULL.
+ */
+AW_API enum aw_err aw_gather(struct aw_client *client, const char *const *ids, size_t n,
+                             const struct aw_gather_opts *opts, struct aw_gathered **ret,
+                             struct aw_error *err);
+
 /* What a call on several IDs did to one of them. */
 struct aw_outcome {
     const char *id;      /* as asked for */
@@ -346,6 +502,33 @@ AW_API void aw_outcomes_free(struct aw_outcomes *list);
  */
 AW_API enum aw_err aw_cancel(struct aw_client *client, const char *const *ids, size_t n,
                              int64_t grace_ms, struct aw_outcomes **ret, struct aw_error *err);
+
+/* Changes jobs that wait: another priority; or an end of their delay or backoff. */
+AW_API enum aw_err aw_set_priority(struct aw_client *client, const char *const *ids, size_t n,
+                                   int priority, struct aw_outcomes **ret, struct aw_error *err);
+AW_API enum aw_err aw_start_now(struct aw_client *client, const char *const *ids, size_t n,
+                                struct aw_outcomes **ret, struct aw_error *err);
+
+/* Says that somebody still wants them: abandon_ms starts anew. */
+AW_API enum aw_err aw_renew(struct aw_client *client, const char *const *ids, size_t n,
+                            struct aw_outcomes **ret, struct aw_error *err);
+
+/* Why a job does not run yet. Free it with aw_explanation_free(). */
+struct aw_explanation {
+    enum aw_state state;
+    const char *reason;  /* ended, running, delay, backoff, dependency, paused, stopped, limit, */
+    const char *message; /* rate, slots, next; and the same as a sentence */
+    const char *queue;
+    int64_t due_us;             /* delay, backoff, rate: until when */
+    uint64_t n_before;          /* queued jobs that come before it */
+    bool more_before;           /* at least so many */
+    const char *const *before;  /* the first of them; NULL at the end */
+    uint64_t n_parents;         /* futures that it waits for */
+    const char *const *parents; /* some of them; NULL at the end */
+};
+AW_API enum aw_err aw_explain(struct aw_client *client, const char *id, struct aw_explanation **ret,
+                              struct aw_error *err);
+AW_API void aw_explanation_free(struct aw_explanation *why);
 
 /* Submits ended jobs again, as new futures (1 to 1,000 of them). */
 AW_API enum aw_err aw_retry(struct aw_client *client, const char *const *ids, size_t n,
@@ -372,6 +555,154 @@ AW_API void aw_filter_init_sized(struct aw_filter *filter, size_t size);
  */
 AW_API enum aw_err aw_list(struct aw_client *client, const struct aw_filter *filter,
                            struct aw_statuses **ret, const char **ret_next, struct aw_error *err);
+
+/* ---- Sets ----------------------------------------------------------------------------------- */
+
+/* How long something took, over many jobs; in microseconds, at most 3 % too high. */
+struct aw_latency {
+    uint64_t count; /* 0: the others mean nothing */
+    int64_t p50_us, p95_us, p99_us, max_us;
+};
+
+/* A set as it stands: complete once it is closed and n_ended is n_members. */
+struct aw_set {
+    const char *name; /* unique among its user's */
+    uint32_t uid;
+    bool closed; /* no more members will come */
+    bool temporary;
+    uint64_t n_members, n_ended, n_failed;
+    int64_t created_us; /* microseconds since 1970 UTC; 0: not (yet) */
+    int64_t closed_us;
+    int64_t first_us; /* the first member's end */
+    int64_t last_us;  /* the last one's so far */
+};
+
+struct aw_sets;
+AW_API size_t aw_sets_count(const struct aw_sets *list);
+AW_API const struct aw_set *aw_sets_at(const struct aw_sets *list, size_t i);
+AW_API void aw_sets_free(struct aw_sets *list);
+
+/*
+ * Makes futures members of a set, which is made if it is not there (n may be 0). `close`: no more
+ * will come. *ret (may be NULL) says what came of each. AW_ERR_WRONG_STATE: it is closed.
+ */
+AW_API enum aw_err aw_set_add(struct aw_client *client, const char *set, const char *const *ids,
+                              size_t n, bool close, struct aw_outcomes **ret, struct aw_error *err);
+
+/* All of one's sets whose names start so (NULL: all), by name, without temporary ones. */
+AW_API enum aw_err aw_set_list(struct aw_client *client, const char *prefix, struct aw_sets **ret,
+                               struct aw_error *err);
+
+/* One set, and what took its ended members how long. Free it with aw_set_info_free(). */
+struct aw_set_info {
+    const struct aw_set *set;
+    struct aw_latency queue_wait; /* from when they could run to the start of the last attempt */
+    struct aw_latency run;        /* the last attempt */
+    struct aw_latency total;      /* from the submit to the end */
+};
+AW_API enum aw_err aw_set_show(struct aw_client *client, const char *set, struct aw_set_info **ret,
+                               struct aw_error *err);
+AW_API void aw_set_info_free(struct aw_set_info *info);
+
+/* All members, in the order in which they were added. */
+AW_API enum aw_err aw_set_members(struct aw_client *client, const char *set,
+                                  struct aw_statuses **ret, struct aw_error *err);
+
+/* Blocks until the set is complete, or until `until`, which may be NULL. */
+AW_API enum aw_err aw_set_wait(struct aw_client *client, const char *set,
+                               const struct aw_until *until, int64_t timeout_ms,
+                               struct aw_progress *ret_progress, struct aw_error *err);
+
+/* No more members will come. */
+AW_API enum aw_err aw_set_close(struct aw_client *client, const char *set, struct aw_error *err);
+
+/* Cancels its members; the outputs (may be NULL): those that waited, those that run. */
+AW_API enum aw_err aw_set_cancel(struct aw_client *client, const char *set, int64_t grace_ms,
+                                 uint64_t *ret_cancelled, uint64_t *ret_stopping,
+                                 struct aw_error *err);
+
+/*
+ * Removes the set; with `jobs` also its members' records: AW_ERR_WRONG_STATE if one has not ended.
+ */
+AW_API enum aw_err aw_set_forget(struct aw_client *client, const char *set, bool jobs,
+                                 struct aw_error *err);
+
+/* ---- Queues --------------------------------------------------------------------------------- */
+
+struct aw_queue {
+    const char *name;
+    uint32_t slots; /* of its own; 0: it shares the daemon's */
+    uint32_t limit; /* most of its jobs at once, of the shared slots; 0: no limit */
+    int priority;   /* jobs of a higher queue run first, whatever their own */
+    bool paused;    /* starts no jobs */
+    bool draining;  /* takes no new jobs */
+    uint32_t rate;  /* most starts in rate_ms; 0: no limit */
+    int64_t rate_ms;
+    uint64_t queued, running, waiting; /* jobs: could run; run; wait for a time, or other jobs */
+};
+
+struct aw_queues;
+AW_API size_t aw_queues_count(const struct aw_queues *list);
+AW_API const struct aw_queue *aw_queues_at(const struct aw_queues *list, size_t i);
+AW_API void aw_queues_free(struct aw_queues *list);
+
+AW_API enum aw_err aw_queue_list(struct aw_client *client, struct aw_queues **ret,
+                                 struct aw_error *err);
+
+/* What a change leaves as it is: whatever aw_queue_change_init() made it. */
+struct aw_queue_change {
+    size_t size;
+    bool create; /* make it; otherwise it must be there */
+    int slots;   /* -1: leave it; and so on */
+    int limit;
+    int priority; /* AW_QUEUE_LEAVE: leave it */
+    int paused;   /* 1, 0, -1 */
+    int draining;
+    int rate;
+    int64_t rate_ms; /* 1,000 */
+};
+#define AW_QUEUE_LEAVE               (-1000)
+#define aw_queue_change_init(change) aw_queue_change_init_sized((change), sizeof(*(change)))
+AW_API void aw_queue_change_init_sized(struct aw_queue_change *change, size_t size);
+
+/*
+ * Makes or changes a queue; *ret (may be NULL) has it as it is then. AW_ERR_NO_QUEUE: it is not
+ * there. AW_ERR_WRONG_STATE: it is there already.
+ */
+AW_API enum aw_err aw_queue_set(struct aw_client *client, const char *name,
+                                const struct aw_queue_change *change, struct aw_queues **ret,
+                                struct aw_error *err);
+
+/* Removes one that has no jobs. AW_ERR_WRONG_STATE: it has, or it is "default". */
+AW_API enum aw_err aw_queue_remove(struct aw_client *client, const char *name,
+                                   struct aw_error *err);
+
+/* ---- In an event loop ----------------------------------------------------------------------- */
+
+/*
+ * Calls back once the future has ended: exactly once, with its status (which is valid during the
+ * call), or with status->err if the future cannot be had any more (its record went meanwhile).
+ * Callbacks come from aw_client_process() and nowhere else, on the thread that called it; they may
+ * call anything but aw_client_process(). None comes after aw_client_close(). The future is held
+ * until then. Any number of callbacks can be set on a future.
+ */
+typedef void (*aw_done_fn)(struct aw_future *future, const struct aw_status *status, void *arg);
+AW_API enum aw_err aw_future_on_done(struct aw_future *future, aw_done_fn done, void *arg,
+                                     struct aw_error *err);
+
+/*
+ * A file descriptor that is readable when aw_client_process() has something to do. It belongs to
+ * the client, is the same for its whole life, and is to be polled only.
+ */
+AW_API enum aw_err aw_client_fd(struct aw_client *client, int *ret, struct aw_error *err);
+
+/*
+ * Does what there is to do: sends, receives, connects again, calls back. Waits up to timeout_ms
+ * (0: not at all) until there is something. *ret_pending (may be NULL): callbacks that are still
+ * to come. One thread at a time: AW_ERR_USAGE for another one, and from inside a callback.
+ */
+AW_API enum aw_err aw_client_process(struct aw_client *client, int64_t timeout_ms,
+                                     size_t *ret_pending, struct aw_error *err);
 
 /* ---- Output --------------------------------------------------------------------------------- */
 
@@ -470,7 +801,10 @@ struct aw_stats {
     uint64_t commits;
     uint64_t store_bytes;
     uint64_t requests;
-    uint64_t connections, waiters; /* now */
+    uint64_t connections, waiters;  /* now */
+    uint64_t sets;                  /* now */
+    struct aw_latency first_result; /* of sets: from when they were made to the first end */
+    struct aw_latency queue_wait, run, total; /* of jobs, as in struct aw_set_info */
 };
 AW_API enum aw_err aw_stats(struct aw_client *client, struct aw_stats **ret, struct aw_error *err);
 AW_API void aw_stats_free(struct aw_stats *stats);
@@ -482,6 +816,24 @@ AW_API enum aw_err aw_slots(struct aw_client *client, int slots, unsigned *ret_s
 /* Accept no new jobs, or accept them again. `ret_unfinished` may be NULL. */
 AW_API enum aw_err aw_drain(struct aw_client *client, bool on, uint64_t *ret_unfinished,
                             struct aw_error *err);
+
+/* A backup that was made. Free it with aw_backup_free(). */
+struct aw_backup {
+    const char *file; /* the path, as the daemon sees it */
+    uint64_t size;    /* bytes */
+};
+
+/*
+ * Has the daemon copy its store into `file`, an absolute path on its own machine (NULL: a file in
+ * its state directory), while everything goes on; comes back when that is done and on disk. For
+ * administrators. What is not in it: output of jobs that was too long for the store.
+ * AW_ERR_BUSY: another one is being made. AW_ERR_INVALID: there is no such directory, or such a
+ * file is there already. AW_ERR_NOT_PERMITTED, AW_ERR_DISK_FULL. AW_ERR_IN_DOUBT: the connection
+ * broke before the answer; the file may appear yet.
+ */
+AW_API enum aw_err aw_backup(struct aw_client *client, const char *file, struct aw_backup **ret,
+                             struct aw_error *err);
+AW_API void aw_backup_free(struct aw_backup *backup);
 
 enum aw_shutdown_mode {
     AW_SHUTDOWN_LEAVE, /* at once; running jobs go on under aw-runner */

@@ -17,18 +17,30 @@ client_libaw_la_SOURCES = \
 	client/aw.h \
 	client/libaw/address.c client/libaw/address.h \
 	client/libaw/call.c client/libaw/call.h \
+	client/libaw/change.c \
 	client/libaw/client.c \
-	client/libaw/copy.c client/libaw/copy.h \
+	client/libaw/completions.c client/libaw/completions.h \
+	client/libaw/completions_left.c \
+	client/libaw/completions_open.c \
+	client/libaw/copy.c client/libaw/copy.h client/libaw/copy_fields.h \
 	client/libaw/daemon.c \
 	client/libaw/future.c client/libaw/future.h \
+	client/libaw/gather.c \
+	client/libaw/loop.c \
 	client/libaw/mux.c client/libaw/mux.h \
 	client/libaw/mux_io.c client/libaw/mux_io.h \
+	client/libaw/mux_loop.c \
 	client/libaw/output.c \
 	client/libaw/query.c \
+	client/libaw/queues.c \
+	client/libaw/sets.c \
 	client/libaw/stream.h \
 	client/libaw/stream_find.c \
 	client/libaw/stream_ipc.c \
-	client/libaw/submit.c
+	client/libaw/submit.c \
+	client/libaw/wait.c \
+	client/libaw/watcher.c client/libaw/watcher.h \
+	client/libaw/watcher_table.c client/libaw/watcher_table.h
 client_libaw_la_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
 client_libaw_la_DEPENDENCIES = proto/libproto.la client/libaw.map
 client_libaw_la_LIBADD = proto/libproto.la -lpthread -ldl
@@ -48,14 +60,21 @@ CLIENT_CPPFLAGS = -idirafter $(top_srcdir)/proto
 noinst_LTLIBRARIES += client/awctl/libawctl.la
 client_awctl_libawctl_la_SOURCES = \
 	client/awctl/awctl.c client/awctl/awctl.h \
+	client/awctl/bar.c client/awctl/bar.h \
 	client/awctl/batch.c client/awctl/batch.h \
+	client/awctl/cmd_backup.c \
 	client/awctl/cmd_change.c \
+	client/awctl/cmd_completed.c \
 	client/awctl/cmd_daemon.c \
+	client/awctl/cmd_explain.c \
+	client/awctl/cmd_gather.c \
 	client/awctl/cmd_help.c \
 	client/awctl/cmd_list.c \
 	client/awctl/cmd_logs.c \
+	client/awctl/cmd_queue.c \
 	client/awctl/cmd_result.c \
 	client/awctl/cmd_run.c \
+	client/awctl/cmd_set.c \
 	client/awctl/cmd_status.c \
 	client/awctl/cmd_submit.c \
 	client/awctl/cmd_wait.c client/awctl/follow.c \
@@ -65,8 +84,9 @@ client_awctl_libawctl_la_SOURCES = \
 	client/awctl/json.c \
 	client/awctl/lazy.c client/awctl/lazy.h \
 	client/awctl/options.c client/awctl/options.h \
-	client/awctl/print.c \
+	client/awctl/print.c client/awctl/print.h \
 	client/awctl/suggest.c \
+	client/awctl/table.c \
 	client/awctl/time.c \
 	client/awctl/utf8.c client/awctl/utf8.h \
 	client/awctl/verdict.c \

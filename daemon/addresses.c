@@ -160,8 +160,11 @@ static bool set_has_v4(const struct address_set *set, const unsigned char *v4)
     unsigned char address[BYTES];
 
     memcpy(address, mapped, V4_OFFSET);
-    memcpy(address + V4_OFFSET, memcmp(v4, zeros, 4) == 0 ? loopback : v4, 4);
-    return set_has(set, address);
+    memcpy(address + V4_OFFSET, v4, 4);
+    if (set_has(set, address))
+        return true;
+    memcpy(address + V4_OFFSET, loopback, 4);
+    return memcmp(v4, zeros, 4) == 0 && set_has(set, address);
 }
 
 static bool set_has_v6(const struct address_set *set, const unsigned char *v6)
@@ -169,9 +172,8 @@ static bool set_has_v6(const struct address_set *set, const unsigned char *v6)
     static const unsigned char loopback[BYTES] = {[BYTES - 1] = 1};
     bool v4_inside = memcmp(v6, mapped, V4_OFFSET) == 0 || memcmp(v6, nat64, V4_OFFSET) == 0;
 
-    if (memcmp(v6, zeros, BYTES) == 0)
-        v6 = loopback;
-    return set_has(set, v6) || (v4_inside && set_has_v4(set, v6 + V4_OFFSET));
+    return set_has(set, v6) || (memcmp(v6, zeros, BYTES) == 0 && set_has(set, loopback)) ||
+           (v4_inside && set_has_v4(set, v6 + V4_OFFSET));
 }
 
 bool address_set_has(const struct address_set *set, const struct sockaddr *address)

@@ -16,11 +16,16 @@ _Static_assert(sizeof((const char[]){
                "make N_KEYS larger");
 
 /* Flags that are no keys. X(NAME, "name", 'letter' or 0, "ARGUMENT" or NULL, "meaning") */
-#define FLAG_MAP(X)                                                                   \
-    X(DIR, "dir", 0, "DIR", "keep everything in DIR: store, output, sockets, lock")   \
-    X(CONFIG, "config", 0, "FILE", "read FILE, not the usual configuration file")     \
-    X(CHECK, "check-config", 0, NULL, "say what the configuration comes to, and end") \
-    X(HELP, "help", 'h', NULL, "show this, and end")                                  \
+#define FLAG_MAP(X)                                                                        \
+    X(DIR, "dir", 0, "DIR", "keep everything in DIR: store, output, sockets, lock")        \
+    X(CONFIG, "config", 0, "FILE", "read FILE, not the usual configuration file")          \
+    X(CHECK, "check-config", 0, NULL, "say what the configuration comes to, and end")      \
+    X(VERIFY, "verify", 0, NULL, "say what is wrong with store and output files, and end") \
+    X(VERIFY_FILE, "verify-file", 0, "FILE", "say what is wrong with a backup, and end")   \
+    X(RESTORE, "restore", 0, "FILE", "make a backup the store, and end")                   \
+    X(FORCE, "force", 0, NULL, "with --restore: move a store that is there aside")         \
+    X(HOLD, "hold", 0, NULL, "with --restore: pause all queues")                           \
+    X(HELP, "help", 'h', NULL, "show this, and end")                                       \
     X(VERSION, "version", 'V', NULL, "show the version, and end")
 
 #define X(NAME, name, letter, arg, text) FLAG_##NAME,
@@ -151,6 +156,21 @@ static enum aw_err flag_apply(struct config *config, enum flag flag, struct args
     case FLAG_CHECK:
         config->action = CONFIG_CHECK;
         break;
+    case FLAG_VERIFY:
+        config->action = CONFIG_VERIFY;
+        break;
+    case FLAG_VERIFY_FILE:
+        config->action = CONFIG_VERIFY;
+        return flag_path(a, flags[flag].argument, &config->target, err);
+    case FLAG_RESTORE:
+        config->action = CONFIG_RESTORE;
+        return flag_path(a, flags[flag].argument, &config->target, err);
+    case FLAG_FORCE:
+        config->force = true;
+        break;
+    case FLAG_HOLD:
+        config->hold = true;
+        break;
     case FLAG_HELP:
         config->action = CONFIG_HELP;
         break;
@@ -280,6 +300,9 @@ static enum aw_err load(struct config *config, struct aw_error *err)
 
     if (!e)
         e = args_read(config, false, err);
+    if (!e && (config->force || config->hold) && config->action != CONFIG_RESTORE &&
+        config->action != CONFIG_HELP && config->action != CONFIG_VERSION)
+        e = aw_fail(err, AW_ERR_USAGE, "--force and --hold go with --restore only");
     if (e || config->action == CONFIG_HELP || config->action == CONFIG_VERSION)
         return e;
     config->system = is_system(config);
@@ -334,6 +357,7 @@ void config_done(struct config *config)
 {
     for (size_t i = 0; i < config_n_keys; i++)
         value_clear(&config_keys[i], config);
+    free(take_ptr(config->target));
     free(take_ptr(config->dir));
     free(take_ptr(config->file));
 }

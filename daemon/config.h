@@ -77,16 +77,25 @@ struct config_list {
 #define CONFIG_MEMBER_LIST     struct config_list
 
 /* What the command line asks for. */
-enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_CHECK };
+enum config_action {
+    CONFIG_RUN,
+    CONFIG_HELP,
+    CONFIG_VERSION,
+    CONFIG_CHECK,
+    CONFIG_VERIFY,
+    CONFIG_RESTORE,
+};
 
 #define X(KIND, member, key, def, min, max, when, arg, text) CONFIG_MEMBER_##KIND member;
 struct config {
     CONFIG_MAP(X)
     enum config_action action;
-    bool system; /* the machine's daemon: not a user's, not one in a directory of its own */
-    char *dir;   /* --dir, absolute; NULL: not given */
-    char *file;  /* the configuration file; NULL: there is none */
-    int argc;    /* to be read again by a reload */
+    bool system;      /* the machine's daemon: not a user's, not one in a directory of its own */
+    char *target;     /* of CONFIG_RESTORE, and CONFIG_VERIFY unless NULL: a backup; absolute */
+    bool force, hold; /* for CONFIG_RESTORE */
+    char *dir;        /* --dir, absolute; NULL: not given */
+    char *file;       /* the configuration file; NULL: there is none */
+    int argc;         /* to be read again by a reload */
     char **argv;
 };
 #undef X

@@ -11,12 +11,21 @@ static const op_fn handlers[] = {
 #undef X
 };
 
+/* Lets go of all that the request is in. */
+static void request_free(struct exchange *x)
+{
+    codec_close(&x->doc);
+    free(take_ptr(x->args));
+    if (x->body.free)
+        x->body.free(x->body.memory);
+    x->body = (struct body_owner){0};
+}
+
 static void exchange_free(struct exchange *x)
 {
     if (x->parked)
         TAILQ_REMOVE(&x->srv->parked, x, entry);
-    codec_close(&x->doc);
-    free(x->args);
+    request_free(x);
     free(x);
 }
 
@@ -85,9 +94,7 @@ void exchange_park(struct exchange *x, void (*on_gone)(struct exchange *x), void
     x->state = state;
     x->parked = true;
     TAILQ_INSERT_TAIL(&x->srv->parked, x, entry);
-    codec_close(&x->doc);
-    free(x->args);
-    x->args = NULL;
+    request_free(x);
     if (x->call)
         call_park(x->call);
 }
@@ -102,6 +109,8 @@ void dispatch_gone(void *arg, struct call *call)
     x->call = NULL;
     if (x->parked)
         x->on_gone(x);
+    else
+        call_take_body(call, &x->body); /* the operation goes on, and needs what it was asked */
 }
 
 void dispatch_fail_parked(struct server *srv)

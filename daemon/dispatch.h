@@ -4,8 +4,8 @@
  * A request and its answer are an exchange. The request is decoded, checked against its schema and
  * against what its sender may do, and handed to its operation (ops/). The operation owes it one
  * exchange_reply() or exchange_fail(), at once or later, on the loop thread. A client that has gone
- * away changes nothing about that: the answer is then dropped, and exchange_gone() tells that there
- * is no need to hurry.
+ * away changes nothing about that, and `args` stay what they are: the answer is then dropped, and
+ * exchange_gone() tells that there is no need to hurry.
  */
 #ifndef AW_DISPATCH_H
 #define AW_DISPATCH_H
@@ -20,7 +20,8 @@ struct exchange {
     void *args; /* the operation's struct X_req; NULL once parked */
 
     struct call *call;           /* private: NULL, the client is gone */
-    struct codec_doc doc;        /* private: what args points into */
+    struct codec_doc doc;        /* private: what args points into, as it does into the body */
+    struct body_owner body;      /* private: of a body that its client has left behind */
     TAILQ_ENTRY(exchange) entry; /* private: in srv->parked */
     bool parked;                 /* private */
     void (*on_gone)(struct exchange *x);

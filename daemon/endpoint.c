@@ -89,6 +89,11 @@ void *call_user(const struct call *call)
     return call->user;
 }
 
+void call_take_body(struct call *call, struct body_owner *ret)
+{
+    call->conn->ops->take_body(call, ret);
+}
+
 void call_park(struct call *call)
 {
     call->conn->ops->park(call);

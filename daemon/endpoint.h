@@ -7,7 +7,8 @@
  * A request is a `struct call`. Whoever gets one owes it exactly one call_reply(). It may come at
  * once or after hours, in any order; a call that waits costs about a kilobyte once call_park() has
  * let go of the request's body. If the client goes away first, endpoint_gone_fn says so for each
- * of its unanswered calls and the call is no more: nothing is to be called on it.
+ * of its unanswered calls and the call is no more: nothing is to be called on it. Its body goes
+ * with it, unless that is taken over right then (call_take_body()).
  */
 #ifndef AW_ENDPOINT_H
 #define AW_ENDPOINT_H
@@ -82,6 +83,18 @@ void *call_user(const struct call *call);
 
 /* Lets go of the request's body: the answer will take a while. `body` is gone after this. */
 void call_park(struct call *call);
+
+/* The memory that a body lies in, for who has taken it over: owner->free(owner->memory). */
+struct body_owner {
+    void *memory;
+    void (*free)(void *memory); /* NULL: there is none */
+};
+
+/*
+ * Within endpoint_gone_fn, of a call that was not parked: the body stays where it is, and is the
+ * caller's from now on.
+ */
+void call_take_body(struct call *call, struct body_owner *ret);
 
 /* Answers, with a copy of `data`, and ends the call. */
 void call_reply(struct call *call, const void *data, size_t len);

@@ -32,25 +32,54 @@ daemon_libedge_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(NNG_LIBS) $(INIH
 
 daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/engine.h \
+	daemon/engine/histogram.c daemon/engine/histogram.h \
 	daemon/engine/job_next.c daemon/engine/job_next.h \
+	daemon/engine/offline.h \
 	daemon/engine/numtable.c daemon/engine/numtable.h \
 	daemon/engine/outcome.h \
+	daemon/engine/embedded/deps.c daemon/engine/embedded/deps.h \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
+	daemon/engine/embedded/embedded_backup.c \
 	daemon/engine/embedded/embedded_calls.c \
+	daemon/engine/embedded/embedded_change.c \
+	daemon/engine/embedded/embedded_explain.c \
+	daemon/engine/embedded/embedded_queues.c \
+	daemon/engine/embedded/embedded_submit.c \
 	daemon/engine/embedded/embedded_cancel.c \
+	daemon/engine/embedded/embedded_deps.c \
 	daemon/engine/embedded/embedded_private.h \
 	daemon/engine/embedded/embedded_reads.c \
+	daemon/engine/embedded/embedded_set_calls.c \
+	daemon/engine/embedded/embedded_sets.c \
 	daemon/engine/embedded/embedded_remove.c \
 	daemon/engine/embedded/policies.c daemon/engine/embedded/policies.h \
+	daemon/engine/embedded/live.h \
+	daemon/engine/embedded/queues.c daemon/engine/embedded/queues.h \
 	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
+	daemon/engine/embedded/sets.c daemon/engine/embedded/sets.h \
 	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \
+	daemon/engine/embedded/store_backup.c \
+	daemon/engine/embedded/store_check.c \
+	daemon/engine/embedded/store_check_rows.c \
+	daemon/engine/embedded/store_check_sql.h \
 	daemon/engine/embedded/store_db.c \
+	daemon/engine/embedded/store_deps.c \
+	daemon/engine/embedded/store_effects.h \
+	daemon/engine/embedded/store_offline.c daemon/engine/embedded/store_offline.h \
 	daemon/engine/embedded/store_ops.h \
 	daemon/engine/embedded/store_private.h \
+	daemon/engine/embedded/store_queues.c \
 	daemon/engine/embedded/store_read.c \
 	daemon/engine/embedded/store_records.h \
 	daemon/engine/embedded/store_remove.c \
+	daemon/engine/embedded/store_set_ops.h \
+	daemon/engine/embedded/store_sets.c daemon/engine/embedded/store_sets.h \
+	daemon/engine/embedded/store_sets_join.c \
+	daemon/engine/embedded/store_sets_read.c \
+	daemon/engine/embedded/store_sets_remove.c \
+	daemon/engine/embedded/store_sets_sql.h \
 	daemon/engine/embedded/store_sql.h \
+	daemon/engine/embedded/store_submit.c \
 	daemon/engine/embedded/store_write.c
 daemon_engine_libengine_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 daemon_engine_libengine_la_LIBTOOLFLAGS = $(STATIC_ONLY)
@@ -74,24 +103,40 @@ daemon_workers_libworkers_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS) $(CURL_LIBS)
 
 daemon_libdaemon_la_SOURCES = \
+	daemon/backup_file.c daemon/backup_file.h \
 	daemon/dispatch.c daemon/dispatch.h \
+	daemon/leases.c daemon/leases.h \
+	daemon/restore.c daemon/restore.h \
 	daemon/running.c daemon/running.h \
 	daemon/server.c daemon/server.h \
 	daemon/spool.c daemon/spool.h \
 	daemon/sweep.c daemon/sweep.h \
+	daemon/verify.c daemon/verify.h \
 	daemon/watches.c daemon/watches.h \
 	daemon/ops/attempts.c \
+	daemon/ops/backup.c \
 	daemon/ops/cancel.c \
+	daemon/ops/change.c \
 	daemon/ops/drain.c \
+	daemon/ops/explain.c \
 	daemon/ops/forget.c \
 	daemon/ops/hello.c \
 	daemon/ops/ids.c daemon/ops/ids.h \
 	daemon/ops/list.c \
 	daemon/ops/logs.c \
 	daemon/ops/output.c daemon/ops/output.h \
+	daemon/ops/queues.c \
 	daemon/ops/result.c \
 	daemon/ops/results.c daemon/ops/results.h \
 	daemon/ops/retry.c \
+	daemon/ops/set_add.c \
+	daemon/ops/set_cancel.c \
+	daemon/ops/set_forget.c \
+	daemon/ops/set_name.h \
+	daemon/ops/set_read.c \
+	daemon/ops/set_walk.c daemon/ops/set_walk.h \
+	daemon/ops/set_watch.c daemon/ops/set_watch.h \
+	daemon/ops/sets.c \
 	daemon/ops/shutdown.c \
 	daemon/ops/slots.c \
 	daemon/ops/stats.c \
@@ -99,7 +144,8 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/ops/submit.c \
 	daemon/ops/submit_jobs.c daemon/ops/submit_jobs.h \
 	daemon/ops/view.c daemon/ops/view.h \
-	daemon/ops/wait.c
+	daemon/ops/wait.c daemon/ops/wait.h \
+	daemon/ops/wait_set.c
 daemon_libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 daemon_libdaemon_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_libdaemon_la_LIBADD = daemon/engine/libengine.la daemon/workers/libworkers.la \

@@ -11,6 +11,8 @@
 
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/restore.h"
+#include "daemon/verify.h"
 #include "daemon/watchdog.h"
 
 struct awd {
@@ -185,6 +187,19 @@ static int awd_run(struct awd *awd)
     return code;
 }
 
+/* What is done while no daemon is at work. */
+static int awd_maintain(struct config *config)
+{
+    int code;
+
+    signals_ignore();
+    umask(0077);
+    code = config->action == CONFIG_VERIFY ? verify_run(config) : restore_run(config);
+    config_done(config);
+    libevent_global_shutdown();
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const usage = "awd: %s\nTry 'awd --help'.\n";
@@ -210,6 +225,9 @@ int main(int argc, char **argv)
         break;
     case CONFIG_RUN:
         return awd_run(&awd);
+    case CONFIG_VERIFY:
+    case CONFIG_RESTORE:
+        return awd_maintain(&awd.config);
     }
     config_done(&awd.config);
     return fflush(stdout) == 0 ? 0 : 1;

@@ -20,6 +20,7 @@ struct attempt {
     struct running *running;
     struct worker *worker;
     uint64_t attempt;
+    bool own_slot; /* of its queue */
     char id[AW_MAX_ID];
     struct running_info info;
     bool watched;
@@ -33,9 +34,11 @@ struct running {
     struct numtable by_number, by_claim;
     struct event *kick;
     unsigned slots;
-    size_t n_started;  /* attempts that hold a slot */
-    size_t n_claiming; /* slots promised to a claim under way */
-    bool claimable;    /* the engine said that there is something */
+    size_t n_started; /* attempts that hold one of these slots */
+    size_t asked;     /* free slots that the claim under way was told of */
+    bool claiming;    /* one is */
+    bool claimable;   /* the engine said that there is something new */
+    bool more;        /* there may be more for these slots, once one is free */
     bool quiet;
 };
 
@@ -71,10 +74,11 @@ static struct attempt *attempt_new(struct running *r, const struct claimed *c)
     a->by_number.number = c->number;
     a->by_claim.number = c->claim;
     a->attempt = c->attempt;
+    a->own_slot = c->own_slot;
     future_id_format(a->id, r->srv->engine->tag, c->number);
     numtable_insert(&r->by_number, &a->by_number);
     numtable_insert(&r->by_claim, &a->by_claim);
-    r->n_started++;
+    r->n_started += !a->own_slot;
     return a;
 }
 
@@ -161,7 +165,7 @@ static void on_ended(void *arg, uint64_t claim, const struct outcome *o)
         return;
     a->info.ended = true;
     a->info.pid = 0;
-    r->n_started--;
+    r->n_started -= !a->own_slot;
     running_kick(r);
     if (o->output[0].spooled || o->output[1].spooled) {
         a->outcome = outcome_copy(o);
@@ -308,14 +312,27 @@ static void begin_all(struct running *r, const struct claimed *claims, size_t n,
     }
 }
 
+/* What a claim that brought all this says about the next one. */
+static void claim_judge(struct running *r, const struct claimed *claims, size_t n)
+{
+    size_t shared = 0;
+
+    for (size_t i = 0; i < n; i++)
+        shared += !claims[i].own_slot;
+    if (n == ENGINE_CLAIM_MAX)
+        r->claimable = true; /* it was cut off */
+    if (r->asked)
+        r->more = shared == r->asked || n == ENGINE_CLAIM_MAX;
+}
+
 static void claimed(void *arg, const struct aw_error *err, const struct claimed *claims, size_t n)
 {
     struct running *r = arg;
-    size_t want = r->n_claiming;
 
-    r->n_claiming = 0;
+    r->claiming = false;
     if (err) {
         log_msg(LOG_WARNING, "no jobs can be started: %s", err->text);
+        server_drained(r->srv);
         return;
     }
     if (r->quiet) {
@@ -323,10 +340,26 @@ static void claimed(void *arg, const struct aw_error *err, const struct claimed 
         server_drained(r->srv);
         return;
     }
+    claim_judge(r, claims, n);
     begin_all(r, claims, n, false);
-    if (n == want)
-        r->claimable = true; /* as many as asked for: there may be more */
     running_kick(r);
+}
+
+static size_t slots_free(const struct running *r)
+{
+    return r->slots > r->n_started ? r->slots - r->n_started : 0;
+}
+
+/*
+ * Not before it is known what runs already, as that takes slots, too.
+ *
+ * Something new may be for a queue with slots of its own, so it is asked for whether one of ours
+ * is free or not. What is known to wait for ours is asked for only then.
+ */
+static bool claim_makes_sense(const struct running *r)
+{
+    return r->srv->recovered && !r->claiming && !r->quiet && r->slots > 0 &&
+           (r->claimable || (r->more && slots_free(r) > 0));
 }
 
 /* One claim at a time: its answer tells whether another one makes sense. */
@@ -336,16 +369,18 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (!r->claimable || r->n_claiming || r->quiet || r->n_started >= r->slots)
+    if (!claim_makes_sense(r))
         return;
+    r->more |= r->claimable;
     r->claimable = false;
-    r->n_claiming = r->slots - r->n_started;
-    engine_claim(r->srv->engine, r->n_claiming, claimed, r);
+    r->asked = slots_free(r);
+    r->claiming = true;
+    engine_claim(r->srv->engine, r->asked, claimed, r);
 }
 
 static void running_kick(struct running *r)
 {
-    if (r->claimable && !r->n_claiming && !r->quiet)
+    if (claim_makes_sense(r))
         event_active(r->kick, EV_TIMEOUT, 0);
 }
 
@@ -370,6 +405,7 @@ static void recovered(void *arg, const struct aw_error *err, const struct claime
     begin_all(r, claims, n, true);
     worker_exec_adopted_all(r->workers[WORKER_EXEC]);
     r->srv->recovered = true;
+    running_kick(r);
 }
 
 void running_recover(struct running *r)
@@ -390,9 +426,14 @@ unsigned running_slots(const struct running *r)
     return r->slots;
 }
 
+size_t running_slots_taken(const struct running *r)
+{
+    return r->n_started;
+}
+
 size_t running_count(const struct running *r)
 {
-    return r->by_number.n_nodes + r->n_claiming;
+    return r->by_number.n_nodes;
 }
 
 void running_quiet(struct running *r)
@@ -402,7 +443,7 @@ void running_quiet(struct running *r)
 
 bool running_claiming(const struct running *r)
 {
-    return r->n_claiming > 0;
+    return r->claiming;
 }
 
 void running_stop(struct running *r, uint64_t number, uint64_t claim, int64_t grace_ms)
@@ -446,7 +487,7 @@ void running_stop_all(struct running *r)
     }
     numtable_each(&r->by_number, collect, &list);
     if (list.n)
-        engine_cancel(r->srv->engine, list.v, list.n, -1, stopped_all, NULL);
+        engine_cancel(r->srv->engine, list.v, list.n, -1, NULL, stopped_all, NULL);
 }
 
 bool running_find(const struct running *r, uint64_t number, struct running_info *ret)

@@ -4,6 +4,10 @@
  *
  *     engine runnable --> claim --> worker start --> ended --> (sync spool) --> finish --> recorded
  *
+ * The engine is asked for as many jobs as there are free slots; beside those it gives what queues
+ * with slots of their own have room for. With slots set to 0 nobody starts any job, those queues
+ * included.
+ *
  * An attempt holds its slot until its worker says that it has ended, and is known here until its
  * end is durable. A worker's record of it is let go only then, so that a crash in between loses
  * nothing: the runner tells again, and the engine answers that the claim is over.
@@ -43,7 +47,10 @@ void running_runnable(struct running *r);
 void running_set_slots(struct running *r, unsigned slots);
 unsigned running_slots(const struct running *r);
 
-/* Attempts whose end is not durable yet, and those that are being claimed. */
+/* How many of those are taken; may be more than there are, after there were more. */
+size_t running_slots_taken(const struct running *r);
+
+/* Attempts whose end is not durable yet. */
 size_t running_count(const struct running *r);
 
 /* No attempt is started any more; what a claim under way brings is given back. */

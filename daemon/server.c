@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "daemon/backup_file.h"
 #include "daemon/dispatch.h"
 #include "daemon/engine/embedded/embedded.h"
 #include "daemon/log.h"
@@ -30,8 +31,25 @@ static void on_ended(void *arg, const struct ended *jobs, size_t n)
         future_id_format(id, srv->engine->tag, jobs[i].number);
         log_job(jobs[i].state == AW_FAILED ? LOG_INFO : LOG_DEBUG, id, "%s",
                 aw_state_name(jobs[i].state));
-        watches_notify(srv->watches, jobs[i].number, WATCH_ENDED);
+        leases_ended(srv->leases, jobs[i].number);
+        watches_tell(srv->watches, jobs[i].number,
+                     &(struct watch_news){.event = WATCH_ENDED, .state = jobs[i].state});
     }
+}
+
+static void on_set_changed(void *arg, const struct set_info *set, uint64_t place, uint64_t job,
+                           enum aw_state state)
+{
+    struct server *srv = arg;
+    char id[AW_MAX_ID];
+
+    if (place && !set->status.temporary) {
+        future_id_format(id, srv->engine->tag, job);
+        log_job(LOG_INFO, id, "set %.*s: %" PRIu64 " of %" PRIu64 " ended: %s %s",
+                (int)set->status.name.len, (const char *)set->status.name.data, place,
+                set->status.n_members, id, aw_state_name(state));
+    }
+    watches_tell(srv->set_watches, set->id, &(struct watch_news){.event = WATCH_SET, .set = set});
 }
 
 static void on_stop(void *arg, uint64_t number, uint64_t claim, int64_t grace_ms)
@@ -82,6 +100,7 @@ static void on_down(void *arg, const struct aw_error *err)
 static const struct engine_events events = {
     .runnable = on_runnable,
     .ended = on_ended,
+    .set_changed = on_set_changed,
     .stop = on_stop,
     .gone = on_gone,
     .down = on_down,
@@ -149,8 +168,11 @@ static enum aw_err parts_make(struct server *srv, struct aw_error *err)
     if (!e)
         e = offload_new(srv->base, &srv->offload, err);
     srv->watches = watches_new();
-    if (!e && !srv->watches)
+    srv->set_watches = watches_new();
+    if (!e && (!srv->watches || !srv->set_watches))
         e = aw_fail(err, AW_ERR_NO_MEMORY, "watches: out of memory");
+    if (!e)
+        e = leases_new(srv, &srv->leases, err);
     if (!e)
         e = running_new(srv, &srv->running, err);
     if (!e)
@@ -179,6 +201,8 @@ enum aw_err server_start(struct event_base *base, const struct config *config,
         server_free(srv);
         return e;
     }
+    backup_file_sweep(config->state_dir, srv->engine->tag);
+    leases_start(srv->leases);
     sweep_start(srv);
     running_runnable(srv->running);
     *ret = srv;
@@ -189,7 +213,8 @@ enum aw_err server_start(struct event_base *base, const struct config *config,
 
 void server_drained(struct server *srv)
 {
-    if (srv->stopping > STOP_LEAVE && running_count(srv->running) == 0)
+    if (srv->stopping > STOP_LEAVE && running_count(srv->running) == 0 &&
+        !running_claiming(srv->running))
         event_base_loopexit(srv->base, NULL);
 }
 
@@ -237,7 +262,9 @@ void server_free(struct server *srv)
     running_free(srv->running);
     if (srv->endpoint)
         endpoint_free(srv->endpoint);
+    leases_free(srv->leases);
     watches_free(srv->watches);
+    watches_free(srv->set_watches);
     spool_close(&srv->spool);
     codec_buf_done(&srv->out);
     free(srv);

@@ -4,8 +4,8 @@
  *   endpoint --call--> dispatch --exchange--> ops/  --engine_*()--> engine
  *      ^                                      |                      |
  *      +------------- exchange_reply() <------+   runnable, ended, stop, gone
- *                                             |                      |
- *                                  watches <--+-- server.c <---------+
+ *                                             |       set_changed    |
+ *                       watches, leases <-----+-- server.c <---------+
  *                                             |                      |
  *                                             +-- running --start--> workers
  *
@@ -19,6 +19,7 @@
 #include "daemon/dirs.h"
 #include "daemon/endpoint.h"
 #include "daemon/engine/engine.h"
+#include "daemon/leases.h"
 #include "daemon/offload.h"
 #include "daemon/running.h"
 #include "daemon/spool.h"
@@ -38,7 +39,9 @@ struct server {
     struct endpoint *endpoint;
     struct engine *engine;
     struct running *running;
-    struct watches *watches;
+    struct watches *watches;     /* of jobs */
+    struct watches *set_watches; /* of sets */
+    struct leases *leases;
     struct offload *offload;
     const struct dirs *dirs;
     struct spool spool;
@@ -47,6 +50,7 @@ struct server {
     int64_t started_us;
     bool recovered; /* what was running has been found again, or ended */
     bool draining;
+    bool backing_up;
     enum stop_mode stopping;
     int exit_code;
 };

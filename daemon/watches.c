@@ -7,11 +7,14 @@ TAILQ_HEAD(watch_list, watch);
 struct watched {
     struct numnode node;
     struct watch_list list;
+    size_t n_holding;
     unsigned pins; /* callbacks under way: not to be freed meanwhile */
 };
 
 struct watches {
     struct numtable table;
+    watches_idle_fn idle;
+    void *idle_arg;
 };
 
 struct watches *watches_new(void)
@@ -38,6 +41,12 @@ void watches_free(struct watches *ws)
     numtable_each(&ws->table, watched_free, NULL);
     numtable_done(&ws->table);
     free(ws);
+}
+
+void watches_on_idle(struct watches *ws, watches_idle_fn fn, void *arg)
+{
+    ws->idle = fn;
+    ws->idle_arg = arg;
 }
 
 static struct watched *watched_find(const struct watches *ws, uint64_t number)
@@ -67,26 +76,49 @@ bool watch_add(struct watches *ws, struct watch *w, uint64_t number, watch_fn fn
     }
     w->watched = wd;
     w->fn = fn;
+    w->holds = false;
     TAILQ_INSERT_TAIL(&wd->list, w, entry);
     return true;
+}
+
+void watch_hold(struct watch *w)
+{
+    if (!w->watched || w->holds)
+        return;
+    w->holds = true;
+    w->watched->n_holding++;
+}
+
+bool watches_held(const struct watches *ws, uint64_t number)
+{
+    const struct watched *wd = watched_find(ws, number);
+
+    return wd && wd->n_holding;
 }
 
 void watch_remove(struct watches *ws, struct watch *w)
 {
     struct watched *wd = w->watched;
+    uint64_t number;
+    bool idle;
 
     if (!wd)
         return;
+    number = wd->node.number;
+    idle = w->holds && --wd->n_holding == 0;
     w->watched = NULL;
+    w->holds = false;
     TAILQ_REMOVE(&wd->list, w, entry);
     watched_release(ws, wd);
+    if (idle && ws->idle)
+        ws->idle(ws->idle_arg, number);
 }
 
 /*
  * Each watch that was there at the start is called once, whatever the callbacks do to the list: a
  * marker ends the round, and who has had its turn stands behind it.
  */
-void watches_notify(struct watches *ws, uint64_t number, enum watch_event event)
+void watches_tell(struct watches *ws, uint64_t number, const struct watch_news *news)
 {
     struct watched *wd = watched_find(ws, number);
     struct watch marker = {0}, *w;
@@ -98,9 +130,16 @@ void watches_notify(struct watches *ws, uint64_t number, enum watch_event event)
     while ((w = TAILQ_FIRST(&wd->list)) != &marker) {
         TAILQ_REMOVE(&wd->list, w, entry);
         TAILQ_INSERT_TAIL(&wd->list, w, entry);
-        w->fn(w, event);
+        w->fn(w, news);
     }
     TAILQ_REMOVE(&wd->list, &marker, entry);
     wd->pins--;
     watched_release(ws, wd);
+}
+
+void watches_notify(struct watches *ws, uint64_t number, enum watch_event event)
+{
+    struct watch_news news = {.event = event};
+
+    watches_tell(ws, number, &news);
 }

@@ -62,6 +62,8 @@
     X(EXPIRED_ID, 11, "expired", "the future was issued; its record has been pruned or forgotten", \
       0, 4)                                                                                        \
     X(FOREIGN_ID, 12, "foreign", "the ID belongs to another store", 0, 4)                          \
+    X(NO_SET, 13, "no-set", "there is no set of this name", 0, 4)                                  \
+    X(NO_QUEUE, 14, "no-queue", "there is no queue of this name", 0, 4)                            \
     X(NOT_PERMITTED, 20, "not-permitted", "the caller may not do this", 0, 5)                      \
     X(QUEUE_FULL, 30, "queue-full", "as many jobs are waiting as the configuration allows", 1, 6)  \
     X(DISK_FULL, 31, "disk-full", "the store has no room to record this", 1, 6)                    \

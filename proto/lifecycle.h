@@ -8,6 +8,7 @@
  *                                                      +---- release -----+ | |
  *              scheduled <--------------------------------- backoff --------+ |
  *                                                                             v
+ *   blocked -- defer --> scheduled
  *   (any that has not ended) -- cancel, expire, fail --> cancelled | failed | succeeded
  *
  * Which event a worker's outcome stands for (succeed, fail, back off, ...) is the policy's
@@ -22,6 +23,7 @@
 #define JOB_EVENT_MAP(X)                                                                  \
     X(DUE, "due", "its start time has come, or its backoff is over")                      \
     X(UNBLOCKED, "unblocked", "the jobs that it waited for have ended as it needs")       \
+    X(DEFER, "defer", "those jobs have ended as it needs; its start time has not come")   \
     X(CLAIM, "claim", "a worker takes it")                                                \
     X(RELEASE, "release", "the worker gives it back: it did not start, or may run again") \
     X(BACKOFF, "backoff", "the attempt failed; another one is due later")                 \
@@ -36,6 +38,7 @@
     X(SCHEDULED, EXPIRE, FAILED)    \
     X(SCHEDULED, CANCEL, CANCELLED) \
     X(BLOCKED, UNBLOCKED, QUEUED)   \
+    X(BLOCKED, DEFER, SCHEDULED)    \
     X(BLOCKED, FAIL, FAILED)        \
     X(BLOCKED, EXPIRE, FAILED)      \
     X(BLOCKED, CANCEL, CANCELLED)   \

@@ -42,6 +42,21 @@
 #define AW_MAX_ATTEMPTS_SHOWN 100 /* of one job, in one reply */
 #define AW_MAX_RETRY_ON       64  /* classes and exit codes in one job */
 
+#define AW_MAX_QUEUES     256
+#define AW_MAX_QUEUE_NAME 64
+#define AW_MAX_RATE       1000000 /* starts in one period of a queue's rate limit */
+#define AW_MAX_PARENTS    1000    /* futures that one job waits for, of all kinds */
+#define AW_MAX_EDGES      1000000 /* the same, of all jobs that wait, together */
+
+#define AW_MAX_SETS      100000
+#define AW_MAX_SET_NAME  128
+#define AW_MAX_MEMBERS   10000000 /* of one set */
+#define AW_MAX_CONSUMERS 64       /* of one set */
+#define AW_MAX_CONSUMER  64       /* the name of one */
+#define AW_SET_IDLE_MS   600000   /* a temporary set that nobody reads for so long goes */
+
+#define AW_MAX_EXPLAINED 10 /* futures that explain names, of each kind */
+
 #define AW_MAX_PRIORITY    10 /* the most urgent; AW_MIN_PRIORITY the least */
 #define AW_MIN_PRIORITY    -10
 #define AW_MAX_SLOTS       4096

@@ -8,6 +8,9 @@ SCHEMA_DEFINE(job, JOB_FIELDS)
 SCHEMA_DEFINE(attempt_status, ATTEMPT_STATUS_FIELDS)
 SCHEMA_DEFINE(job_status, JOB_STATUS_FIELDS)
 SCHEMA_DEFINE(id_result, ID_RESULT_FIELDS)
+SCHEMA_DEFINE(latency, LATENCY_FIELDS)
+SCHEMA_DEFINE(set_status, SET_STATUS_FIELDS)
+SCHEMA_DEFINE(queue_status, QUEUE_STATUS_FIELDS)
 
 #define X(NAME, name, wire, who, text)           \
     SCHEMA_DEFINE(name##_req, NAME##_REQ_FIELDS) \
@@ -105,10 +108,44 @@ static enum aw_err retries_check(const struct job *job, struct aw_error *err)
     return AW_OK;
 }
 
+enum aw_err name_check(struct bytes name, const char *field, struct aw_error *err)
+{
+    const unsigned char *p = name.data;
+
+    if (name.len == 0)
+        return aw_fail(err, AW_ERR_INVALID, "%s: a name needs at least one character", field);
+    if (p[0] == '~')
+        return aw_fail(err, AW_ERR_INVALID, "%s: names that start with '~' are the daemon's own",
+                       field);
+    for (size_t i = 0; i < name.len; i++)
+        if (p[i] <= ' ' || p[i] == 0x7f)
+            return aw_fail(err, AW_ERR_INVALID,
+                           "%s: a name has no spaces and no control characters", field);
+    return AW_OK;
+}
+
+/* What a job has to do with others: its queue, its parents, those that it may answer for. */
+static enum aw_err relations_check(const struct job *job, struct aw_error *err)
+{
+    size_t n_parents = job->after.n + job->after_any.n + job->after_fail.n;
+
+    if (n_parents > AW_MAX_PARENTS)
+        return aw_fail(err, AW_ERR_TOO_LARGE,
+                       "after, after_any and after_fail have %zu futures together; at most %d",
+                       n_parents, AW_MAX_PARENTS);
+    if (job->cache_ttl_ms && !job->key.data)
+        return aw_fail(err, AW_ERR_INVALID, "cache_ttl_ms: needs a key");
+    if (job->cache_failed && !job->cache_ttl_ms)
+        return aw_fail(err, AW_ERR_INVALID, "cache_failed: needs cache_ttl_ms");
+    return job->queue.data ? name_check(job->queue, "queue", err) : AW_OK;
+}
+
 enum aw_err job_check(const struct job *job, struct aw_error *err)
 {
     enum aw_err e = retries_check(job, err);
 
+    if (!e)
+        e = relations_check(job, err);
     if (e)
         return e;
     if (job->on_interrupt.data && !bytes_eq(job->on_interrupt, bytes_str("fail")) &&

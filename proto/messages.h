@@ -72,7 +72,14 @@
     F(T, U64,  backoff_factor, _, OPT, 1, 100, 2, "each further pause is this many times as long") \
     F(T, U64,  backoff_max_ms, _, OPT, 0, AW_MAX_DURATION_MS, DEFAULT_BACKOFF_MAX, "but no longer than this") \
     F(T, BOOL, no_jitter,      _, OPT, 0, 0, 0, "pauses are just that long; else a random time up to that") \
-    F(T, U64,  total_timeout_ms, _, OPT, 0, AW_MAX_DURATION_MS, 0, "longest from the submit to the end, waiting and all attempts; 0: no limit")
+    F(T, U64,  total_timeout_ms, _, OPT, 0, AW_MAX_DURATION_MS, 0, "longest from the submit to the end, waiting and all attempts; 0: no limit") \
+    F(T, STR,  queue,          _, OPT, 1, AW_MAX_QUEUE_NAME, 0, "the queue that it waits in (default: default)") \
+    F(T, STRV, after,          _, OPT, 0, AW_MAX_PARENTS, 0, "futures that must have succeeded before it starts") \
+    F(T, STRV, after_any,      _, OPT, 0, AW_MAX_PARENTS, 0, "futures that must have ended, however they did") \
+    F(T, STRV, after_fail,     _, OPT, 0, AW_MAX_PARENTS, 0, "futures that must have ended without success") \
+    F(T, U64,  cache_ttl_ms,   _, OPT, 0, AW_MAX_DURATION_MS, 0, "with key: a future that succeeded answers for so long; 0: any does while its record is kept") \
+    F(T, BOOL, cache_failed,   _, OPT, 0, 0, 0, "with cache_ttl_ms: so does one that did not succeed") \
+    F(T, U64,  abandon_ms,     _, OPT, 0, AW_MAX_DURATION_MS, 0, "cancelled when nobody waits for it or renews it for so long; 0: never")
 
 /* One attempt at a job. */
 #define ATTEMPT_STATUS_FIELDS(F, T) \
@@ -102,7 +109,7 @@
     F(T, STR,  name,           _, OPT, 0, AW_MAX_NAME, 0, "as submitted") \
     F(T, STR,  command,        _, OPT, 0, AW_MAX_COMMAND, 0, "the arguments, or method and URL, joined by spaces and cut") \
     F(T, STR,  key,            _, OPT, 0, AW_MAX_KEY, 0, "as submitted") \
-    F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "as submitted") \
+    F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "as submitted, or changed since") \
     F(T, U64,  attempt,        _, OPT, 0, INT64_MAX, 0, "attempts begun so far") \
     F(T, U64,  uid,            _, OPT, 0, UINT32_MAX, 0, "the user who submitted it") \
     F(T, U64,  pid,            _, OPT, 0, INT32_MAX, 0, "of the running process; 0: none") \
@@ -118,7 +125,45 @@
     F(T, U64,  cpu_sys_us,     _, OPT, 0, INT64_MAX, 0, "the same in the kernel") \
     F(T, U64,  max_rss_kib,    _, OPT, 0, INT64_MAX, 0, "most memory that one of its processes had") \
     F(T, STR,  retry_of,       _, OPT, 0, AW_MAX_ID, 0, "the future that this one tries again") \
-    F(T, U64,  max_attempts,   _, OPT, 1, AW_MAX_ATTEMPTS, 1, "as submitted")
+    F(T, U64,  max_attempts,   _, OPT, 1, AW_MAX_ATTEMPTS, 1, "as submitted") \
+    F(T, STR,  queue,          _, OPT, 0, AW_MAX_QUEUE_NAME, 0, "as submitted; absent: default") \
+    F(T, U64,  abandon_ms,     _, OPT, 0, AW_MAX_DURATION_MS, 0, "as submitted")
+
+/* How long something took, over many jobs. */
+#define LATENCY_FIELDS(F, T) \
+    F(T, U64,  count,          _, OPT, 0, INT64_MAX, 0, "how often it was measured; 0: the others mean nothing") \
+    F(T, U64,  p50_us,         _, OPT, 0, INT64_MAX, 0, "half took no longer; at most 3 % above the true value") \
+    F(T, U64,  p95_us,         _, OPT, 0, INT64_MAX, 0, "95 of 100 took no longer") \
+    F(T, U64,  p99_us,         _, OPT, 0, INT64_MAX, 0, "99 of 100 took no longer") \
+    F(T, U64,  max_us,         _, OPT, 0, INT64_MAX, 0, "none took longer")
+
+/* A set as it stands. It is complete once it is closed and n_ended is n_members. */
+#define SET_STATUS_FIELDS(F, T) \
+    F(T, STR,  name,           _, REQ, 1, AW_MAX_SET_NAME, 0, "unique among its user's") \
+    F(T, U64,  uid,            _, OPT, 0, UINT32_MAX, 0, "the user whose it is") \
+    F(T, BOOL, closed,         _, OPT, 0, 0, 0, "no more members will come") \
+    F(T, BOOL, temporary,      _, OPT, 0, 0, 0, "goes when nobody reads it for ten minutes") \
+    F(T, U64,  n_members,      _, OPT, 0, INT64_MAX, 0, "futures in it") \
+    F(T, U64,  n_ended,        _, OPT, 0, INT64_MAX, 0, "of those: have ended") \
+    F(T, U64,  n_failed,       _, OPT, 0, INT64_MAX, 0, "of those: did not succeed") \
+    F(T, U64,  created_us,     _, OPT, 0, INT64_MAX, 0, "when it was made") \
+    F(T, U64,  closed_us,      _, OPT, 0, INT64_MAX, 0, "when it was closed; 0: not yet") \
+    F(T, U64,  first_us,       _, OPT, 0, INT64_MAX, 0, "when the first member ended; 0: none has") \
+    F(T, U64,  last_us,        _, OPT, 0, INT64_MAX, 0, "when the last of those that have ended did")
+
+/* A queue as it stands. */
+#define QUEUE_STATUS_FIELDS(F, T) \
+    F(T, STR,  name,           _, REQ, 1, AW_MAX_QUEUE_NAME, 0, "its name") \
+    F(T, U64,  slots,          _, OPT, 0, AW_MAX_SLOTS, 0, "slots of its own; 0: it shares the daemon's") \
+    F(T, U64,  limit,          _, OPT, 0, AW_MAX_SLOTS, 0, "most of its jobs at once, of the shared slots; 0: no limit") \
+    F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "jobs of a higher queue run first, whatever their own") \
+    F(T, BOOL, paused,         _, OPT, 0, 0, 0, "starts no jobs") \
+    F(T, BOOL, draining,       _, OPT, 0, 0, 0, "takes no new jobs") \
+    F(T, U64,  rate,           _, OPT, 0, AW_MAX_RATE, 0, "most starts in rate_ms; 0: no limit") \
+    F(T, U64,  rate_ms,        _, OPT, 0, AW_MAX_DURATION_MS, 0, "the period that rate counts for") \
+    F(T, U64,  queued,         _, OPT, 0, INT64_MAX, 0, "jobs that could run now") \
+    F(T, U64,  running,        _, OPT, 0, INT64_MAX, 0, "jobs that run") \
+    F(T, U64,  waiting,        _, OPT, 0, INT64_MAX, 0, "jobs that wait for a time, or for other jobs")
 
 /* What an operation on several IDs did to one of them. */
 #define ID_RESULT_FIELDS(F, T) \
@@ -146,10 +191,12 @@
 
 #define SUBMIT_REQ_FIELDS(F, T) \
     F(T, BIN,  request,        _, OPT, 16, 16, 0, "made by the client for this submit, the same when it is sent again") \
-    F(T, OBJV, jobs,         job, REQ, 1, AW_MAX_JOBS_PER_SUBMIT, 0, "all are accepted, or none")
+    F(T, OBJV, jobs,         job, REQ, 1, AW_MAX_JOBS_PER_SUBMIT, 0, "all are accepted, or none") \
+    F(T, STR,  set,            _, OPT, 1, AW_MAX_SET_NAME, 0, "the set that they become members of; made if there is none")
 #define SUBMIT_REP_FIELDS(F, T) \
     F(T, STRV, ids,            _, REQ, 1, AW_MAX_JOBS_PER_SUBMIT, 0, "one for each job, in their order") \
-    F(T, U64V, deduplicated,   _, OPT, 0, AW_MAX_JOBS_PER_SUBMIT, 0, "indices of those that existed before, by key")
+    F(T, U64V, deduplicated,   _, OPT, 0, AW_MAX_JOBS_PER_SUBMIT, 0, "indices of those that existed before, by key") \
+    F(T, U64V, cached,         _, OPT, 0, AW_MAX_JOBS_PER_SUBMIT, 0, "indices of those of them that have ended already")
 
 #define STATUS_REQ_FIELDS(F, T) \
     F(T, STRV, ids,            _, REQ, 1, AW_MAX_IDS, 0, "the futures asked for")
@@ -173,13 +220,17 @@
     F(T, STR,  next,           _, OPT, 1, AW_MAX_ID, 0, "pass as `before` to go on; absent: that was all")
 
 #define WAIT_REQ_FIELDS(F, T) \
-    F(T, STRV, ids,            _, REQ, 1, AW_MAX_IDS, 0, "the futures to wait for, all of them") \
+    F(T, STRV, ids,            _, OPT, 0, AW_MAX_IDS, 0, "the futures to wait for") \
+    F(T, STR,  set,            _, OPT, 1, AW_MAX_SET_NAME, 0, "or the set whose members are waited for") \
+    F(T, U64,  n,              _, OPT, 0, INT64_MAX, 0, "enough once so many have ended; 0: all (of a set: and it is closed)") \
+    F(T, BOOL, first_error,    _, OPT, 0, 0, 0, "enough, too, once one has ended without success") \
     F(T, U64,  timeout_ms,     _, OPT, 0, AW_LONG_POLL_MS, AW_LONG_POLL_MS, "answer by then, whatever is; 0: at once")
 #define WAIT_REP_FIELDS(F, T) \
-    F(T, BOOL, done,           _, REQ, 0, 0, 0, "all have ended (or do not exist)") \
-    F(T, U64,  n_ended,        _, REQ, 0, INT64_MAX, 0, "how many have") \
+    F(T, BOOL, done,           _, REQ, 0, 0, 0, "what was waited for has come about (or no longer can)") \
+    F(T, U64,  n_ended,        _, REQ, 0, INT64_MAX, 0, "how many have ended (or do not exist)") \
     F(T, U64,  n_failed,       _, REQ, 0, INT64_MAX, 0, "how many of those did not succeed") \
-    F(T, OBJV, jobs,  job_status, OPT, 0, AW_MAX_IDS, 0, "when done: one for each ID, in their order")
+    F(T, U64,  n_total,        _, OPT, 0, INT64_MAX, 0, "how many there are") \
+    F(T, OBJV, jobs,  job_status, OPT, 0, AW_MAX_IDS, 0, "when done, for ids: one for each, in their order")
 
 #define RESULT_REQ_FIELDS(F, T) \
     F(T, STR,  id,             _, REQ, 1, AW_MAX_ID, 0, "an ended future") \
@@ -224,6 +275,115 @@
 #define FORGET_REP_FIELDS(F, T) \
     F(T, OBJV, jobs,   id_result, REQ, 0, AW_MAX_IDS, 0, "one for each ID")
 
+#define CHANGE_REQ_FIELDS(F, T) \
+    F(T, STRV, ids,            _, REQ, 1, AW_MAX_IDS, 0, "futures that have not ended") \
+    F(T, BOOL, set_priority,   _, OPT, 0, 0, 0, "`priority` is the new one") \
+    F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "with set_priority; of jobs that wait") \
+    F(T, BOOL, now,            _, OPT, 0, 0, 0, "end a delay, or a backoff") \
+    F(T, BOOL, renew,          _, OPT, 0, 0, 0, "somebody still wants it: its abandon_ms starts anew")
+#define CHANGE_REP_FIELDS(F, T) \
+    F(T, OBJV, jobs,   id_result, REQ, 0, AW_MAX_IDS, 0, "one for each ID")
+
+#define EXPLAIN_REQ_FIELDS(F, T) \
+    F(T, STR,  id,             _, REQ, 1, AW_MAX_ID, 0, "a future")
+#define EXPLAIN_REP_FIELDS(F, T) \
+    F(T, STATE, state,         _, REQ, 0, 0, AW_SCHEDULED, "where it is") \
+    F(T, STR,  reason,         _, REQ, 1, 16, 0, "ended, running, delay, backoff, dependency, paused, stopped, limit, rate, slots, next") \
+    F(T, STR,  text,           _, REQ, 1, 1024, 0, "the same as a sentence") \
+    F(T, STR,  queue,          _, OPT, 1, AW_MAX_QUEUE_NAME, 0, "the queue that it waits in") \
+    F(T, U64,  due_us,         _, OPT, 0, INT64_MAX, 0, "delay, backoff, rate: until when; else 0") \
+    F(T, U64,  n_before,       _, OPT, 0, INT64_MAX, 0, "queued jobs that come before it") \
+    F(T, BOOL, more_before,    _, OPT, 0, 0, 0, "there are more than n_before: counting stopped there") \
+    F(T, STRV, before,         _, OPT, 0, AW_MAX_EXPLAINED, 0, "the first of those") \
+    F(T, U64,  n_parents,      _, OPT, 0, INT64_MAX, 0, "futures that it waits for") \
+    F(T, STRV, parents,        _, OPT, 0, AW_MAX_EXPLAINED, 0, "some of those")
+
+#define SET_ADD_REQ_FIELDS(F, T) \
+    F(T, STR,  set,            _, OPT, 1, AW_MAX_SET_NAME, 0, "the set, made if there is none; absent: a new one, temporary, whose name is in the reply") \
+    F(T, STRV, ids,            _, OPT, 0, AW_MAX_IDS, 0, "futures to become members; those that are already stay it") \
+    F(T, BOOL, close,          _, OPT, 0, 0, 0, "and close it")
+#define SET_ADD_REP_FIELDS(F, T) \
+    F(T, OBJ,  set,   set_status, REQ, 0, 0, 0, "as it is now") \
+    F(T, OBJV, jobs,   id_result, REQ, 0, AW_MAX_IDS, 0, "one for each ID; those with an error are no members")
+
+#define SET_LIST_REQ_FIELDS(F, T) \
+    F(T, STR,  name,           _, OPT, 1, AW_MAX_SET_NAME, 0, "only sets whose name starts so") \
+    F(T, STR,  after,          _, OPT, 1, AW_MAX_SET_NAME, 0, "only names behind this one: `next` of the page before") \
+    F(T, U64,  limit,          _, OPT, 1, AW_MAX_PAGE, 100, "most sets in the reply")
+#define SET_LIST_REP_FIELDS(F, T) \
+    F(T, OBJV, sets,  set_status, REQ, 0, AW_MAX_PAGE, 0, "one's own, by name; temporary ones are left out") \
+    F(T, STR,  next,           _, OPT, 1, AW_MAX_SET_NAME, 0, "pass as `after` to go on; absent: that was all")
+
+#define SET_SHOW_REQ_FIELDS(F, T) \
+    F(T, STR,  set,            _, REQ, 1, AW_MAX_SET_NAME, 0, "the set")
+#define SET_SHOW_REP_FIELDS(F, T) \
+    F(T, OBJ,  set,   set_status, REQ, 0, 0, 0, "as it is now") \
+    F(T, OBJ,  queue_wait, latency, OPT, 0, 0, 0, "of its ended members: from when they could run to the start of the last attempt") \
+    F(T, OBJ,  run,       latency, OPT, 0, 0, 0, "the last attempt") \
+    F(T, OBJ,  total,     latency, OPT, 0, 0, 0, "from the submit to the end")
+
+#define SET_MEMBERS_REQ_FIELDS(F, T) \
+    F(T, STR,  set,            _, REQ, 1, AW_MAX_SET_NAME, 0, "the set") \
+    F(T, U64,  after,          _, OPT, 0, INT64_MAX, 0, "only members behind this place: `next` of the page before") \
+    F(T, U64,  limit,          _, OPT, 1, AW_MAX_PAGE, 100, "most jobs in the reply")
+#define SET_MEMBERS_REP_FIELDS(F, T) \
+    F(T, OBJV, jobs,  job_status, REQ, 0, AW_MAX_PAGE, 0, "in the order in which they became members") \
+    F(T, U64,  next,           _, OPT, 0, INT64_MAX, 0, "pass as `after` to go on; 0: that was all")
+
+#define SET_READ_REQ_FIELDS(F, T) \
+    F(T, STR,  set,            _, REQ, 1, AW_MAX_SET_NAME, 0, "the set") \
+    F(T, STR,  consumer,       _, OPT, 1, AW_MAX_CONSUMER, 0, "whose cursor is used, each has its own; absent: one without a name") \
+    F(T, I64,  after,          _, OPT, -1, INT64_MAX, -1, "completions behind this place (0: all); -1: behind the consumer's cursor") \
+    F(T, U64,  ack,            _, OPT, 0, INT64_MAX, 0, "the consumer is done with all up to this place: its cursor moves there, never back; 0: leave it") \
+    F(T, U64,  limit,          _, OPT, 0, AW_MAX_PAGE, AW_MAX_PAGE, "most completions in the reply; 0: only ack, and look") \
+    F(T, U64,  timeout_ms,     _, OPT, 0, AW_LONG_POLL_MS, AW_LONG_POLL_MS, "how long to wait for the first")
+#define SET_READ_REP_FIELDS(F, T) \
+    F(T, OBJ,  set,   set_status, REQ, 0, 0, 0, "as it is now") \
+    F(T, U64,  first,          _, OPT, 0, INT64_MAX, 0, "the place of jobs[0] in the order of completion, which counts from 1; the others follow") \
+    F(T, OBJV, jobs,  job_status, REQ, 0, AW_MAX_PAGE, 0, "completions, in their order; one whose record is gone has err 11, and still its state and class") \
+    F(T, U64,  cursor,         _, OPT, 0, INT64_MAX, 0, "the consumer's, as it is now") \
+    F(T, BOOL, done,           _, OPT, 0, 0, 0, "the set is complete, and nothing comes behind jobs")
+
+#define SET_CLOSE_REQ_FIELDS(F, T) \
+    F(T, STR,  set,            _, REQ, 1, AW_MAX_SET_NAME, 0, "the set")
+#define SET_CLOSE_REP_FIELDS(F, T) \
+    F(T, OBJ,  set,   set_status, REQ, 0, 0, 0, "as it is now")
+
+#define SET_CANCEL_REQ_FIELDS(F, T) \
+    F(T, STR,  set,            _, REQ, 1, AW_MAX_SET_NAME, 0, "the set whose members are cancelled") \
+    F(T, I64,  grace_ms,       _, OPT, -1, AW_MAX_DURATION_MS, -1, "from SIGTERM to SIGKILL; -1: as submitted")
+#define SET_CANCEL_REP_FIELDS(F, T) \
+    F(T, U64,  cancelled,      _, REQ, 0, INT64_MAX, 0, "members that waited, and are cancelled now") \
+    F(T, U64,  stopping,       _, REQ, 0, INT64_MAX, 0, "members that run, and were told to stop")
+
+#define SET_FORGET_REQ_FIELDS(F, T) \
+    F(T, STR,  set,            _, REQ, 1, AW_MAX_SET_NAME, 0, "the set that shall go") \
+    F(T, BOOL, jobs,           _, OPT, 0, 0, 0, "and the records of its members, which must have ended")
+#define SET_FORGET_REP_FIELDS(F, T) \
+    F(T, U64,  forgotten,      _, OPT, 0, INT64_MAX, 0, "records that went with it")
+
+#define QUEUE_SET_REQ_FIELDS(F, T) \
+    F(T, STR,  queue,          _, REQ, 1, AW_MAX_QUEUE_NAME, 0, "the queue") \
+    F(T, BOOL, create,         _, OPT, 0, 0, 0, "make it; it must not be there") \
+    F(T, I64,  slots,          _, OPT, -1, AW_MAX_SLOTS, -1, "slots of its own; 0: share the daemon's; -1: leave it") \
+    F(T, I64,  limit,          _, OPT, -1, AW_MAX_SLOTS, -1, "most of its jobs at once; 0: no limit; -1: leave it") \
+    F(T, BOOL, set_priority,   _, OPT, 0, 0, 0, "`priority` is the new one") \
+    F(T, I64,  priority,       _, OPT, AW_MIN_PRIORITY, AW_MAX_PRIORITY, 0, "with set_priority: of the queue") \
+    F(T, I64,  paused,         _, OPT, -1, 1, -1, "1: start no jobs; 0: start them again; -1: leave it") \
+    F(T, I64,  draining,       _, OPT, -1, 1, -1, "1: take no new jobs; 0: take them again; -1: leave it") \
+    F(T, I64,  rate,           _, OPT, -1, AW_MAX_RATE, -1, "most starts in rate_ms; 0: no limit; -1: leave it") \
+    F(T, U64,  rate_ms,        _, OPT, 0, AW_MAX_DURATION_MS, 1000, "with rate: the period")
+#define QUEUE_SET_REP_FIELDS(F, T) \
+    F(T, OBJ,  queue, queue_status, REQ, 0, 0, 0, "as it is now")
+
+#define QUEUE_LIST_REQ_FIELDS(F, T)
+#define QUEUE_LIST_REP_FIELDS(F, T) \
+    F(T, OBJV, queues, queue_status, REQ, 0, AW_MAX_QUEUES, 0, "by name")
+
+#define QUEUE_REMOVE_REQ_FIELDS(F, T) \
+    F(T, STR,  queue,          _, REQ, 1, AW_MAX_QUEUE_NAME, 0, "a queue without jobs, other than default")
+#define QUEUE_REMOVE_REP_FIELDS(F, T)
+
 #define STATS_REQ_FIELDS(F, T)
 #define STATS_REP_FIELDS(F, T) \
     F(T, STR,  daemon,         _, REQ, 1, 128, 0, "name and version") \
@@ -249,7 +409,12 @@
     F(T, U64,  store_bytes,    _, REQ, 0, INT64_MAX, 0, "size of the store's file") \
     F(T, U64,  requests,       _, REQ, 0, INT64_MAX, 0, "since the daemon started") \
     F(T, U64,  connections,    _, REQ, 0, INT64_MAX, 0, "open now") \
-    F(T, U64,  waiters,        _, REQ, 0, INT64_MAX, 0, "requests parked now")
+    F(T, U64,  waiters,        _, REQ, 0, INT64_MAX, 0, "requests parked now") \
+    F(T, U64,  sets,           _, OPT, 0, INT64_MAX, 0, "sets that there are now") \
+    F(T, OBJ,  first_result, latency, OPT, 0, 0, 0, "of sets whose first member ended after they were made, since the daemon started: the time from one to the other") \
+    F(T, OBJ,  queue_wait, latency, OPT, 0, 0, 0, "of jobs that ended since the daemon started: from when they could run to the start of the last attempt") \
+    F(T, OBJ,  run,       latency, OPT, 0, 0, 0, "the last attempt") \
+    F(T, OBJ,  total,     latency, OPT, 0, 0, 0, "from the submit to the end")
 
 #define SLOTS_REQ_FIELDS(F, T) \
     F(T, I64,  slots,          _, OPT, -1, AW_MAX_SLOTS, -1, "how many jobs may run at once; -1: leave it; 0: start none")
@@ -263,6 +428,12 @@
     F(T, BOOL, draining,       _, REQ, 0, 0, 0, "as it is now") \
     F(T, U64,  unfinished,     _, REQ, 0, INT64_MAX, 0, "jobs that have not ended")
 
+#define BACKUP_REQ_FIELDS(F, T) \
+    F(T, STR,  file,           _, OPT, 1, AW_MAX_PATH, 0, "absolute path of the file to be made; absent: one in the daemon's state directory")
+#define BACKUP_REP_FIELDS(F, T) \
+    F(T, STR,  file,           _, REQ, 1, AW_MAX_PATH, 0, "its path, without symbolic links") \
+    F(T, U64,  size,           _, REQ, 0, INT64_MAX, 0, "bytes in it")
+
 #define SHUTDOWN_REQ_FIELDS(F, T) \
     F(T, STR,  mode,           _, OPT, 1, 8, 0, "leave (default): running jobs go on; drain: wait for them; kill: end them")
 #define SHUTDOWN_REP_FIELDS(F, T) \
@@ -271,21 +442,38 @@
 /* clang-format on */
 
 /* X(NAME, name, "wire name", who may, "meaning"); who: ANY (on their own jobs), ADMIN */
-#define OP_MAP(X)                                                                             \
-    X(HELLO, hello, "hello", ANY, "who is there, and which version do both speak")            \
-    X(SUBMIT, submit, "submit", ANY, "take 1 to 1,000 jobs, all or none, and give their IDs") \
-    X(STATUS, status, "status", ANY, "how futures stand now")                                 \
-    X(ATTEMPTS, attempts, "attempts", ANY, "the attempts that were made at a job")            \
-    X(LIST, list, "list", ANY, "jobs by filter, page by page, newest first")                  \
-    X(WAIT, wait, "wait", ANY, "answer once all of these futures have ended")                 \
-    X(RESULT, result, "result", ANY, "how a future ended, and its standard output")           \
-    X(LOGS, logs, "logs", ANY, "output from an offset on, ended or not; waits for more")      \
-    X(CANCEL, cancel, "cancel", ANY, "end jobs before they end themselves")                   \
-    X(RETRY, retry, "retry", ANY, "submit ended jobs again, as new futures")                  \
-    X(FORGET, forget, "forget", ANY, "remove the records and output of ended jobs")           \
-    X(STATS, stats, "stats", ANY, "counters and gauges of the daemon")                        \
-    X(SLOTS, slots, "slots", ADMIN, "how many jobs run at once: ask or set")                  \
-    X(DRAIN, drain, "drain", ADMIN, "accept no new jobs (or accept them again)")              \
+#define OP_MAP(X)                                                                                 \
+    X(HELLO, hello, "hello", ANY, "who is there, and which version do both speak")                \
+    X(SUBMIT, submit, "submit", ANY, "take 1 to 1,000 jobs, all or none, and give their IDs")     \
+    X(STATUS, status, "status", ANY, "how futures stand now")                                     \
+    X(ATTEMPTS, attempts, "attempts", ANY, "the attempts that were made at a job")                \
+    X(EXPLAIN, explain, "explain", ANY, "why a job is not running yet, and what comes before it") \
+    X(LIST, list, "list", ANY, "jobs by filter, page by page, newest first")                      \
+    X(WAIT, wait, "wait", ANY, "answer once all, some or the first of these have ended")          \
+    X(RESULT, result, "result", ANY, "how a future ended, and its standard output")               \
+    X(LOGS, logs, "logs", ANY, "output from an offset on, ended or not; waits for more")          \
+    X(CANCEL, cancel, "cancel", ANY, "end jobs before they end themselves")                       \
+    X(CHANGE, change, "change", ANY, "another priority, start now, or renew")                     \
+    X(RETRY, retry, "retry", ANY, "submit ended jobs again, as new futures")                      \
+    X(FORGET, forget, "forget", ANY, "remove the records and output of ended jobs")               \
+    X(SET_ADD, set_add, "set-add", ANY, "make futures members of a set")                          \
+    X(SET_LIST, set_list, "set-list", ANY, "sets, page by page, by name")                         \
+    X(SET_SHOW, set_show, "set-show", ANY, "how a set stands, and what took how long")            \
+    X(SET_MEMBERS, set_members, "set-members", ANY,                                               \
+      "the members of a set, page by page, as they were added")                                   \
+    X(SET_READ, set_read, "set-read", ANY,                                                        \
+      "members in the order in which they end; waits for more")                                   \
+    X(SET_CLOSE, set_close, "set-close", ANY, "no more members will come")                        \
+    X(SET_CANCEL, set_cancel, "set-cancel", ANY, "cancel all members of a set")                   \
+    X(SET_FORGET, set_forget, "set-forget", ANY,                                                  \
+      "remove a set, its members' records too if asked")                                          \
+    X(QUEUE_SET, queue_set, "queue-set", ADMIN, "make a queue, or change it")                     \
+    X(QUEUE_LIST, queue_list, "queue-list", ANY, "all queues")                                    \
+    X(QUEUE_REMOVE, queue_remove, "queue-remove", ADMIN, "remove an empty queue")                 \
+    X(STATS, stats, "stats", ANY, "counters and gauges of the daemon")                            \
+    X(SLOTS, slots, "slots", ADMIN, "how many jobs run at once: ask or set")                      \
+    X(DRAIN, drain, "drain", ADMIN, "accept no new jobs (or accept them again)")                  \
+    X(BACKUP, backup, "backup", ADMIN, "copy the store into a file, while everything goes on")    \
     X(SHUTDOWN, shutdown, "shutdown", ADMIN, "end the daemon")
 
 #define X(NAME, name, wire, who, text) OP_##NAME,
@@ -298,6 +486,9 @@ SCHEMA_STRUCT(job, JOB_FIELDS)
 SCHEMA_STRUCT(attempt_status, ATTEMPT_STATUS_FIELDS)
 SCHEMA_STRUCT(job_status, JOB_STATUS_FIELDS)
 SCHEMA_STRUCT(id_result, ID_RESULT_FIELDS)
+SCHEMA_STRUCT(latency, LATENCY_FIELDS)
+SCHEMA_STRUCT(set_status, SET_STATUS_FIELDS)
+SCHEMA_STRUCT(queue_status, QUEUE_STATUS_FIELDS)
 
 /* For each operation struct NAME_req and struct NAME_rep, with their schemas. */
 #define X(NAME, name, wire, who, text)           \
@@ -323,6 +514,13 @@ AW_MUSTCHECK bool op_parse(struct bytes name, enum op *ret);
  * False: neither.
  */
 AW_MUSTCHECK bool retry_on_parse(struct bytes text, enum aw_class *ret_class, int *ret_code);
+
+/*
+ * Whether something new may have this name: printable, without spaces, and not starting with '~',
+ * which is for names that the daemon makes. (Bytes above 127 may be in it; the schema has counted
+ * all.) AW_ERR_INVALID with a sentence that starts with `field`.
+ */
+AW_MUSTCHECK enum aw_err name_check(struct bytes name, const char *field, struct aw_error *err);
 
 /*
  * What a schema cannot say about a job: argv present for exec, environment strings with `=`, type

@@ -21,10 +21,15 @@ UNIT_TESTS = \
 	tests/unit/test_addresses \
 	tests/unit/test_awctl_args \
 	tests/unit/test_awctl_commands \
+	tests/unit/test_awctl_sets \
 	tests/unit/test_base \
 	tests/unit/test_client \
 	tests/unit/test_client_connection \
+	tests/unit/test_client_completions \
 	tests/unit/test_client_doc \
+	tests/unit/test_client_loop \
+	tests/unit/test_client_on_done \
+	tests/unit/test_client_sets \
 	tests/unit/test_client_tcp \
 	tests/unit/test_codec \
 	tests/unit/test_config \
@@ -35,6 +40,7 @@ UNIT_TESTS = \
 	tests/unit/test_exec_end \
 	tests/unit/test_exec_restart \
 	tests/unit/test_future_id \
+	tests/unit/test_histogram \
 	tests/unit/test_http_job \
 	tests/unit/test_job_next \
 	tests/unit/test_lifecycle \
@@ -42,7 +48,9 @@ UNIT_TESTS = \
 	tests/unit/test_messages \
 	tests/unit/test_notify \
 	tests/unit/test_offload \
+	tests/unit/test_power_loss \
 	tests/unit/test_protocol_doc \
+	tests/unit/test_queues \
 	tests/unit/test_sched \
 	tests/unit/test_runner_output \
 	tests/unit/test_runner_proc \
@@ -50,6 +58,7 @@ UNIT_TESTS = \
 	tests/unit/test_sp \
 	tests/unit/test_spool \
 	tests/unit/test_store \
+	tests/unit/test_store_deps \
 	tests/unit/test_text \
 	tests/unit/test_validator \
 	tests/unit/test_watchdog \
@@ -78,21 +87,51 @@ tests_unit_test_validator_LDADD = $(PROTO_TEST)
 # The contract of engines, which runs against each of them, and a disk that fails.
 ENGINE_CONTRACT = \
 	tests/unit/engine_contract.c tests/unit/engine_contract.h \
+	tests/unit/engine_backup_rig.h tests/unit/engine_contract_backup.c \
+	tests/unit/engine_contract_cache.c \
 	tests/unit/engine_contract_cancel.c \
+	tests/unit/engine_contract_change.c \
+	tests/unit/engine_contract_deps.c tests/unit/engine_contract_deps.h \
+	tests/unit/engine_contract_deps_many.c \
+	tests/unit/engine_contract_queues.c \
 	tests/unit/engine_contract_records.c \
 	tests/unit/engine_contract_retry.c \
 	tests/unit/engine_contract_run.c \
+	tests/unit/engine_contract_sets.c \
+	tests/unit/engine_contract_sets_read.c \
 	tests/unit/engine_contract_submit.c \
-	tests/unit/engine_rig.c tests/unit/engine_rig.h
+	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
+	tests/unit/engine_rig_queues.c \
+	tests/unit/engine_rig_sets.c
+POWER_LOSS = \
+	tests/unit/dice.h \
+	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
+	tests/unit/engine_rig_queues.c \
+	tests/unit/engine_rig_sets.c \
+	tests/unit/power_check.c tests/unit/power_check.h \
+	tests/unit/power_facts.c tests/unit/power_facts.h \
+	tests/unit/power_work.c tests/unit/power_work.h tests/unit/power_work_private.h \
+	tests/unit/power_work_told.c \
+	tests/unit/powerloss_vfs.c tests/unit/powerloss_vfs.h
 ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
+	tests/unit/engine_disk.h tests/unit/engine_disk_backup.c tests/unit/engine_disk_deps.c \
+	tests/unit/engine_disk_queues.c \
+	tests/unit/engine_disk_sets.c \
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
 tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_engine_embedded_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_power_loss_SOURCES = tests/unit/test_power_loss.c $(POWER_LOSS)
+tests_unit_test_power_loss_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_power_loss_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_histogram_LDADD = $(ENGINE_TEST)
 tests_unit_test_job_next_LDADD = $(ENGINE_TEST)
+tests_unit_test_queues_LDADD = $(ENGINE_TEST)
 tests_unit_test_sched_LDADD = $(ENGINE_TEST)
 tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
+tests_unit_test_store_deps_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_store_deps_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
 
 # libaw against a daemon that does what the test says.
 FAKE_DAEMON = tests/unit/fake_daemon.c tests/unit/fake_daemon.h
@@ -102,18 +141,40 @@ tests_unit_test_client_SOURCES = tests/unit/test_client.c $(FAKE_DAEMON)
 tests_unit_test_client_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_sets_SOURCES = tests/unit/test_client_sets.c $(FAKE_DAEMON)
+tests_unit_test_client_sets_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_sets_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_sets_LDADD = $(CLIENT_TEST)
 tests_unit_test_client_connection_SOURCES = tests/unit/test_client_connection.c $(FAKE_DAEMON)
 tests_unit_test_client_connection_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_connection_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_connection_LDADD = $(CLIENT_TEST)
+FAKE_WORLD = $(FAKE_DAEMON) tests/unit/fake_world.c tests/unit/fake_world.h
+tests_unit_test_client_completions_SOURCES = tests/unit/test_client_completions.c $(FAKE_WORLD)
+tests_unit_test_client_completions_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_completions_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_completions_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_loop_SOURCES = tests/unit/test_client_loop.c tests/unit/loop_rig.h $(FAKE_WORLD)
+tests_unit_test_client_loop_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_loop_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_loop_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_on_done_SOURCES = tests/unit/test_client_on_done.c tests/unit/loop_rig.h $(FAKE_WORLD)
+tests_unit_test_client_on_done_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_on_done_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_on_done_LDADD = $(CLIENT_TEST)
 tests_unit_test_awctl_args_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_awctl_args_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
-tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(FAKE_DAEMON)
-tests_unit_test_awctl_commands_CPPFLAGS = $(AM_CPPFLAGS) \
-	-DAWCTL_BUILT='"$(abs_top_builddir)/client/awctl/awctl"'
+AWCTL_RIG = tests/unit/awctl_rig.c tests/unit/awctl_rig.h $(FAKE_DAEMON)
+AWCTL_RIG_CPPFLAGS = $(AM_CPPFLAGS) -DAWCTL_BUILT='"$(abs_top_builddir)/client/awctl/awctl"'
+tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(AWCTL_RIG)
+tests_unit_test_awctl_commands_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
 tests_unit_test_awctl_commands_LDADD = $(PROTO_TEST) -lpthread
 EXTRA_tests_unit_test_awctl_commands_DEPENDENCIES = client/awctl/awctl
+tests_unit_test_awctl_sets_SOURCES = tests/unit/test_awctl_sets.c $(AWCTL_RIG)
+tests_unit_test_awctl_sets_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
+tests_unit_test_awctl_sets_LDADD = $(PROTO_TEST) -lpthread
+EXTRA_tests_unit_test_awctl_sets_DEPENDENCIES = client/awctl/awctl
 tests_unit_test_client_doc_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_client_doc_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_doc_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
@@ -180,32 +241,148 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
+# ---- Fuzzers ------------------------------------------------------------------------------------
+#
+# A new one: its name here, an _LDADD, and some inputs in tests/fuzz/corpus/<name>/. Its source is
+# tests/fuzz/fuzz_<name>.c. `make check` replays the corpora; `make fuzz` looks for new inputs, in
+# a build of its own made with clang.
+
+FUZZ_TESTS = \
+	tests/fuzz/fuzz_client \
+	tests/fuzz/fuzz_codec \
+	tests/fuzz/fuzz_config \
+	tests/fuzz/fuzz_dispatch \
+	tests/fuzz/fuzz_endpoint \
+	tests/fuzz/fuzz_exec \
+	tests/fuzz/fuzz_http_job \
+	tests/fuzz/fuzz_runner \
+	tests/fuzz/fuzz_text
+check_PROGRAMS += $(FUZZ_TESTS)
+
+if FUZZING
+FUZZ_MAIN =
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+FUZZ_MAIN = tests/fuzz/replay.c
+FUZZ_LINK = $(AM_LDFLAGS)
+TESTS += $(FUZZ_TESTS)
+endif
+
+tests_fuzz_fuzz_client_SOURCES = tests/fuzz/fuzz_client.c tests/fuzz/hostile_daemon.c \
+	tests/fuzz/hostile_daemon.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_client_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_fuzz_fuzz_client_LDFLAGS = $(FUZZ_LINK) -static
+tests_fuzz_fuzz_client_LDADD = client/libaw.la proto/libproto.la -lpthread
+tests_fuzz_fuzz_codec_SOURCES = tests/fuzz/fuzz_codec.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_codec_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_codec_LDADD = proto/libproto.la
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_config_LDADD = daemon/libedge.la
+tests_fuzz_fuzz_dispatch_SOURCES = tests/fuzz/fuzz_dispatch.c tests/fuzz/fuzz_workers.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_dispatch_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_fuzz_fuzz_dispatch_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_dispatch_LDADD = daemon/libdaemon.la
+tests_fuzz_fuzz_endpoint_SOURCES = tests/fuzz/fuzz_endpoint.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_fuzz_fuzz_endpoint_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_endpoint_LDADD = daemon/libedge.la
+tests_fuzz_fuzz_exec_SOURCES = tests/fuzz/fuzz_exec.c daemon/log.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_exec_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(SYSTEMD_CFLAGS)
+tests_fuzz_fuzz_exec_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_exec_LDADD = daemon/workers/libworkers.la proto/libproto.la $(LIBEVENT_LIBS) \
+	$(SYSTEMD_LIBS)
+tests_fuzz_fuzz_http_job_SOURCES = tests/fuzz/fuzz_http_job.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_http_job_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_http_job_LDADD = proto/libproto.la
+tests_fuzz_fuzz_runner_SOURCES = tests/fuzz/fuzz_runner.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_runner_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_runner_LDADD = proto/librunnerwire.la proto/libbase.la
+tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_text_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_text_LDADD = daemon/libedge.la proto/libproto.la -lm
+
+FUZZ_SECONDS = 60
+FUZZ = $(FUZZ_TESTS:tests/fuzz/fuzz_%=%)
+CLANG = clang
+
+if FUZZING
+fuzz: $(FUZZ:%=tests/fuzz/fuzz_%)
+	$(AM_V_at)$(srcdir)/tests/fuzz/run '$(FUZZ_SECONDS)' $(FUZZ)
+else
+fuzz:
+	$(AM_V_at)command -v $(CLANG) >/dev/null \
+		|| { echo 'make fuzz needs clang (Debian: clang), or CLANG=PROGRAM'; exit 1; }
+	$(AM_V_at)mkdir -p fuzz && cd fuzz && { test -e config.status \
+		|| $(abs_top_srcdir)/configure --quiet --enable-fuzzing CC='$(CLANG)'; }
+	$(AM_V_at)cd fuzz && $(MAKE) $(AM_MAKEFLAGS) AW_WARNINGS= fuzz
+endif
+
+.PHONY: fuzz
+
 # ---- End to end ---------------------------------------------------------------------------------
 #
 # Scripts called *.test that print TAP and drive the programs as they are installed, in stage/ of
 # the build directory. They find them by the variables below; tests/e2e/lib.sh does that for them.
 
 E2E_TESTS = \
+	tests/e2e/as_completed.test \
+	tests/e2e/backup.test \
 	tests/e2e/client.test \
 	tests/e2e/control.test \
+	tests/e2e/deps.test \
+	tests/e2e/examples.test \
 	tests/e2e/futures.test \
 	tests/e2e/hostile.test \
 	tests/e2e/http.test \
 	tests/e2e/jobs.test \
 	tests/e2e/json.test \
+	tests/e2e/lease.test \
 	tests/e2e/many.test \
+	tests/e2e/queues.test \
+	tests/e2e/queues_cli.test \
 	tests/e2e/restart.test \
+	tests/e2e/sets.test \
+	tests/e2e/sets_cli.test \
 	tests/e2e/tcp.test \
 	tests/e2e/users.test \
+	tests/e2e/verify.test \
+	tests/e2e/waits.test \
+	tests/fault/backup_full.test \
 	tests/fault/bad_store.test \
 	tests/fault/disk_full.test \
-	tests/fault/runner_killed.test
+	tests/fault/runner_killed.test \
+	tests/fault/torture.test \
+	tests/ecomarket/ecomarket.test
 TESTS += $(E2E_TESTS)
+
+# libaw's futures in threads and in an event loop, for examples.test.
+check_PROGRAMS += tests/e2e/futures_threads
+tests_e2e_futures_threads_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
+tests_e2e_futures_threads_LDADD = client/libaw.la -lpthread
 
 # A client that is nothing but nng's REQ.
 check_PROGRAMS += tests/e2e/nng_client
 tests_e2e_nng_client_CPPFLAGS = $(AM_CPPFLAGS) $(NNG_CFLAGS)
 tests_e2e_nng_client_LDADD = $(NNG_LIBS)
+
+# What torture.test has run, and what shows it to be there.
+check_PROGRAMS += tests/fault/torture_job
+
+# A shop, and a program that loads its page by libaw.
+ECOMARKET = tests/ecomarket/server tests/ecomarket/dashboard
+check_PROGRAMS += $(ECOMARKET)
+tests_ecomarket_server_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+tests_ecomarket_server_LDADD = $(LIBEVENT_LIBS) -levent_extra
+tests_ecomarket_dashboard_SOURCES = \
+	tests/ecomarket/dashboard.c tests/ecomarket/dashboard.h \
+	tests/ecomarket/load.c \
+	tests/ecomarket/print.c \
+	tests/ecomarket/progressive.c \
+	tests/ecomarket/steps.c \
+	tests/ecomarket/strategies.c
+tests_ecomarket_dashboard_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
+tests_ecomarket_dashboard_LDADD = client/libaw.la
 
 AM_TESTS_ENVIRONMENT = \
 	AWD_STAGE='$(abs_builddir)/stage'; export AWD_STAGE; \
@@ -229,12 +406,32 @@ check-real: stage.stamp
 
 .PHONY: check-real
 
+# The power goes, at more places than make check has time for.
+POINTS = 1000
+power-loss: tests/unit/test_power_loss
+	$(AM_V_at)POWER_LOSS_POINTS='$(POINTS)' tests/unit/test_power_loss
+
+.PHONY: power-loss
+
+# Clients of all kinds, while awd and aw-runner are killed: TORTURE_KILLS=1000 for a long one.
+torture: stage.stamp tests/fault/torture_job
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) TORTURE_SEED='$(TORTURE_SEED)' TORTURE_KILLS='$(TORTURE_KILLS)' \
+		TORTURE_SECONDS='$(TORTURE_SECONDS)' $(srcdir)/tests/fault/torture.test
+
+.PHONY: torture
+
+# The table that README.md has.
+ecomarket: stage.stamp $(ECOMARKET)
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/ecomarket/show
+
+.PHONY: ecomarket
+
 stage: stage.stamp
 check_DATA = stage.stamp
 CLEANFILES += stage.stamp stage.log
 
 clean-local:
-	rm -rf stage systemd-root
+	rm -rf stage systemd-root fuzz tests/fault/torture.found
 	-find . -name '*.gc??' -exec rm -f {} + 2>/dev/null # others remove folders meanwhile
 
 distclean-local:
@@ -265,7 +462,8 @@ bench: $(BENCHES)
 # ---- Lint ---------------------------------------------------------------------------------------
 
 LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -include config.h -I$(abs_top_srcdir) -I$(abs_builddir) \
-	-idirafter $(abs_top_srcdir)/proto -DAW_RUNNER_PATH=\"x\" -DAW_PKGLIBDIR=\"x\" \
+	-idirafter $(abs_top_srcdir)/proto -idirafter $(abs_top_srcdir)/client \
+	-DAW_RUNNER_PATH=\"x\" -DAW_PKGLIBDIR=\"x\" \
 	-DAW_MODULE_BUILT=\"x\" -DAW_RUNNER_BUILT=\"x\" -DAWCTL_BUILT=\"x\" \
 	$(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(MSGPACK_CFLAGS) $(SQLITE_CFLAGS) $(SMARTCOLS_CFLAGS) \
 	$(JANSSON_CFLAGS) $(INIH_CFLAGS) $(SYSTEMD_CFLAGS) $(CHECK_CFLAGS)

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define HASTE_MS 1000
+
 const struct opt common_opts[] = {
     {"socket", 'S', OPT_TEXT, "ADDRESS", "where awd listens: a path or URL (else $AWD_SOCKET)",
      offsetof(struct awctl, socket), 0, 0},
@@ -56,7 +58,8 @@ static const char *advice(const struct aw_error *err)
     case AW_ERR_FOREIGN_ID:
         return "; look at the part before the dash, or use --socket for another daemon";
     case AW_ERR_DRAINING:
-        return "; awctl drain --off ends that";
+        return strstr(err->text, "queue '") ? "; awctl queue drain --off ends that"
+                                            : "; awctl drain --off ends that";
     case AW_ERR_IN_DOUBT:
         return "; awctl list shows what is there";
     default:
@@ -81,23 +84,60 @@ static void notice(void *arg, enum aw_err code, const char *text)
     complain("%s%s%s", isatty(STDERR_FILENO) ? "\r\033[K" : "", text, code ? "; trying on" : "");
 }
 
-int awctl_prepare(struct awctl *ctl)
+static struct aw_client_config config_of(const struct awctl *ctl)
 {
     struct aw_client_config config;
-    struct aw_error err;
 
-    if (ctl->json && !json_ready())
-        return aw_err_exit_code(AW_ERR_SYSTEM);
     aw_client_config_init(&config);
     config.url = ctl->socket;
     config.retry_ms = ctl->retry_ms;
     config.tls_ca_file = ctl->tls_ca ? ctl->tls_ca : getenv("AWD_TLS_CA");
     config.tls_cert_key_file = ctl->tls_cert ? ctl->tls_cert : getenv("AWD_TLS_CERT");
+    return config;
+}
+
+int awctl_prepare(struct awctl *ctl)
+{
+    struct aw_client_config config = config_of(ctl);
+    struct aw_error err;
+
+    if (ctl->json && !json_ready())
+        return aw_err_exit_code(AW_ERR_SYSTEM);
     config.notice = notice;
     return aw_client_open(&config, &ctl->client, &err) ? awctl_fail(&err) : 0;
 }
 
+struct aw_client *awctl_hasty_client(const struct awctl *ctl)
+{
+    struct aw_client_config config = config_of(ctl);
+    struct aw_client *client;
+
+    config.retry_ms = 0;
+    config.answer_ms = HASTE_MS;
+    return aw_client_open(&config, &client, NULL) ? NULL : client;
+}
+
 /* ---- From main() to a command --------------------------------------------------------------- */
+
+static int command_run(struct awctl *ctl, const struct command *c, int argc, char **argv);
+
+/* The options before the name of one of its commands are those that all commands have. */
+static int group_run(struct awctl *ctl, const struct command *group, int argc, char **argv)
+{
+    struct opt_set set = {common_opts, n_common_opts, ctl};
+    const struct command *c;
+    struct aw_error err;
+    int first;
+
+    if (options_parse(&set, 1, argc, argv, true, &first, &err))
+        return bad_usage(group->name, "%s", err.text);
+    if (ctl->help)
+        return command_help_print(group);
+    if (first == argc)
+        return bad_usage(group->name, "%s needs %s", group->name, group->usage);
+    c = command_find(group, argv[first]);
+    return c ? command_run(ctl, c, argc - first, argv + first) : EXIT_BAD_USAGE;
+}
 
 static int command_run(struct awctl *ctl, const struct command *c, int argc, char **argv)
 {
@@ -105,6 +145,8 @@ static int command_run(struct awctl *ctl, const struct command *c, int argc, cha
     struct aw_error err;
     int first, n;
 
+    if (c->subs)
+        return group_run(ctl, c, argc, argv);
     if (options_parse(sets, ARRAY_SIZE(sets), argc, argv, c->command_follows, &first, &err))
         return bad_usage(c->name, "%s", err.text);
     if (ctl->help)
@@ -128,10 +170,10 @@ int awctl_main(int argc, char **argv)
     if (options_parse(&set, 1, argc, argv, true, &first, &err))
         return bad_usage(NULL, "%s", err.text);
     if (ctl.help && first == argc)
-        return command_find("help")->run(&ctl, 0, NULL);
+        return command_find(NULL, "help")->run(&ctl, 0, NULL);
     if (first == argc)
         return bad_usage(NULL, "no command was given");
-    c = command_find(argv[first]);
+    c = command_find(NULL, argv[first]);
     if (!c)
         return EXIT_BAD_USAGE;
     code = command_run(&ctl, c, argc - first, argv + first);

@@ -3,10 +3,13 @@
  *
  * A command is one file, cmd_*.c, that ends in its `struct command`; commands.c lists them. A
  * command gets its client by awctl_prepare(), prints its answer on stdout and anything else on
- * stderr, and returns the exit code.
+ * stderr, and returns the exit code. `set` and `queue` are groups: they do nothing themselves, and
+ * have commands of their own, which are like any other.
  */
 #ifndef AWCTL_H
 #define AWCTL_H
+
+#include <stdio.h>
 
 #include "client/aw.h"
 #include "client/awctl/options.h"
@@ -28,7 +31,7 @@ struct awctl {
 };
 
 struct command {
-    const char *name;
+    const char *name;  /* of one in a group: "set add" */
     const char *usage; /* behind the name: "[OPTION...] ID..." */
     const char *help;  /* one line */
     const char *notes; /* more lines for `awctl help NAME`, or NULL */
@@ -38,13 +41,20 @@ struct command {
     bool command_follows;   /* options end at the first operand: it is a command line */
     int min_args, max_args; /* operands; -1: any number */
     int (*run)(struct awctl *ctl, int argc, char **argv);
+
+    /* A group's; the others are then all NULL and 0, but for name, usage, help and notes. */
+    const struct command *const *subs;
+    size_t n_subs;
 };
 
 extern const struct command *const commands[];
 extern const size_t n_commands;
 
-/* NULL, having said so with a suggestion, when there is none. */
-const struct command *command_find(const char *name);
+/* Of a group (NULL: of all). NULL, having said so with a suggestion, when there is none. */
+const struct command *command_find(const struct command *group, const char *name);
+
+/* Its name within its group. */
+const char *command_word(const struct command *c);
 
 /* `awctl help NAME`. */
 int command_help_print(const struct command *c);
@@ -59,6 +69,12 @@ int awctl_main(int argc, char **argv);
 /* Opens the client, and gets JSON ready if it was asked for. 0, or having said why, an exit code.
  */
 AW_MUSTCHECK int awctl_prepare(struct awctl *ctl);
+
+/*
+ * One more client, for looks that nothing depends on: it gives up after a second. NULL when there
+ * can be none; to be closed.
+ */
+struct aw_client *awctl_hasty_client(const struct awctl *ctl);
 
 /* Says "awctl: SENTENCE" on stderr, with what to do about it, and returns the exit code. */
 int awctl_fail(const struct aw_error *err);
@@ -86,6 +102,10 @@ struct ids {
  */
 AW_MUSTCHECK enum aw_err ids_parse(int argc, char **argv, struct ids *ret, struct aw_error *err);
 void ids_done(struct ids *ids);
+
+/* The same for a command that takes either IDs or --set: 0, or having said why, an exit code. */
+AW_MUSTCHECK int ids_or_set(const char *command, int argc, char **argv, const char *set,
+                            struct ids *ret);
 #define _cleanup_ids_ __attribute__((cleanup(ids_done)))
 
 /* ---- What became of jobs (verdict.c) ----------------------------------------------------- */
@@ -97,11 +117,32 @@ const char *verdict_text(const struct aw_status *status, char buf[VERDICT_TEXT])
 /* 0 succeeded, 1 did not, 4 no such future, 5 not permitted; own: the job's own code. */
 int verdict_code(const struct aw_status *status, bool own);
 
-/* The code for all: 4 if one is missing, 1 if one failed, else 0; own: the first that is not 0. */
+/* Whether it has ended (or is missing), so that there is a verdict. */
+bool verdict_known(const struct aw_status *status);
+
+/* Of a member of a set whose record is gone it is still known how it ended: that is not missing. */
+bool verdict_missing(const struct aw_status *status);
+
+/*
+ * The code for all that have one: 4 if one is missing, 1 if one failed, else 0; own: the first that
+ * is not 0. verdict_add() is that of some, and one more.
+ */
+int verdict_add(int code, const struct aw_status *status, bool own);
 int verdict_all(const struct aw_statuses *list, bool own);
 
 /* Says on stderr what became of each that did not succeed. */
 void verdict_complain(const struct aw_statuses *list);
+
+/* ---- Outcomes (cmd_change.c) ------------------------------------------------------------- */
+
+/* Prints what came of each: new IDs on stdout, refusals on stderr. Gives the exit code. */
+int outcomes_print(const struct awctl *ctl, const struct aw_outcomes *list);
+
+/* ---- Rates (cmd_queue.c) ----------------------------------------------------------------- */
+
+/* "10/s", "100/1m", "5/500ms"; "0": no limit. AW_ERR_USAGE. */
+AW_MUSTCHECK enum aw_err rate_parse(const char *text, int *ret_rate, int64_t *ret_ms,
+                                    struct aw_error *err);
 
 /* ---- Following output (follow.c) --------------------------------------------------------- */
 
@@ -119,14 +160,19 @@ AW_MUSTCHECK enum aw_err cursor_next(struct awctl *ctl, const char *id, enum aw_
 /* Whether nothing comes behind that piece. */
 bool cursor_at_end(const struct aw_chunk *chunk);
 
-/* ---- Printing (print.c: lines and tables, json.c) ---------------------------------------- */
+/* ---- Printing (print.c, table.c, json.c) ---------------------------------------- */
 
 void print_status(const struct aw_status *status);
 void print_attempt(const char *id, const struct aw_attempt *attempt);
 void print_stats(const struct aw_stats *stats);
+void print_set(const struct aw_set_info *info);
+void print_queue(const struct aw_queue *queue);
+void print_explanation(const char *id, const struct aw_explanation *why);
 
 /* Exit code. */
 int print_table(const struct aw_statuses *list);
+int print_sets(const struct aw_sets *list);
+int print_queues(const struct aw_queues *list);
 
 /* Loads the JSON library; false, having said so, when it is not there. Then, for all json_*(): */
 AW_MUSTCHECK bool json_ready(void);
@@ -137,13 +183,25 @@ void json_attempt(const char *id, const struct aw_attempt *attempt);
 void json_statuses(const struct aw_statuses *list);
 void json_result(const struct aw_status *status, const char *data, size_t len, uint64_t size);
 void json_chunk(const char *id, const char *stream, const struct aw_chunk *chunk);
-void json_outcomes(const struct aw_outcomes *list);
+void json_outcome(const struct aw_outcome *outcome);
+void json_set(const struct aw_set *set);
+void json_set_info(const struct aw_set_info *info);
+void json_queue(const struct aw_queue *queue);
+void json_explanation(const char *id, const struct aw_explanation *why);
 void json_stats(const struct aw_stats *stats);
 void json_hello(const struct aw_hello *hello, const char *address, int64_t rtt_us);
 
 /* { "name": value, ... }; a spec is "name:T" with T one of s (text), b (bool), i (int64). */
 void json_line(const char *const *specs, size_t n, ...);
 #define JSON_LINE(specs, ...) json_line((specs), ARRAY_SIZE(specs), __VA_ARGS__)
+
+/*
+ * A job among several, ended or not, with its output (NULL: none); json_completed() with its place
+ * in the order of completion, too, and to any file.
+ */
+void json_gathered(const struct aw_status *status, const struct aw_result *result);
+void json_completed(FILE *to, uint64_t place, const struct aw_status *status,
+                    const struct aw_result *result);
 
 /* Flushes stdout: `code`, or 6 when something could not be written. */
 int output_code(int code);

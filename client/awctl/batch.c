@@ -157,6 +157,10 @@ static const struct member {
     {"method", MEMBER_TEXT, offsetof(struct aw_job, method), 0, 0},
     {"expect", MEMBER_TEXT, offsetof(struct aw_job, expect), 0, 0},
     {"follow", MEMBER_INT, offsetof(struct aw_job, follow), 0, AW_MAX_REDIRECTS},
+    {"queue", MEMBER_TEXT, offsetof(struct aw_job, queue), 0, 0},
+    {"cache_ttl_ms", MEMBER_INT64, offsetof(struct aw_job, cache_ttl_ms), 0, AW_MAX_DURATION_MS},
+    {"cache_failed", MEMBER_BOOL, offsetof(struct aw_job, cache_failed), 0, 0},
+    {"abandon_ms", MEMBER_INT64, offsetof(struct aw_job, abandon_ms), 0, AW_MAX_DURATION_MS},
     {"total_timeout_ms", MEMBER_INT64, offsetof(struct aw_job, total_timeout_ms), 0,
      AW_MAX_DURATION_MS},
 };
@@ -202,18 +206,33 @@ static enum aw_err data_read(struct batch_job *b, const char *key, json_t *value
     return AW_OK;
 }
 
+/* Members that are lists of texts: where they are kept, and what points there. */
+static const struct {
+    const char *key;
+    size_t own, job;
+} lists[] = {
+#define LIST(name)                                                             \
+    {                                                                          \
+#name, offsetof(struct batch_job, name), offsetof(struct aw_job, name) \
+    }
+    LIST(argv),  LIST(env),       LIST(retry_on),   LIST(headers),
+    LIST(after), LIST(after_any), LIST(after_fail),
+#undef LIST
+};
+
+static char ***list_of(struct batch_job *b, size_t i)
+{
+    return (char ***)(void *)((char *)b + lists[i].own);
+}
+
 static enum aw_err member_read(struct batch_job *b, const char *key, json_t *value,
                                struct aw_error *err)
 {
-    if (!strcmp(key, "argv"))
-        return texts_read(b, key, value, &b->argv, err);
-    if (!strcmp(key, "env"))
-        return json_is_object(value) ? env_object_read(b, value, err)
-                                     : texts_read(b, key, value, &b->env, err);
-    if (!strcmp(key, "retry_on"))
-        return texts_read(b, key, value, &b->retry_on, err);
-    if (!strcmp(key, "headers"))
-        return texts_read(b, key, value, &b->headers, err);
+    if (!strcmp(key, "env") && json_is_object(value))
+        return env_object_read(b, value, err);
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        if (!strcmp(key, lists[i].key))
+            return texts_read(b, key, value, list_of(b, i), err);
     if (!strcmp(key, "no_retry_exit"))
         return codes_read(b, value, err);
     if (!strcmp(key, "shell"))
@@ -228,15 +247,21 @@ static enum aw_err member_read(struct batch_job *b, const char *key, json_t *val
     return aw_fail(err, AW_ERR_INVALID, "a job has no member '%.80s'", key);
 }
 
+static char *const **place_of(struct aw_job *job, size_t i)
+{
+    return (char *const **)(void *)((char *)job + lists[i].job);
+}
+
 /* What the defaults weigh: the captured environment, above all. */
 static void defaults_weigh(struct batch_job *b)
 {
-    for (char *const *e = b->env ? NULL : b->job.env; e && *e; e++) {
-        b->size += strlen(*e) + 5;
-        b->n_texts++;
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        for (char *const *t = *list_of(b, i) ? NULL : *place_of(&b->job, i); t && *t; t++) {
+            b->size += strlen(*t) + 5;
+            b->n_texts++;
+        }
     b->size += 256;
-    b->n_texts += 2 * 40;
+    b->n_texts += 2 * 48;
 }
 
 static enum aw_err members_read(struct batch_job *b, struct aw_error *err)
@@ -249,14 +274,9 @@ static enum aw_err members_read(struct batch_job *b, struct aw_error *err)
         if (e)
             return e;
     }
-    if (b->argv)
-        b->job.argv = b->argv;
-    if (b->env)
-        b->job.env = b->env;
-    if (b->retry_on)
-        b->job.retry_on = b->retry_on;
-    if (b->headers)
-        b->job.headers = b->headers;
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        if (*list_of(b, i))
+            *place_of(&b->job, i) = *list_of(b, i);
     if (b->no_retry_exit)
         b->job.no_retry_exit = b->no_retry_exit;
     defaults_weigh(b);
@@ -286,11 +306,9 @@ void batch_job_done(struct batch_job *b)
 {
     if (b->json)
         lazy_json_delete(b->json);
-    free(b->argv);
-    free(b->env);
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        free(*list_of(b, i));
     free(b->env_texts);
-    free(b->retry_on);
-    free(b->headers);
     free(b->no_retry_exit);
     *b = (struct batch_job){0};
 }

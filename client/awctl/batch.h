@@ -16,7 +16,7 @@
 struct batch_job {
     struct aw_job job;
     json_t *json;
-    char **argv, **env, **retry_on, **headers;
+    char **argv, **env, **retry_on, **headers, **after, **after_any, **after_fail;
     int *no_retry_exit;
     char *env_texts;
     size_t size;    /* about what it takes in a message, in bytes ... */

@@ -3,19 +3,29 @@
 
 #include "client/awctl/awctl.h"
 
-static int help_all(const struct awctl *ctl)
+static void list_print(const struct command *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        printf("  %-13s %s\n", command_word(list[i]), list[i]->help);
+}
+
+static void list_json(const struct command *const *list, size_t n)
 {
     static const char *const specs[] = {"command:s", "usage:s", "help:s"};
 
+    for (size_t i = 0; i < n; i++)
+        JSON_LINE(specs, list[i]->name, list[i]->usage, list[i]->help);
+}
+
+static int help_all(const struct awctl *ctl)
+{
     if (ctl->json) {
-        for (size_t i = 0; i < n_commands; i++)
-            JSON_LINE(specs, commands[i]->name, commands[i]->usage, commands[i]->help);
+        list_json(commands, n_commands);
         return output_code(0);
     }
     puts("Usage: awctl [OPTION...] COMMAND [ARG...]\n"
          "Submit jobs to awd, and do things with their futures.\n");
-    for (size_t i = 0; i < n_commands; i++)
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->help);
+    list_print(commands, n_commands);
     puts("\nOptions for all commands");
     options_help(common_opts, n_common_opts);
     puts("\n`awctl help COMMAND` says more about one; awctl(1) says all.");
@@ -27,12 +37,18 @@ int command_help_print(const struct command *c)
     printf("Usage: awctl %s %s\n%c%s.\n", c->name, c->usage, c->help[0] & ~0x20, c->help + 1);
     if (c->notes)
         printf("\n%s\n", c->notes);
+    if (c->subs) {
+        puts("\nCommands");
+        list_print(c->subs, c->n_subs);
+    }
     if (c->n_opts) {
         puts("\nOptions");
         options_help(c->opts, c->n_opts);
     }
     puts("\nOptions for all commands");
     options_help(common_opts, n_common_opts);
+    if (c->subs)
+        printf("\n`awctl help %s COMMAND` says more about one.\n", c->name);
     return output_code(0);
 }
 
@@ -44,15 +60,25 @@ static int run_help(struct awctl *ctl, int argc, char **argv)
         return aw_err_exit_code(AW_ERR_SYSTEM);
     if (argc == 0)
         return help_all(ctl);
-    c = command_find(argv[0]);
-    return c ? command_help_print(c) : EXIT_BAD_USAGE;
+    c = command_find(NULL, argv[0]);
+    if (c && argc > 1 && !c->subs)
+        return bad_usage("help", "%s has no commands of its own", c->name);
+    if (c && argc > 1)
+        c = command_find(c, argv[1]);
+    if (!c)
+        return EXIT_BAD_USAGE;
+    if (ctl->json && c->subs) {
+        list_json(c->subs, c->n_subs);
+        return output_code(0);
+    }
+    return command_help_print(c);
 }
 
 const struct command command_help = {
     .name = "help",
-    .usage = "[COMMAND]",
+    .usage = "[COMMAND [COMMAND]]",
     .help = "say what awctl, or one of its commands, can do",
-    .max_args = 1,
+    .max_args = 2,
     .run = run_help,
 };
 

@@ -42,7 +42,8 @@ static enum aw_err piece_write(struct follower *f, const struct aw_chunk *chunk)
     }
     if (write_all(f->to_fd, chunk->data, chunk->len))
         return AW_OK;
-    return aw_fail(&f->err, AW_ERR_SYSTEM, "output: %s", strerror(errno));
+    return aw_fail(&f->err, AW_ERR_DISK_FULL, "standard %s: %s",
+                   f->stream == AW_STDOUT ? "output" : "error", strerror(errno));
 }
 
 static void *follow(void *arg)

@@ -10,7 +10,7 @@
 
 struct submit_values {
     struct jobspec spec;
-    const char *batch;
+    const char *batch, *set;
 };
 
 static struct submit_values values = {.spec = {JOBSPEC_DEFAULTS}};
@@ -19,14 +19,16 @@ static const struct opt opts[] = {
     JOBSPEC_OPTIONS(submit_values),
     {"batch", 'b', OPT_TEXT, "FILE", "one job a line, as JSON objects (- reads stdin)",
      offsetof(struct submit_values, batch), 0, 0},
+    {"set", 0, OPT_TEXT, "NAME", "they become members of this set; made if it is not there",
+     offsetof(struct submit_values, set), 0, 0},
 };
 
 static void future_print(const struct awctl *ctl, const struct aw_future *f)
 {
-    static const char *const specs[] = {"id:s", "deduplicated:b"};
+    static const char *const specs[] = {"id:s", "deduplicated:b", "cached:b"};
 
     if (ctl->json)
-        JSON_LINE(specs, aw_future_id(f), (int)aw_future_deduplicated(f));
+        JSON_LINE(specs, aw_future_id(f), (int)aw_future_deduplicated(f), (int)aw_future_cached(f));
     else
         puts(aw_future_id(f));
 }
@@ -35,7 +37,8 @@ static enum aw_err submit(struct awctl *ctl, const struct aw_job *jobs, size_t n
                           struct aw_error *err)
 {
     struct aw_future *futures[AW_MAX_JOBS_PER_SUBMIT];
-    enum aw_err e = aw_submit(ctl->client, jobs, n, futures, err);
+    enum aw_err e = values.set ? aw_submit_to_set(ctl->client, values.set, jobs, n, futures, err)
+                               : aw_submit(ctl->client, jobs, n, futures, err);
 
     for (size_t i = 0; !e && i < n; i++) {
         future_print(ctl, futures[i]);

@@ -5,16 +5,24 @@
     X(submit)          \
     X(run)             \
     X(status)          \
+    X(explain)         \
     X(wait)            \
+    X(as_completed)    \
+    X(gather)          \
     X(result)          \
     X(logs)            \
     X(cancel)          \
+    X(change)          \
+    X(renew)           \
     X(retry)           \
     X(list)            \
     X(forget)          \
+    X(set)             \
+    X(queue)           \
     X(stats)           \
     X(slots)           \
     X(drain)           \
+    X(backup)          \
     X(shutdown)        \
     X(ping)            \
     X(version)         \
@@ -30,20 +38,30 @@ const struct command *const commands[] = {COMMAND_MAP(X)};
 
 const size_t n_commands = ARRAY_SIZE(commands);
 
-const struct command *command_find(const char *name)
+const char *command_word(const struct command *c)
 {
-    const char *names[ARRAY_SIZE(commands)];
-    const char *meant;
+    const char *space = strrchr(c->name, ' ');
 
-    for (size_t i = 0; i < n_commands; i++) {
-        if (!strcmp(commands[i]->name, name))
-            return commands[i];
-        names[i] = commands[i]->name;
+    return space ? space + 1 : c->name;
+}
+
+const struct command *command_find(const struct command *group, const char *name)
+{
+    const struct command *const *list = group ? group->subs : commands;
+    size_t n = group ? group->n_subs : n_commands;
+    const char *names[ARRAY_SIZE(commands)];
+    const char *of = group ? group->name : "", *space = group ? " " : "", *meant;
+
+    for (size_t i = 0; i < n; i++) {
+        names[i] = command_word(list[i]);
+        if (!strcmp(names[i], name))
+            return list[i];
     }
-    meant = suggest(name, names, n_commands);
+    meant = suggest(name, names, n);
     if (meant)
-        complain("there is no command '%s'; did you mean %s?", name, meant);
+        complain("there is no command '%s%s%s'; did you mean %s?", of, space, name, meant);
     else
-        complain("there is no command '%s'; awctl help lists them", name);
+        complain("there is no command '%s%s%s'; awctl help%s%s lists them", of, space, name, space,
+                 of);
     return NULL;
 }

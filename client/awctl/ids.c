@@ -81,6 +81,19 @@ enum aw_err ids_parse(int argc, char **argv, struct ids *ret, struct aw_error *e
     return AW_OK;
 }
 
+int ids_or_set(const char *command, int argc, char **argv, const char *set, struct ids *ret)
+{
+    struct aw_error err;
+
+    if (set && argc)
+        return bad_usage(command, "IDs and --set exclude each other");
+    if (set)
+        return 0;
+    if (argc == 0)
+        return bad_usage(command, "%s needs IDs, or --set", command);
+    return ids_parse(argc, argv, ret, &err) ? awctl_fail(&err) : 0;
+}
+
 void ids_done(struct ids *ids)
 {
     free(ids->v);

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "proto/future_id.h"
+
 extern char **environ;
 
 static enum aw_err no_memory(struct aw_error *err)
@@ -174,8 +176,7 @@ static enum aw_err stdin_take(struct madejob *m, struct aw_error *err)
 
 /* ---- What is tried again ------------------------------------------------------------------- */
 
-/* The words of "timeout,75" and of further such lists, with NULL behind them; cut up in m->words.
- */
+/* The words of "timeout,75" and of further such lists, with NULL behind them; cut up in *words. */
 static enum aw_err words_make(const struct texts *lists, char **words, char ***ret,
                               struct aw_error *err)
 {
@@ -231,11 +232,43 @@ static enum aw_err retries_make(const struct jobspec *spec, struct madejob *m, s
     enum aw_err e = AW_OK;
 
     if (spec->retry_on.n)
-        e = words_make(&spec->retry_on, &m->words, &m->retry_on, err);
+        e = words_make(&spec->retry_on, &m->words[0], &m->retry_on, err);
     if (!e && spec->no_retry_exit.n)
         e = codes_make(&spec->no_retry_exit, &m->no_retry_exit, err);
     m->job.retry_on = m->retry_on;
     m->job.no_retry_exit = m->no_retry_exit;
+    return e;
+}
+
+/* ---- What it waits for --------------------------------------------------------------------- */
+
+static enum aw_err parents_make(const char *option, const struct texts *lists, char **words,
+                                char ***ret, struct aw_error *err)
+{
+    enum aw_err e = lists->n ? words_make(lists, words, ret, err) : AW_OK;
+    struct aw_error why;
+
+    for (char **id = *ret; !e && id && *id; id++) {
+        struct future_id parsed;
+
+        if (future_id_parse(bytes_str(*id), &parsed, &why))
+            e = aw_fail(err, AW_ERR_USAGE, "--%s: %.200s", option, why.text);
+    }
+    return e;
+}
+
+static enum aw_err all_parents_make(const struct jobspec *spec, struct madejob *m,
+                                    struct aw_error *err)
+{
+    enum aw_err e = parents_make("after", &spec->after, &m->words[1], &m->after, err);
+
+    if (!e)
+        e = parents_make("after-any", &spec->after_any, &m->words[2], &m->after_any, err);
+    if (!e)
+        e = parents_make("after-fail", &spec->after_fail, &m->words[3], &m->after_fail, err);
+    m->job.after = m->after;
+    m->job.after_any = m->after_any;
+    m->job.after_fail = m->after_fail;
     return e;
 }
 
@@ -265,6 +298,10 @@ static enum aw_err spec_check(const struct jobspec *spec, int argc, bool need_co
         return aw_fail(err, AW_ERR_USAGE, "--stdin and --stdin-file exclude each other");
     if (spec->delay_ms && spec->at_us)
         return aw_fail(err, AW_ERR_USAGE, "--delay and --at exclude each other");
+    if (spec->cache_ttl_ms && !spec->key)
+        return aw_fail(err, AW_ERR_USAGE, "--cache-ttl needs --key");
+    if (spec->cache_failed && !spec->cache_ttl_ms)
+        return aw_fail(err, AW_ERR_USAGE, "--cache-failed needs --cache-ttl");
     return AW_OK;
 }
 
@@ -290,6 +327,10 @@ static void plain_fields(const struct jobspec *spec, struct aw_job *job)
     job->backoff_max_ms = spec->backoff_max_ms;
     job->no_jitter = spec->no_jitter;
     job->total_timeout_ms = spec->total_timeout_ms;
+    job->queue = spec->queue;
+    job->cache_ttl_ms = spec->cache_ttl_ms;
+    job->cache_failed = spec->cache_failed;
+    job->abandon_ms = spec->abandon_ms;
 }
 
 static enum aw_err exec_make(const struct jobspec *spec, int argc, char **argv, struct madejob *m,
@@ -365,6 +406,8 @@ enum aw_err jobspec_make(const struct jobspec *spec, int argc, char **argv, bool
     aw_job_init(&m.job);
     plain_fields(spec, &m.job);
     e = retries_make(spec, &m, err);
+    if (!e)
+        e = all_parents_make(spec, &m, err);
     if (e)
         return e;
     if (spec->noop || spec->sleep_ms >= 0) {
@@ -391,8 +434,12 @@ void madejob_done(struct madejob *m)
     free(m->stdin_data);
     free(m->body);
     free(m->headers);
-    free(m->words);
+    for (size_t i = 0; i < ARRAY_SIZE(m->words); i++)
+        free(m->words[i]);
     free(m->retry_on);
+    free(m->after);
+    free(m->after_any);
+    free(m->after_fail);
     free(m->no_retry_exit);
     *m = (struct madejob){0};
 }

@@ -51,14 +51,43 @@ static void put_data(json_t *obj, const char *key, const char *key64, const char
         encoded ? lazy_json_stringn_nocheck(encoded, strlen(encoded)) : lazy_json_null());
 }
 
-/* Writes the object on a line of its own and frees it. */
-static void emit(json_t *obj)
+/* Writes the object on a line of its own and frees it. A stream that fails is said at the end. */
+static void emit_to(FILE *to, json_t *obj)
 {
-    if (!obj || lazy_json_dumpf(obj, stdout, JSON_COMPACT) != 0)
+    if ((!obj || lazy_json_dumpf(obj, to, JSON_COMPACT) != 0) && !ferror(to))
         complain("JSON: out of memory");
-    putchar('\n');
+    putc('\n', to);
     if (obj)
         lazy_json_delete(obj);
+}
+
+static void emit(json_t *obj)
+{
+    emit_to(stdout, obj);
+}
+
+static json_t *texts_json(const char *const *list)
+{
+    json_t *array = lazy_json_array();
+
+    for (; array && *list; list++) {
+        json_t *text = text_json(*list, strlen(*list));
+
+        lazy_json_array_append_new(array, text ? text : lazy_json_null());
+    }
+    return array;
+}
+
+static json_t *latency_json(const struct aw_latency *l)
+{
+    json_t *obj = lazy_json_object();
+
+    put(obj, "count", lazy_json_integer((json_int_t)l->count));
+    put(obj, "p50_us", lazy_json_integer(l->p50_us));
+    put(obj, "p95_us", lazy_json_integer(l->p95_us));
+    put(obj, "p99_us", lazy_json_integer(l->p99_us));
+    put(obj, "max_us", lazy_json_integer(l->max_us));
+    return obj;
 }
 
 /* ---- Structs, by the protocol's own lists of fields --------------------------------------- */
@@ -67,11 +96,12 @@ static void emit(json_t *obj)
 #define JSON_I64(obj, from, name)  put(obj, #name, lazy_json_integer((json_int_t)(from)->name));
 #define JSON_BOOL(obj, from, name) put(obj, #name, bool_json((from)->name));
 #define JSON_STR(obj, from, name)  put_text(obj, #name, (from)->name);
-#define JSON_STATE(obj, from, name) \
-    put(obj, #name,                 \
-        (from)->err                 \
-            ? lazy_json_null()      \
+#define JSON_STATE(obj, from, name)                                                           \
+    put(obj, #name,                                                                           \
+        (from)->err && !((from)->err == AW_ERR_EXPIRED_ID && aw_state_is_final((from)->name)) \
+            ? lazy_json_null()                                                                \
             : text_json(aw_state_name((from)->name), strlen(aw_state_name((from)->name))));
+#define JSON_OBJ(obj, from, name)   put(obj, #name, latency_json(&(from)->name));
 #define JSON_CLASS(obj, from, name) put_text(obj, #name, aw_class_name((from)->error_class));
 
 #define JSON_FIELD(from, KIND, name, sub, need, min, max, def, text) JSON_##KIND(obj, from, name)
@@ -83,6 +113,20 @@ static json_t *status_object(const struct aw_status *s)
     JOB_STATUS_FIELDS(JSON_FIELD, s)
     put_text(obj, "error", s->err ? aw_err_name(s->err) : "");
     return obj;
+}
+
+/* As in a result; without one, nulls. */
+static void put_output(json_t *obj, const struct aw_result *r)
+{
+    bool known = r && !r->status->err && aw_state_is_final(r->status->state);
+
+    if (known) {
+        put_data(obj, "stdout", "stdout_base64", r->data, r->len);
+    } else {
+        put(obj, "stdout", lazy_json_null());
+        put(obj, "stdout_base64", lazy_json_null());
+    }
+    put(obj, "stdout_truncated", bool_json(known && r->len < r->size));
 }
 
 void json_attempt(const char *id, const struct aw_attempt *a)
@@ -116,6 +160,26 @@ void json_result(const struct aw_status *status, const char *data, size_t len, u
     emit(obj);
 }
 
+void json_gathered(const struct aw_status *status, const struct aw_result *result)
+{
+    json_t *obj = status_object(status);
+
+    put(obj, "ended", bool_json(verdict_known(status)));
+    put_output(obj, result);
+    emit(obj);
+}
+
+void json_completed(FILE *to, uint64_t place, const struct aw_status *status,
+                    const struct aw_result *result)
+{
+    json_t *obj = status_object(status);
+
+    put(obj, "place", lazy_json_integer((json_int_t)place));
+    put(obj, "ended", bool_json(verdict_known(status)));
+    put_output(obj, result);
+    emit_to(to, obj);
+}
+
 void json_chunk(const char *id, const char *stream, const struct aw_chunk *chunk)
 {
     json_t *obj = lazy_json_object();
@@ -128,18 +192,62 @@ void json_chunk(const char *id, const char *stream, const struct aw_chunk *chunk
     emit(obj);
 }
 
-void json_outcomes(const struct aw_outcomes *list)
+void json_outcome(const struct aw_outcome *o)
 {
-    size_t n = aw_outcomes_count(list);
+    json_t *obj = lazy_json_object();
 
-    for (size_t i = 0; i < n; i++) {
-        const struct aw_outcome *o = aw_outcomes_at(list, i);
-        json_t *obj = lazy_json_object();
+    ID_RESULT_FIELDS(JSON_FIELD, o)
+    put_text(obj, "error", o->err ? aw_err_name(o->err) : "");
+    emit(obj);
+}
 
-        ID_RESULT_FIELDS(JSON_FIELD, o)
-        put_text(obj, "error", o->err ? aw_err_name(o->err) : "");
-        emit(obj);
-    }
+static json_t *set_object(const struct aw_set *set)
+{
+    json_t *obj = lazy_json_object();
+
+    SET_STATUS_FIELDS(JSON_FIELD, set)
+    return obj;
+}
+
+void json_set(const struct aw_set *set)
+{
+    emit(set_object(set));
+}
+
+void json_set_info(const struct aw_set_info *info)
+{
+    json_t *obj = set_object(info->set);
+
+    put(obj, "queue_wait", latency_json(&info->queue_wait));
+    put(obj, "run", latency_json(&info->run));
+    put(obj, "total", latency_json(&info->total));
+    emit(obj);
+}
+
+void json_queue(const struct aw_queue *queue)
+{
+    json_t *obj = lazy_json_object();
+
+    QUEUE_STATUS_FIELDS(JSON_FIELD, queue)
+    emit(obj);
+}
+
+void json_explanation(const char *id, const struct aw_explanation *why)
+{
+    json_t *obj = lazy_json_object();
+
+    put_text(obj, "id", id);
+    put_text(obj, "state", aw_state_name(why->state));
+    put_text(obj, "reason", why->reason);
+    put_text(obj, "text", why->message);
+    put_text(obj, "queue", why->queue);
+    put(obj, "due_us", lazy_json_integer(why->due_us));
+    put(obj, "n_before", lazy_json_integer((json_int_t)why->n_before));
+    put(obj, "more_before", bool_json(why->more_before));
+    put(obj, "before", texts_json(why->before));
+    put(obj, "n_parents", lazy_json_integer((json_int_t)why->n_parents));
+    put(obj, "parents", texts_json(why->parents));
+    emit(obj);
 }
 
 void json_stats(const struct aw_stats *stats)

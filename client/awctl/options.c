@@ -7,7 +7,7 @@
 #include "client/awctl/awctl.h"
 #include "proto/text.h"
 
-#define MAX_OPTS   48
+#define HELP_WIDTH 26  /* of names; longer ones have a line of their own */
 #define FIRST_LONG 256 /* options are numbered from here, so that no letter gets in the way */
 
 struct parser {
@@ -170,6 +170,9 @@ void options_help(const struct opt *opts, size_t n)
         snprintf(left, sizeof(left), "%c%c%s --%s%s%s", opts[i].letter ? '-' : ' ',
                  opts[i].letter ? opts[i].letter : ' ', opts[i].letter ? "," : " ", opts[i].name,
                  opts[i].arg ? " " : "", opts[i].arg ? opts[i].arg : "");
-        printf("  %-26s %s\n", left, opts[i].help);
+        if (strlen(left) > HELP_WIDTH)
+            printf("  %s\n  %-*s %s\n", left, HELP_WIDTH, "", opts[i].help);
+        else
+            printf("  %-*s %s\n", HELP_WIDTH, left, opts[i].help);
     }
 }

@@ -6,6 +6,9 @@
 
 #include "proto/base.h"
 
+/* Most options of one command, those that all commands have included. */
+#define MAX_OPTS 64
+
 enum opt_kind {
     OPT_FLAG,     /* bool: true when given */
     OPT_TEXT,     /* const char * */

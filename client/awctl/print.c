@@ -6,15 +6,11 @@
 #include <time.h>
 
 #include "client/awctl/awctl.h"
-#include "client/awctl/lazy.h"
+#include "client/awctl/print.h"
 #include "client/awctl/utf8.h"
 #include "proto/text.h"
 
-/*
- * What jobs are called comes from their submitters: control characters could drive the terminal
- * of whoever looks at them.
- */
-static void clean_text(const char *text, char *buf, size_t size)
+void clean_text(const char *text, char *buf, size_t size)
 {
     size_t n = 0;
 
@@ -27,7 +23,7 @@ static void clean_text(const char *text, char *buf, size_t size)
                 *p = '?';
 }
 
-static const char *size_text(uint64_t bytes, char buf[32])
+const char *size_text(uint64_t bytes, char buf[TEXT_SMALL])
 {
     static const char units[] = "KMGTPE";
     double v = (double)bytes;
@@ -42,7 +38,7 @@ static const char *size_text(uint64_t bytes, char buf[32])
     return buf;
 }
 
-static const char *time_text(int64_t us, char buf[32])
+const char *time_text(int64_t us, char buf[TEXT_SMALL])
 {
     time_t t = (time_t)(us / 1000000);
     struct tm tm;
@@ -52,14 +48,23 @@ static const char *time_text(int64_t us, char buf[32])
     return buf;
 }
 
-/* How long it ran, or runs by now; "" when it has not started. */
-static const char *run_text(const struct aw_status *s, char buf[32])
+const char *run_text(const struct aw_status *s, char buf[TEXT_SMALL])
 {
     int64_t end = aw_state_is_final(s->state) ? s->ended_us : now_us();
 
     *buf = '\0';
     if (s->started_us)
         duration_format(buf, 32, MAX((end - s->started_us) / 1000, INT64_C(0)));
+    return buf;
+}
+
+/* Below ten milliseconds, where latencies of small things are, parts of one count. */
+const char *latency_text(int64_t us, char buf[TEXT_SMALL])
+{
+    if (us < 10000)
+        snprintf(buf, TEXT_SMALL, "%" PRId64 ".%02" PRId64 "ms", us / 1000, us % 1000 / 10);
+    else
+        duration_format(buf, TEXT_SMALL, us / 1000);
     return buf;
 }
 
@@ -140,6 +145,8 @@ void print_status(const struct aw_status *s)
         printf("%-10s %" PRIu64 " of %" PRIu64 "\n", "attempt", s->attempt, s->max_attempts);
     else if (s->attempt > 1)
         printf("%-10s %" PRIu64 "\n", "attempt", s->attempt);
+    if (*s->queue)
+        text_line("queue", s->queue);
     text_line("retry of", s->retry_of);
     time_line("submitted", s->created_us);
     if (s->state == AW_SCHEDULED)
@@ -148,6 +155,10 @@ void print_status(const struct aw_status *s)
     time_line("ended", s->ended_us);
     usage_lines(s);
     time_line("kept until", s->expires_us);
+    if (s->abandon_ms && !aw_state_is_final(s->state)) {
+        duration_format(text, sizeof(text), s->abandon_ms);
+        printf("%-10s %s after nobody wants it any more\n", "cancelled", text);
+    }
 }
 
 /* What a verdict is about, for one attempt. A code of 0 is all that tells success from a cancel. */
@@ -177,100 +188,120 @@ void print_attempt(const char *id, const struct aw_attempt *a)
            clean);
 }
 
-/* ---- Many jobs ---------------------------------------------------------------------------- */
-
-enum { COL_ID, COL_STATE, COL_CODE, COL_AGE, COL_RAN, COL_NAME, COL_COMMAND, N_COLS };
-
-static const struct {
-    const char *name;
-    double width;
-    int flags;
-} columns[N_COLS] = {
-    [COL_ID] = {"ID", 8, 0},
-    [COL_STATE] = {"STATE", 9, 0},
-    [COL_CODE] = {"EXIT", 4, SCOLS_FL_RIGHT},
-    [COL_AGE] = {"AGE", 6, SCOLS_FL_RIGHT},
-    [COL_RAN] = {"RAN", 6, SCOLS_FL_RIGHT},
-    [COL_NAME] = {"NAME", 0.1, SCOLS_FL_TRUNC},
-    [COL_COMMAND] = {"COMMAND", 0.5, SCOLS_FL_TRUNC | SCOLS_FL_NOEXTREMES},
-};
-
-static const char *state_color(const struct aw_status *s)
+/* What took how long; nothing when it was never measured. */
+static void latency_line(const char *name, const struct aw_latency *l)
 {
-    if (s->err || s->state == AW_FAILED)
-        return "red";
-    switch (s->state) {
-    case AW_SUCCEEDED:
-        return "green";
-    case AW_RUNNING:
-        return "cyan";
-    case AW_CANCELLED:
-        return "yellow";
-    default:
-        return NULL;
-    }
+    char p50[TEXT_SMALL], p95[TEXT_SMALL], p99[TEXT_SMALL], max[TEXT_SMALL];
+
+    if (l->count)
+        printf("%-14s p50 %s, p95 %s, p99 %s, max %s (of %" PRIu64 ")\n", name,
+               latency_text(l->p50_us, p50), latency_text(l->p95_us, p95),
+               latency_text(l->p99_us, p99), latency_text(l->max_us, max), l->count);
 }
 
-static void code_text(const struct aw_status *s, char buf[32])
+/* ---- Why a job does not run --------------------------------------------------------------- */
+
+static void ids_line(const char *name, uint64_t n, bool more, const char *const *ids)
 {
-    const char *name = s->signal ? sigabbrev_np(s->signal) : NULL;
+    if (!n)
+        return;
+    printf("%-10s %" PRIu64 "%s:", name, n, more ? " or more" : "");
+    for (uint64_t i = 0; ids[i]; i++)
+        printf(" %s%s", ids[i], !ids[i + 1] && (more || i + 1 < n) ? " ..." : "");
+    putchar('\n');
+}
+
+void print_explanation(const char *id, const struct aw_explanation *why)
+{
+    line("id", id);
+    line("state", aw_state_name(why->state));
+    line("reason", why->reason);
+    text_line("", why->message);
+    text_line("queue", why->queue);
+    time_line("until", why->due_us);
+    ids_line("before it", why->n_before, why->more_before, why->before);
+    ids_line("needs", why->n_parents, false, why->parents);
+}
+
+/* ---- Sets and queues ---------------------------------------------------------------------- */
+
+const char *set_state(const struct aw_set *set)
+{
+    if (!set->closed)
+        return "open";
+    return set->n_ended < set->n_members ? "closed" : "complete";
+}
+
+void print_set(const struct aw_set_info *info)
+{
+    const struct aw_set *s = info->set;
+    char text[TEXT_SMALL];
+
+    text_line("set", s->name);
+    line("state", set_state(s));
+    user_line(s->uid);
+    printf("%-10s %" PRIu64 ": %" PRIu64 " ended, %" PRIu64 " of them failed\n", "members",
+           s->n_members, s->n_ended, s->n_failed);
+    time_line("made", s->created_us);
+    time_line("closed", s->closed_us);
+    if (s->first_us)
+        printf("%-10s after %s\n", "first end",
+               latency_text(MAX(s->first_us - s->created_us, INT64_C(0)), text));
+    if (s->last_us)
+        printf("%-10s after %s\n", "last end",
+               latency_text(MAX(s->last_us - s->created_us, INT64_C(0)), text));
+    latency_line("queue wait", &info->queue_wait);
+    latency_line("run", &info->run);
+    latency_line("total", &info->total);
+}
+
+const char *queue_state(const struct aw_queue *queue)
+{
+    if (queue->paused)
+        return queue->draining ? "paused, draining" : "paused";
+    return queue->draining ? "draining" : "open";
+}
+
+/* As it is given: in the largest unit that it is a whole number of. */
+const char *rate_text(const struct aw_queue *queue, char buf[TEXT_SMALL])
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
 
     *buf = '\0';
-    if (name)
-        snprintf(buf, 32, "%s", name);
-    else if (s->signal)
-        snprintf(buf, 32, "sig%d", s->signal);
-    else if (s->exit_code >= 0)
-        snprintf(buf, 32, "%d", s->exit_code);
+    if (!queue->rate)
+        return buf;
+    while (queue->rate_ms % units[i].ms)
+        i++;
+    if (queue->rate_ms == units[i].ms)
+        snprintf(buf, TEXT_SMALL, "%" PRIu32 "/%s", queue->rate, units[i].name);
+    else
+        snprintf(buf, TEXT_SMALL, "%" PRIu32 "/%" PRId64 "%s", queue->rate,
+                 queue->rate_ms / units[i].ms, units[i].name);
+    return buf;
 }
 
-static void table_row(struct libscols_table *table, const struct aw_status *s)
+void print_queue(const struct aw_queue *q)
 {
-    struct libscols_line *row = lazy_scols_table_new_line(table, NULL);
-    const char *color = state_color(s);
-    char text[1024], small[32];
+    char text[TEXT_SMALL];
 
-    if (!row)
-        return;
-    lazy_scols_line_set_data(row, COL_ID, s->id);
-    lazy_scols_line_set_data(row, COL_STATE,
-                             s->err ? aw_err_name(s->err) : aw_state_name(s->state));
-    if (color)
-        lazy_scols_cell_set_color(lazy_scols_line_get_cell(row, COL_STATE), color);
-    if (s->err)
-        return;
-    code_text(s, small);
-    lazy_scols_line_set_data(row, COL_CODE, small);
-    duration_format(small, sizeof(small), MAX((now_us() - s->created_us) / 1000, INT64_C(0)));
-    lazy_scols_line_set_data(row, COL_AGE, small);
-    lazy_scols_line_set_data(row, COL_RAN, run_text(s, small));
-    clean_text(s->name, text, sizeof(text));
-    lazy_scols_line_set_data(row, COL_NAME, text);
-    clean_text(*s->command ? s->command : s->type, text, sizeof(text));
-    lazy_scols_line_set_data(row, COL_COMMAND, text);
-}
-
-int print_table(const struct aw_statuses *list)
-{
-    const char *no_color = getenv("NO_COLOR");
-    size_t n = aw_statuses_count(list);
-    struct libscols_table *table;
-
-    if (!lazy_smartcols())
-        return aw_err_exit_code(AW_ERR_SYSTEM);
-    table = lazy_scols_new_table();
-    if (!table) {
-        complain("table: out of memory");
-        return aw_err_exit_code(AW_ERR_NO_MEMORY);
-    }
-    for (size_t i = 0; i < N_COLS; i++)
-        lazy_scols_table_new_column(table, columns[i].name, columns[i].width, columns[i].flags);
-    lazy_scols_table_enable_colors(table, isatty(STDOUT_FILENO) && !(no_color && *no_color));
-    for (size_t i = 0; i < n; i++)
-        table_row(table, aw_statuses_at(list, i));
-    lazy_scols_print_table(table);
-    lazy_scols_unref_table(table);
-    return 0;
+    text_line("queue", q->name);
+    line("state", queue_state(q));
+    if (q->slots)
+        printf("%-10s %" PRIu32 " of its own\n", "slots", q->slots);
+    else if (q->limit)
+        printf("%-10s %" PRIu32 " of the daemon's at most\n", "slots", q->limit);
+    else
+        line("slots", "the daemon's");
+    if (q->priority)
+        printf("%-10s %d\n", "priority", q->priority);
+    line("rate", rate_text(q, text));
+    printf("%-10s %" PRIu64 "\n", "running", q->running);
+    printf("%-10s %" PRIu64 "\n", "queued", q->queued);
+    printf("%-10s %" PRIu64 "\n", "waiting", q->waiting);
 }
 
 /* ---- The daemon --------------------------------------------------------------------------- */
@@ -309,7 +340,12 @@ void print_stats(const struct aw_stats *s)
     count_line("  requests", s->requests);
     count_line("connections", s->connections);
     count_line("waiters", s->waiters);
+    count_line("sets", s->sets);
     printf("%-14s %s\n", "store size", size_text(s->store_bytes, text));
+    latency_line("first result", &s->first_result);
+    latency_line("queue wait", &s->queue_wait);
+    latency_line("run", &s->run);
+    latency_line("total", &s->total);
 }
 
 /* ---- stdout ------------------------------------------------------------------------------- */

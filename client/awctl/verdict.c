@@ -20,9 +20,19 @@ static void failure_text(const struct aw_status *s, char *buf, size_t size)
                  message ? message : "", message ? ")" : "");
 }
 
+bool verdict_missing(const struct aw_status *s)
+{
+    return s->err && !(s->err == AW_ERR_EXPIRED_ID && aw_state_is_final(s->state));
+}
+
+bool verdict_known(const struct aw_status *s)
+{
+    return s->err || aw_state_is_final(s->state);
+}
+
 const char *verdict_text(const struct aw_status *s, char buf[VERDICT_TEXT])
 {
-    if (s->err)
+    if (verdict_missing(s))
         snprintf(buf, VERDICT_TEXT, "%s: %s", aw_err_name(s->err),
                  *s->message ? s->message : aw_err_text(s->err));
     else if (s->state == AW_FAILED)
@@ -41,11 +51,20 @@ static int own_code(const struct aw_status *s)
 
 int verdict_code(const struct aw_status *s, bool own)
 {
-    if (s->err)
+    if (verdict_missing(s))
         return aw_err_exit_code(s->err);
     if (s->state == AW_SUCCEEDED)
         return 0;
     return own ? own_code(s) : EXIT_JOB_FAILED;
+}
+
+int verdict_add(int code, const struct aw_status *s, bool own)
+{
+    int c = verdict_known(s) ? verdict_code(s, own) : 0;
+
+    if (own)
+        return code ? code : c;
+    return c && (!code || verdict_missing(s)) ? c : code;
 }
 
 int verdict_all(const struct aw_statuses *list, bool own)
@@ -53,15 +72,8 @@ int verdict_all(const struct aw_statuses *list, bool own)
     size_t n = aw_statuses_count(list);
     int code = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        const struct aw_status *s = aw_statuses_at(list, i);
-        int c = verdict_code(s, own);
-
-        if (own && c)
-            return c;
-        if (s->err || !code)
-            code = c ? c : code;
-    }
+    for (size_t i = 0; i < n; i++)
+        code = verdict_add(code, aw_statuses_at(list, i), own);
     return code;
 }
 
@@ -73,7 +85,7 @@ void verdict_complain(const struct aw_statuses *list)
     for (size_t i = 0; i < n; i++) {
         const struct aw_status *s = aw_statuses_at(list, i);
 
-        if (s->err || s->state != AW_SUCCEEDED)
+        if (verdict_known(s) && verdict_code(s, false))
             complain("%s %s", s->id, verdict_text(s, text));
     }
 }

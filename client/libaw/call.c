@@ -66,9 +66,18 @@ static int64_t give_up_us(const struct aw_client *client, const struct call *cal
 {
     int64_t end = client->answer_ms < 0 ? NEVER_US : deadline_us(call->hold_ms + client->answer_ms);
 
+    if (call->hasty)
+        return call->deadline_us;
     if (call->deadline_us != NEVER_US)
         end = MIN(end, call->deadline_us + LATE_MS * 1000);
     return end;
+}
+
+static int64_t patience_ms(const struct aw_client *client, const struct call *call)
+{
+    if (call->hasty)
+        return 0;
+    return call->waits ? client->wait_retry_ms : client->retry_ms;
 }
 
 static enum aw_err call_once(struct aw_client *client, const struct call *call,
@@ -78,7 +87,7 @@ static enum aw_err call_once(struct aw_client *client, const struct call *call,
     struct exchange x = {
         .body = {buf->data, buf->len},
         .resend = !call->once,
-        .patience_ms = call->waits ? client->wait_retry_ms : client->retry_ms,
+        .patience_ms = patience_ms(client, call),
         .give_up_us = give_up_us(client, call),
         .down_end_us = call->deadline_us,
     };
@@ -118,8 +127,7 @@ static enum aw_err call_encoded(struct aw_client *client, const struct call *cal
                                 const struct codec_buf *buf, void *rep, struct answer *ret,
                                 struct aw_error *err)
 {
-    int64_t patience = call->waits ? client->wait_retry_ms : client->retry_ms;
-    int64_t end = MIN(call->deadline_us, deadline_us(patience));
+    int64_t end = MIN(call->deadline_us, deadline_us(patience_ms(client, call)));
     unsigned pause_ms = AGAIN_MS;
 
     for (;;) {
@@ -127,12 +135,12 @@ static enum aw_err call_encoded(struct aw_client *client, const struct call *cal
         enum aw_err e = call_once(client, call, buf, rep, ret, &why);
         bool silent = e == AW_ERR_TIMED_OUT;
 
-        if (silent) {
+        if (silent && !call->hasty) {
             /* The mux's "no answer" is not the caller's "time is over". */
             e = why.code = AW_ERR_UNREACHABLE;
             mux_reset(&client->mux, e, why.text);
         }
-        if ((ask_again(call, e) || (silent && call->waits)) &&
+        if (!call->hasty && (ask_again(call, e) || (silent && call->waits)) &&
             pause_before_again(client, &why, end, &pause_ms))
             continue;
         if (e && err)
@@ -141,28 +149,101 @@ static enum aw_err call_encoded(struct aw_client *client, const struct call *cal
     }
 }
 
-enum aw_err call_make(struct aw_client *client, const struct call *call, void *rep,
-                      struct answer *ret, struct aw_error *err)
+static enum aw_err call_encode(const struct call *call, struct codec_buf *buf, struct aw_error *err)
 {
     const struct op_info *op = op_info(call->op);
-    _hold_client_(client);
     struct request request;
-    struct codec_buf buf = {0};
     enum aw_err e;
 
     codec_defaults(&request_schema, &request);
     request.op = bytes_str(op->name);
-    e = codec_write(&buf, (struct codec_part[]){{&request_schema, &request}, {op->req, call->req}},
+    e = codec_write(buf, (struct codec_part[]){{&request_schema, &request}, {op->req, call->req}},
                     2);
     if (e == AW_ERR_TOO_LARGE)
         aw_fail(err, e, "the request has more than %u bytes", AW_MAX_MESSAGE);
     else if (e)
         aw_fail(err, e, "request: out of memory");
-    else
+    return e;
+}
+
+enum aw_err call_make(struct aw_client *client, const struct call *call, void *rep,
+                      struct answer *ret, struct aw_error *err)
+{
+    _hold_client_(client);
+    struct codec_buf buf = {0};
+    enum aw_err e = call_encode(call, &buf, err);
+
+    if (!e)
         e = call_encoded(client, call, &buf, rep, ret, err);
     codec_buf_done(&buf);
     return e;
 }
+
+/* ---- Without blocking -------------------------------------------------------------------- */
+
+enum aw_err call_start(struct aw_client *client, struct async_call *ac, const struct call *call,
+                       struct aw_error *err)
+{
+    enum aw_err e;
+
+    codec_buf_reset(&ac->buf);
+    e = call_encode(call, &ac->buf, err);
+    if (e)
+        return e;
+    ac->call = *call;
+    ac->call.req = NULL;
+    ac->x = (struct exchange){
+        .body = {ac->buf.data, ac->buf.len},
+        .resend = !call->once,
+        .patience_ms = FOREVER_MS,
+        .give_up_us = give_up_us(client, call),
+        .down_end_us = NEVER_US,
+    };
+    e = mux_start(&client->mux, &ac->x, err);
+    ac->busy = e == AW_OK;
+    return e;
+}
+
+enum aw_err call_end(struct aw_client *client, struct async_call *ac, void *rep, struct answer *ret,
+                     struct aw_error *err)
+{
+    _cleanup_answer_ struct answer a = {0};
+    enum aw_err e = ac->x.result;
+
+    a.body = take_ptr(ac->x.reply);
+    ac->busy = false;
+    if (e == AW_ERR_TIMED_OUT) {
+        e = ac->x.err.code = AW_ERR_UNREACHABLE;
+        mux_reset(&client->mux, e, ac->x.err.text);
+    }
+    if (e) {
+        if (err)
+            *err = ac->x.err;
+        return e;
+    }
+    e = answer_read(client, &ac->call, ac->x.reply_len, rep, &a, err);
+    if (!e) {
+        *ret = a;
+        a = (struct answer){0};
+    }
+    return e;
+}
+
+void call_drop(struct aw_client *client, struct async_call *ac)
+{
+    if (ac->busy)
+        mux_drop(&client->mux, &ac->x);
+    ac->busy = false;
+}
+
+void call_abandon(struct async_call *ac)
+{
+    if (ac->busy)
+        free(ac->x.reply);
+    codec_buf_done(&ac->buf);
+}
+
+/* ------------------------------------------------------------------------------------------ */
 
 /* Like a UUID of version 7: 48 bits of milliseconds first, so that indexes over it stay dense. */
 enum aw_err request_key_make(uint8_t ret[16], struct aw_error *err)

@@ -14,10 +14,13 @@
 #include "proto/codec.h"
 #include "proto/messages.h"
 
+struct watcher;
+
 struct aw_client {
     atomic_uint n_refs; /* the opener's, and one for each future */
     int64_t retry_ms, wait_retry_ms, answer_ms;
     struct mux mux;
+    struct watcher *watcher; /* of futures that call back */
 };
 
 struct aw_client *client_ref(struct aw_client *client);
@@ -37,6 +40,7 @@ struct call {
     const void *req;     /* struct NAME_req */
     bool once;           /* must not be sent again when the connection breaks */
     bool waits;          /* for a future: wait_retry_ms counts, and silence is an outage */
+    bool hasty;          /* one try, if it can be made now; over at deadline_us */
     int64_t hold_ms;     /* how long the daemon was asked to hold it */
     int64_t deadline_us; /* the caller's limit; NEVER_US */
 };
@@ -58,8 +62,40 @@ void answer_done(struct answer *a);
 
 #define _cleanup_answer_ __attribute__((cleanup(answer_done)))
 
+/*
+ * The same without blocking, for event loops: call_start(), and when mux_take() gives &ac->x back,
+ * call_end(). Zeroed when new; may be used again when it is over. Goes on without a connection for
+ * as long as it takes, and does not ask again by itself: that is for its owner to do.
+ */
+struct async_call {
+    struct exchange x;
+    struct codec_buf buf;
+    struct call call;
+    bool busy;
+};
+
+/* `req` is not needed any longer afterwards. On failure it is as if it had not been called. */
+AW_MUSTCHECK enum aw_err call_start(struct aw_client *client, struct async_call *ac,
+                                    const struct call *call, struct aw_error *err);
+
+/* As call_make() ends. AW_ERR_UNREACHABLE: no answer in time. */
+AW_MUSTCHECK enum aw_err call_end(struct aw_client *client, struct async_call *ac, void *rep,
+                                  struct answer *ret, struct aw_error *err);
+
+/* It is not wanted any more. Harmless when it is not busy. */
+void call_drop(struct aw_client *client, struct async_call *ac);
+
+/* Frees what a call of a client that is gone, or of a parent process, holds. */
+void call_abandon(struct async_call *ac);
+
 /* The number by which the daemon knows a submit again: ordered by time, the rest random. */
 AW_MUSTCHECK enum aw_err request_key_make(uint8_t ret[16], struct aw_error *err);
+
+/* A text that is left out of a request when it is empty. */
+static inline struct bytes bytes_or_none(const char *text)
+{
+    return *text ? bytes_str(text) : bytes_of(NULL, 0);
+}
 
 /* An array of texts as a protocol struct wants it; *ret->v is to be freed. */
 AW_MUSTCHECK enum aw_err ids_prepare(const char *const *ids, size_t n, struct strv *ret,

@@ -1,4 +1,4 @@
-#include "client/libaw/call.h"
+#include "client/libaw/watcher.h"
 
 #include <stdio.h>
 
@@ -80,8 +80,13 @@ enum aw_err aw_client_open(const struct aw_client_config *config, struct aw_clie
     client = calloc(1, sizeof(*client));
     if (!client)
         return aw_fail(err, AW_ERR_NO_MEMORY, "client: out of memory");
-    e = mux_init(&client->mux, ours.url, err);
+    client->watcher = watcher_new();
+    if (!client->watcher)
+        e = aw_fail(err, AW_ERR_NO_MEMORY, "client: out of memory");
+    if (!e)
+        e = mux_init(&client->mux, ours.url, err);
     if (e) {
+        watcher_free(client->watcher);
         free(client);
         return e;
     }
@@ -108,6 +113,7 @@ void client_unref(struct aw_client *client)
     if (atomic_fetch_sub_explicit(&client->n_refs, 1, memory_order_acq_rel) != 1)
         return;
     mux_done(&client->mux);
+    watcher_free(client->watcher);
     free(client);
 }
 
@@ -117,6 +123,7 @@ void aw_client_close(struct aw_client *client)
         return;
     if (mux_is_ours(&client->mux))
         mux_close(&client->mux);
+    watcher_close(client->watcher, mux_is_ours(&client->mux));
     client_unref(client);
 }
 

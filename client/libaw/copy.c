@@ -1,52 +1,21 @@
 #include "client/libaw/copy.h"
 
-/* Puts a text behind the others; `*next` is where there is room. */
-static const char *text_copy(char **next, struct bytes text)
-{
-    char *to = *next;
-
-    if (text.len)
-        memcpy(to, text.data, text.len);
-    to[text.len] = '\0';
-    *next += text.len + 1;
-    return to;
-}
-
-/* The bytes that a struct's texts take, and the struct itself, by its list of fields. */
-#define SIZE_U64(name)   0
-#define SIZE_I64(name)   0
-#define SIZE_BOOL(name)  0
-#define SIZE_STATE(name) 0
-#define SIZE_CLASS(name) 0
-#define SIZE_STR(name)   (from->name.len + 1)
-
-#define COPY_NUMBER(name) to->name = (__typeof__(to->name))from->name;
-#define COPY_U64(name)    COPY_NUMBER(name)
-#define COPY_I64(name)    COPY_NUMBER(name)
-#define COPY_BOOL(name)   COPY_NUMBER(name)
-#define COPY_STATE(name)  COPY_NUMBER(name)
-#define COPY_CLASS(name)  to->error_class = from->name;
-#define COPY_STR(name)    to->name = text_copy(next, from->name);
-
-#define FIELD_SIZE(T, KIND, name, sub, need, min, max, def, text) +SIZE_##KIND(name)
-#define FIELD_COPY(T, KIND, name, sub, need, min, max, def, text) COPY_##KIND(name)
-
-#define DEFINE_COPY(name, from_type, to_type, LIST)                                        \
-    static size_t name##_texts(const struct from_type *from)                               \
-    {                                                                                      \
-        return (size_t)0 LIST(FIELD_SIZE, _);                                              \
-    }                                                                                      \
-    static void name##_fill(struct to_type *to, const struct from_type *from, char **next) \
-    {                                                                                      \
-        memset(to, 0, sizeof(*to)); /* what this protocol does not have (yet) */           \
-        LIST(FIELD_COPY, _)                                                                \
-    }
+#include "client/libaw/copy_fields.h"
 
 DEFINE_COPY(status, job_status, aw_status, JOB_STATUS_FIELDS)
 DEFINE_COPY(attempt, attempt_status, aw_attempt, ATTEMPT_STATUS_FIELDS)
 DEFINE_COPY(outcome, id_result, aw_outcome, ID_RESULT_FIELDS)
+DEFINE_COPY(backup, backup_rep, aw_backup, BACKUP_REP_FIELDS)
 DEFINE_COPY(hello, hello_rep, aw_hello, HELLO_REP_FIELDS)
 DEFINE_COPY(stats, stats_rep, aw_stats, STATS_REP_FIELDS)
+
+enum aw_err count_check(enum op op, size_t got, size_t n, struct aw_error *err)
+{
+    if (got == n)
+        return AW_OK;
+    return aw_fail(err, AW_ERR_PROTOCOL, "the daemon's answer to %s has %zu jobs, not %zu",
+                   op_info(op)->name, got, n);
+}
 
 struct aw_statuses *statuses_copy(const struct job_status *v, size_t n, struct bytes next_page,
                                   const char **ret_next)
@@ -166,6 +135,16 @@ struct aw_chunk *chunk_copy(const struct logs_rep *rep)
     return chunk;
 }
 
+struct aw_backup *backup_copy(const struct backup_rep *rep)
+{
+    struct aw_backup *backup = malloc(sizeof(*backup) + backup_texts(rep));
+    char *next = (char *)(backup + 1);
+
+    if (backup)
+        backup_fill(backup, rep, &next);
+    return backup;
+}
+
 struct aw_hello *hello_copy(const struct hello_rep *rep)
 {
     struct aw_hello *hello = malloc(sizeof(*hello) + hello_texts(rep));
@@ -256,6 +235,11 @@ void aw_result_free(struct aw_result *result)
 void aw_chunk_free(struct aw_chunk *chunk)
 {
     free(chunk);
+}
+
+void aw_backup_free(struct aw_backup *backup)
+{
+    free(backup);
 }
 
 void aw_hello_free(struct aw_hello *hello)

@@ -11,6 +11,12 @@
 #include "client/aw.h"
 #include "proto/messages.h"
 
+/*
+ * IDs that go into one request. A reply may have AW_MAX_ELEMENTS values: 10,000 statuses with all
+ * their fields would be more.
+ */
+#define IDS_AT_ONCE 2000
+
 /* Lists are chains of what single replies brought: as a rule there is one link. */
 struct aw_statuses {
     struct aw_statuses *next;
@@ -41,7 +47,19 @@ struct aw_result *result_copy(const struct result_rep *rep, uint64_t offset);
 /* Gives a result another, malloc'ed, piece of output; takes it. */
 void result_attach(struct aw_result *result, char *data, size_t len, bool eof);
 
+/* A reply must have one item for each ID that was asked for: else AW_ERR_PROTOCOL. */
+AW_MUSTCHECK enum aw_err count_check(enum op op, size_t got, size_t n, struct aw_error *err);
+
+/* For a copy that is NULL. Returns the constant, so that it is seen to be none of the ways to
+ * AW_OK. */
+AW_MUSTCHECK static inline enum aw_err list_failed(enum op op, struct aw_error *err)
+{
+    aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", op_info(op)->name);
+    return AW_ERR_NO_MEMORY;
+}
+
 struct aw_chunk *chunk_copy(const struct logs_rep *rep);
+struct aw_backup *backup_copy(const struct backup_rep *rep);
 struct aw_hello *hello_copy(const struct hello_rep *rep);
 struct aw_stats *stats_copy(const struct stats_rep *rep);
 

@@ -3,6 +3,9 @@
 #include "client/libaw/call.h"
 #include "client/libaw/copy.h"
 
+/* A large store on a slow disk is no daemon that hangs. */
+#define BACKUP_HOLD_MS (INT64_C(24) * 3600 * 1000)
+
 enum aw_err aw_hello(struct aw_client *client, struct aw_hello **ret, struct aw_error *err)
 {
     _cleanup_answer_ struct answer answer = {0};
@@ -72,6 +75,30 @@ enum aw_err aw_drain(struct aw_client *client, bool on, uint64_t *ret_unfinished
     if (!e && ret_unfinished)
         *ret_unfinished = rep.unfinished;
     return e;
+}
+
+enum aw_err aw_backup(struct aw_client *client, const char *file, struct aw_backup **ret,
+                      struct aw_error *err)
+{
+    _cleanup_answer_ struct answer answer = {0};
+    struct backup_req req = {.file = bytes_str(file)};
+    struct backup_rep rep;
+    /* Once: sent again, it would find the file that the first one has made. */
+    struct call call = {.op = OP_BACKUP,
+                        .req = &req,
+                        .once = true,
+                        .hold_ms = BACKUP_HOLD_MS,
+                        .deadline_us = NEVER_US};
+    enum aw_err e = call_make(client, &call, &rep, &answer, err);
+    struct aw_backup *backup;
+
+    if (e)
+        return e;
+    backup = backup_copy(&rep);
+    if (!backup)
+        return aw_fail(err, AW_ERR_NO_MEMORY, "backup: out of memory");
+    *ret = backup;
+    return AW_OK;
 }
 
 enum aw_err aw_shutdown(struct aw_client *client, enum aw_shutdown_mode mode, uint64_t *ret_running,

@@ -25,6 +25,13 @@ enum aw_err mux_init(struct mux *m, const char *url, struct aw_error *err)
     memset(m, 0, sizeof(*m));
     TAILQ_INIT(&m->all);
     TAILQ_INIT(&m->queue);
+    TAILQ_INIT(&m->finished);
+    m->loop = (struct mux_loop){.epoll_fd = -1,
+                                .timer_fd = -1,
+                                .event_fd = -1,
+                                .stream_fd = -1,
+                                .timer_us = NEVER_US,
+                                .ask_us = NEVER_US};
     m->pid = getpid();
     e = random_start(m, err);
     if (!e)
@@ -45,10 +52,17 @@ bool mux_is_ours(const struct mux *m)
     return m->pid == getpid();
 }
 
+enum aw_err mux_not_ours(struct aw_error *err)
+{
+    return aw_fail(err, AW_ERR_USAGE,
+                   "the client belongs to the parent process; open another one after fork()");
+}
+
 void mux_done(struct mux *m)
 {
     if (m->stream)
         m->stream->ops->close(m->stream);
+    mux_loop_done(m);
     close(m->wake_fd);
     free(m->in_data);
     free(m->tls_ca_file);
@@ -57,8 +71,8 @@ void mux_done(struct mux *m)
     pthread_mutex_destroy(&m->lock);
 }
 
-/* The leader is to look again. The counter cannot overflow in anybody's lifetime. */
-static void leader_wake(struct mux *m)
+/* The counter cannot overflow in anybody's lifetime. */
+void mux_wake(struct mux *m)
 {
     uint64_t one = 1;
 
@@ -76,7 +90,8 @@ void mux_close(struct mux *m)
     m->closed = true;
     while ((x = TAILQ_FIRST(&m->all)))
         mux_finish(m, x, AW_ERR_CLOSED, &why);
-    leader_wake(m);
+    mux_wake(m);
+    mux_loop_arm(m);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -87,14 +102,14 @@ void mux_reset(struct mux *m, enum aw_err code, const char *reason)
     aw_fail(&why, code, "%s", reason);
     pthread_mutex_lock(&m->lock);
     mux_break(m, AW_ERR_UNREACHABLE, &why);
-    leader_wake(m);
+    mux_wake(m);
+    mux_loop_arm(m);
     pthread_mutex_unlock(&m->lock);
 }
 
 /* ---- Time limits ------------------------------------------------------------------------ */
 
-/* When this exchange ends by itself, as things stand. */
-static int64_t exchange_end_us(const struct mux *m, const struct exchange *x)
+int64_t mux_end_us(const struct mux *m, const struct exchange *x)
 {
     int64_t end = x->give_up_us;
 
@@ -106,11 +121,11 @@ static int64_t exchange_end_us(const struct mux *m, const struct exchange *x)
     return end;
 }
 
-static void exchange_expire(struct mux *m, struct exchange *x)
+void mux_expire(struct mux *m, struct exchange *x)
 {
     struct aw_error late;
 
-    if (x->state == EXCHANGE_DONE || mono_us() < exchange_end_us(m, x))
+    if (x->state == EXCHANGE_DONE || mono_us() < mux_end_us(m, x))
         return;
     if (m->state == MUX_DOWN && m->down_since_us) {
         late = m->why;
@@ -124,19 +139,14 @@ static void exchange_expire(struct mux *m, struct exchange *x)
 
 /* ---- Leading and following -------------------------------------------------------------- */
 
-/*
- * Says once that an outage lasts, if that keeps the caller waiting, and once that it is over.
- * Lets go of the lock for that.
- */
-static void notice_give(struct mux *m, const struct exchange *own)
+void mux_notice(struct mux *m, bool waiting)
 {
     bool up = m->state == MUX_UP;
     struct aw_error text = m->why;
 
     if (!m->notice || m->told != up)
         return;
-    if (!up && (own->state == EXCHANGE_DONE || !m->down_since_us ||
-                mono_us() - m->down_since_us < NOTICE_AFTER_US))
+    if (!up && (!waiting || !m->down_since_us || mono_us() - m->down_since_us < NOTICE_AFTER_US))
         return;
     m->told = !up;
     if (up)
@@ -146,15 +156,20 @@ static void notice_give(struct mux *m, const struct exchange *own)
     pthread_mutex_lock(&m->lock);
 }
 
+int64_t mux_notice_us(const struct mux *m)
+{
+    if (!m->notice || m->told || m->state == MUX_UP || !m->down_since_us)
+        return NEVER_US;
+    return MAX(m->down_since_us + NOTICE_AFTER_US, mono_us() + 1000);
+}
+
 static int64_t leader_end_us(const struct mux *m, const struct exchange *own)
 {
-    int64_t end = exchange_end_us(m, own);
+    int64_t end = mux_end_us(m, own);
 
     if (m->state == MUX_DOWN)
         end = MIN(end, m->next_try_us);
-    if (m->notice && !m->told && m->state != MUX_UP && m->down_since_us)
-        end = MIN(end, MAX(m->down_since_us + NOTICE_AFTER_US, mono_us() + 1000));
-    return end;
+    return MIN(end, mux_notice_us(m));
 }
 
 static void leader_poll(struct mux *m, int64_t end_us)
@@ -190,21 +205,24 @@ static void lead(struct mux *m, struct exchange *own)
         if (m->state == MUX_DOWN && mono_us() >= m->next_try_us)
             mux_connect(m);
         mux_send(m);
-        exchange_expire(m, own);
-        notice_give(m, own);
+        mux_expire(m, own);
+        mux_notice(m, own->state != EXCHANGE_DONE);
         if (own->state != EXCHANGE_DONE && !m->broken)
             leader_poll(m, leader_end_us(m, own));
     }
-    notice_give(m, own);
+    mux_notice(m, false);
     m->leading = false;
     next = TAILQ_FIRST(&m->all);
+    while (next && next->async)
+        next = TAILQ_NEXT(next, all);
     if (next)
         pthread_cond_signal(&next->cond);
+    mux_loop_arm(m);
 }
 
 static void follow(struct mux *m, struct exchange *x)
 {
-    int64_t end = exchange_end_us(m, x);
+    int64_t end = mux_end_us(m, x);
     struct timespec until = {end / 1000000, end % 1000000 * 1000};
 
     if (end == NEVER_US)
@@ -213,9 +231,9 @@ static void follow(struct mux *m, struct exchange *x)
         pthread_cond_timedwait(&x->cond, &m->lock, &until);
     if (!m->leading)
         return;
-    exchange_expire(m, x);
+    mux_expire(m, x);
     if (m->broken)
-        leader_wake(m);
+        mux_wake(m);
 }
 
 static void cond_init(pthread_cond_t *cond)
@@ -228,26 +246,20 @@ static void cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&attr);
 }
 
-static void exchange_run(struct mux *m, struct exchange *x)
+/* Into the table, and out as far as it goes. */
+static void exchange_begin(struct mux *m, struct exchange *x)
 {
     mux_enter(m, x);
     mux_send(m);
     /* What could not be sent is the leader's now, and so is a connection found broken. */
     if (m->broken || (m->state != MUX_DOWN && x->state == EXCHANGE_UNSENT))
-        leader_wake(m);
-    while (x->state != EXCHANGE_DONE) {
-        if (m->leading)
-            follow(m, x);
-        else
-            lead(m, x);
-    }
+        mux_wake(m);
 }
 
 enum aw_err mux_exchange(struct mux *m, struct exchange *x, struct aw_error *err)
 {
     if (!mux_is_ours(m))
-        return aw_fail(err, AW_ERR_USAGE,
-                       "the client belongs to the parent process; open another one after fork()");
+        return mux_not_ours(err);
     x->reply = NULL;
     x->start_us = mono_us();
     cond_init(&x->cond);
@@ -255,12 +267,66 @@ enum aw_err mux_exchange(struct mux *m, struct exchange *x, struct aw_error *err
     if (m->closed)
         x->result = aw_fail(&x->err, AW_ERR_CLOSED, "the client was closed");
     else
-        exchange_run(m, x);
+        exchange_begin(m, x);
+    while (x->state != EXCHANGE_DONE) {
+        if (m->leading)
+            follow(m, x);
+        else
+            lead(m, x);
+    }
     pthread_mutex_unlock(&m->lock);
     pthread_cond_destroy(&x->cond);
     if (x->result && err)
         *err = x->err;
     return x->result;
+}
+
+/* ---- Asynchronous ------------------------------------------------------------------------ */
+
+enum aw_err mux_start(struct mux *m, struct exchange *x, struct aw_error *err)
+{
+    enum aw_err e = AW_OK;
+
+    if (!mux_is_ours(m))
+        return mux_not_ours(err);
+    x->async = true;
+    x->reply = NULL;
+    x->start_us = mono_us();
+    pthread_mutex_lock(&m->lock);
+    if (m->closed)
+        e = aw_fail(err, AW_ERR_CLOSED, "the client was closed");
+    else
+        exchange_begin(m, x);
+    mux_loop_arm(m);
+    pthread_mutex_unlock(&m->lock);
+    return e;
+}
+
+struct exchange *mux_take(struct mux *m)
+{
+    struct exchange *x;
+
+    pthread_mutex_lock(&m->lock);
+    x = TAILQ_FIRST(&m->finished);
+    if (x)
+        TAILQ_REMOVE(&m->finished, x, all);
+    mux_loop_arm(m);
+    pthread_mutex_unlock(&m->lock);
+    return x;
+}
+
+void mux_drop(struct mux *m, struct exchange *x)
+{
+    pthread_mutex_lock(&m->lock);
+    if (x->state == EXCHANGE_DONE)
+        TAILQ_REMOVE(&m->finished, x, all);
+    else
+        mux_leave(m, x);
+    free(take_ptr(x->reply));
+    if (m->broken)
+        mux_wake(m);
+    mux_loop_arm(m);
+    pthread_mutex_unlock(&m->lock);
 }
 
 enum aw_err mux_sleep(struct mux *m, int64_t ms, struct aw_error *err)

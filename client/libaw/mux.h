@@ -15,11 +15,15 @@
  * queue, to be sent again on the next one, or end with AW_ERR_IN_DOUBT if they must not be. Only
  * the leader closes a stream, so that nobody polls a closed fd.
  *
- * Threads: any number. Everything is guarded by `lock`; the leader lets go of it while it polls.
- * Streams are read by the leader and written to by whoever holds the lock.
+ * Exchanges may also be asynchronous: mux_start() comes back at once, and when one is done it is
+ * kept until mux_take() asks for it. An event loop can drive them: it polls one fd, and calls
+ * mux_turn() when that is readable (mux_loop.c). Both kinds share table and connection, and it does
+ * not matter whose thread moves the bytes: a leader finishes asynchronous exchanges, too, and the
+ * fd says so; a turn finishes those that threads wait for.
  *
- * An event loop can later take the leader's place: fd and events to poll, a time limit, and one
- * call to process them are what lead() is made of.
+ * Threads: any number. Everything is guarded by `lock`; the leader lets go of it while it polls.
+ * Streams are read and written to by whoever holds the lock. While there is a leader only that one
+ * connects and closes; else whoever takes a turn does.
  */
 #ifndef AW_CLIENT_MUX_H
 #define AW_CLIENT_MUX_H
@@ -48,25 +52,39 @@ struct exchange {
     int64_t patience_ms; /* how long to go on without a connection; FOREVER_MS */
     int64_t give_up_us;  /* mono_us() by which the answer must be there; NEVER_US */
     int64_t down_end_us; /* the same while there is no connection; NEVER_US */
+    bool async;          /* nobody sleeps until it is done; mux_take() has it then */
 
     /* Out: malloc'ed, the caller's. */
     char *reply;
     size_t reply_len;
 
     /* Private. */
-    enum { EXCHANGE_UNSENT, EXCHANGE_SENT, EXCHANGE_DONE } state;
+    enum { EXCHANGE_DONE, EXCHANGE_UNSENT, EXCHANGE_SENT } state;
     uint32_t id;
     uint8_t header[MUX_HEADER];
     int64_t start_us;
     enum aw_err result;
     struct aw_error err;
     pthread_cond_t cond;
-    TAILQ_ENTRY(exchange) all, queue;
-    LIST_ENTRY(exchange) bucket;
+    TAILQ_ENTRY(exchange) all, queue; /* done and asynchronous: `all` is of mux.finished */
+    LIST_ENTRY(exchange) bucket, of_async;
 };
 
 TAILQ_HEAD(exchange_list, exchange);
 LIST_HEAD(exchange_bucket, exchange);
+
+/* What an event loop polls. All fds are -1 until mux_loop_open(). */
+struct mux_loop {
+    int epoll_fd; /* holds the others and, while there is one, the stream's */
+    int timer_fd; /* readable at timer_us */
+    int event_fd; /* readable while a turn has something to do now */
+    bool event;   /* it is */
+    bool awake;   /* somebody takes turns: the fds need not tell anybody until mux_rest() */
+    int64_t timer_us;
+    int stream_fd; /* -1: none */
+    uint32_t stream_events;
+    int64_t ask_us; /* somebody wants a turn at this time; NEVER_US */
+};
 
 struct mux {
     pthread_mutex_t lock;
@@ -112,6 +130,11 @@ struct mux {
     struct exchange_list all;
     struct exchange_bucket bucket[MUX_BUCKETS];
     uint32_t last_id;
+
+    /* Asynchronous ones: those under way, and those that are done and not taken yet. */
+    struct exchange_bucket async;
+    struct exchange_list finished;
+    struct mux_loop loop;
 };
 
 static inline int64_t mono_us(void)
@@ -132,7 +155,8 @@ static inline int64_t deadline_us(int64_t timeout_ms)
 /* On failure there is nothing to undo. `url` as in address_init(). */
 AW_MUSTCHECK enum aw_err mux_init(struct mux *m, const char *url, struct aw_error *err);
 
-/* No exchange may be under way. In a forked child, drops our copy of the connection. */
+/* No exchange may be under way but asynchronous ones. In a forked child, drops our copy of the
+ * connection. */
 void mux_done(struct mux *m);
 
 /* Ends all exchanges, present and to come, with AW_ERR_CLOSED. */
@@ -147,13 +171,46 @@ void mux_close(struct mux *m);
  */
 AW_MUSTCHECK enum aw_err mux_exchange(struct mux *m, struct exchange *x, struct aw_error *err);
 
+/*
+ * Starts an asynchronous exchange, whose struct and body must stay until mux_take() gives it back
+ * or mux_drop() has taken it out. Does not block. AW_ERR_CLOSED, AW_ERR_USAGE: as above, at once;
+ * all else is in x->result, and x->err, when it is taken.
+ */
+AW_MUSTCHECK enum aw_err mux_start(struct mux *m, struct exchange *x, struct aw_error *err);
+
+/* The next asynchronous exchange that is done, or NULL. Each comes once. */
+struct exchange *mux_take(struct mux *m);
+
+/* Takes an asynchronous exchange out, done or not; nothing more comes of it. */
+void mux_drop(struct mux *m, struct exchange *x);
+
+/*
+ * What an event loop does: moves what can be moved now, connects, gives up what is late, and says
+ * (if somebody wants to be told) that awd is away. Does not block. By one thread at a time, which
+ * ends with mux_rest(). AW_ERR_CLOSED; AW_ERR_USAGE: in a forked child.
+ */
+AW_MUSTCHECK enum aw_err mux_turn(struct mux *m, struct aw_error *err);
+
+/* No more turns for now: the fd tells when one is due. */
+void mux_rest(struct mux *m);
+
+/*
+ * The fd that is readable when a turn has something to do; the same for the mux's whole life.
+ * AW_ERR_SYSTEM, AW_ERR_USAGE (in a forked child).
+ */
+AW_MUSTCHECK enum aw_err mux_loop_open(struct mux *m, int *ret_fd, struct aw_error *err);
+
+/* A turn is due at that time (0: now), whatever else there is. Holds until the next turn. */
+void mux_loop_ask(struct mux *m, int64_t at_us);
+
 /* Sleeps; AW_ERR_CLOSED when mux_close() comes first. */
 AW_MUSTCHECK enum aw_err mux_sleep(struct mux *m, int64_t ms, struct aw_error *err);
 
 /* The connection cannot be trusted any more (nonsense, silence): use a new one. */
 void mux_reset(struct mux *m, enum aw_err code, const char *reason);
 
-/* Takes the lock; false in a forked child. */
+/* False in a forked child; and what calls say there: AW_ERR_USAGE. */
 AW_MUSTCHECK bool mux_is_ours(const struct mux *m);
+enum aw_err mux_not_ours(struct aw_error *err);
 
 #endif

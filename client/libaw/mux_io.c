@@ -36,6 +36,8 @@ void mux_enter(struct mux *m, struct exchange *x)
     while (exchange_find(m, m->last_id));
     x->id = m->last_id;
     sp_ipc_header_write(x->header, x->id, x->body.len);
+    if (x->async)
+        LIST_INSERT_HEAD(&m->async, x, of_async);
     TAILQ_INSERT_TAIL(&m->all, x, all);
     LIST_INSERT_HEAD(bucket_of(m, x->id), x, bucket);
     exchange_queue(m, x);
@@ -55,6 +57,8 @@ void mux_leave(struct mux *m, struct exchange *x)
         m->in_for = NULL;
         free(take_ptr(m->in_data));
     }
+    if (x->async)
+        LIST_REMOVE(x, of_async);
     TAILQ_REMOVE(&m->all, x, all);
     LIST_REMOVE(x, bucket);
     x->state = EXCHANGE_DONE;
@@ -66,7 +70,12 @@ void mux_finish(struct mux *m, struct exchange *x, enum aw_err result, const str
     x->result = result;
     if (why)
         x->err = *why;
-    pthread_cond_signal(&x->cond);
+    if (x->async) {
+        TAILQ_INSERT_TAIL(&m->finished, x, all);
+        mux_loop_arm(m);
+    } else {
+        pthread_cond_signal(&x->cond);
+    }
 }
 
 /* ---- Connecting, and losing the connection ---------------------------------------------- */
@@ -196,6 +205,7 @@ void mux_lost(struct mux *m)
     struct exchange *x;
 
     m->broken = AW_OK;
+    mux_loop_forget(m);
     m->stream->ops->close(take_ptr(m->stream));
     m->state = MUX_DOWN;
     m->queue_off = 0;
@@ -205,7 +215,8 @@ void mux_lost(struct mux *m)
     failed_try(m, code);
     /* Everybody's time to wait has changed. */
     TAILQ_FOREACH (x, &m->all, all)
-        pthread_cond_signal(&x->cond);
+        if (!x->async)
+            pthread_cond_signal(&x->cond);
 }
 
 /* ---- Sending ---------------------------------------------------------------------------- */

@@ -1,39 +1,7 @@
 #include "client/libaw/call.h"
 #include "client/libaw/copy.h"
 
-/*
- * IDs that go into one request. A reply may have AW_MAX_ELEMENTS values: 10,000 statuses with all
- * their fields would be more.
- */
-#define IDS_AT_ONCE 2000
-
 #define N_STATES (AW_CANCELLED + 1)
-
-/* Returns the constant, so that analysers see that it is none of the ways to AW_OK. */
-static enum aw_err list_failed(const struct call *call, struct aw_error *err)
-{
-    aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", op_info(call->op)->name);
-    return AW_ERR_NO_MEMORY;
-}
-
-static enum aw_err not_ended(size_t n, const struct aw_progress *progress, struct aw_error *err)
-{
-    if (n == 1)
-        aw_fail(err, AW_ERR_TIMED_OUT, "the job has not ended yet");
-    else
-        aw_fail(err, AW_ERR_TIMED_OUT, "%zu of %zu jobs have not ended yet",
-                n - (size_t)MIN(progress->n_ended, n), n);
-    return AW_ERR_TIMED_OUT;
-}
-
-/* A reply must have one item for each ID that was asked for. */
-static enum aw_err count_check(const struct call *call, size_t got, size_t n, struct aw_error *err)
-{
-    if (got == n)
-        return AW_OK;
-    return aw_fail(err, AW_ERR_PROTOCOL, "the daemon's answer to %s has %zu jobs, not %zu",
-                   op_info(call->op)->name, got, n);
-}
 
 /* ---- status ----------------------------------------------------------------------------- */
 
@@ -48,12 +16,12 @@ static enum aw_err status_some(struct aw_client *client, struct strv ids, struct
     enum aw_err e = call_make(client, &call, &rep, &answer, err);
 
     if (!e)
-        e = count_check(&call, rep.jobs.n, ids.n, err);
+        e = count_check(call.op, rep.jobs.n, ids.n, err);
     if (e)
         return e;
     list = statuses_copy(rep.jobs.v, rep.jobs.n, bytes_of(NULL, 0), NULL);
     if (!list)
-        return list_failed(&call, err);
+        return list_failed(call.op, err);
     *ret = list;
     return AW_OK;
 }
@@ -78,101 +46,6 @@ enum aw_err aw_status(struct aw_client *client, const char *const *ids, size_t n
             end = &piece->next;
         }
     }
-    if (e)
-        aw_statuses_free(list);
-    else
-        *ret = list;
-    return e;
-}
-
-/* ---- wait ------------------------------------------------------------------------------- */
-
-/* One long poll. *ret stays NULL when they have not all ended. */
-static enum aw_err wait_poll(struct aw_client *client, struct strv ids, int64_t deadline,
-                             struct aw_progress *progress, struct aw_statuses **ret,
-                             struct aw_error *err)
-{
-    _cleanup_answer_ struct answer answer = {0};
-    int64_t left_ms = deadline == NEVER_US ? AW_LONG_POLL_MS
-                                           : MAX((deadline - mono_us() + 999) / 1000, INT64_C(0));
-    int64_t hold_ms = MIN(left_ms, AW_LONG_POLL_MS);
-    struct wait_req req = {.ids = ids, .timeout_ms = (uint64_t)hold_ms};
-    struct call call = {
-        .op = OP_WAIT, .req = &req, .waits = true, .hold_ms = hold_ms, .deadline_us = deadline};
-    struct aw_statuses *list;
-    struct wait_rep rep;
-    enum aw_err e = call_make(client, &call, &rep, &answer, err);
-
-    if (!e && rep.done)
-        e = count_check(&call, rep.jobs.n, ids.n, err);
-    if (e)
-        return e;
-    *progress = (struct aw_progress){rep.n_ended, rep.n_failed};
-    if (!rep.done)
-        return AW_OK;
-    list = statuses_copy(rep.jobs.v, rep.jobs.n, bytes_of(NULL, 0), NULL);
-    if (!list)
-        return list_failed(&call, err);
-    *ret = list;
-    return AW_OK;
-}
-
-static enum aw_err wait_some(struct aw_client *client, struct strv ids, int64_t deadline,
-                             struct aw_progress *progress, struct aw_statuses **ret,
-                             struct aw_error *err)
-{
-    struct aw_statuses *list = NULL;
-    enum aw_err e;
-
-    for (;;) {
-        int64_t asked_us = mono_us();
-
-        e = wait_poll(client, ids, deadline, progress, &list, err);
-        if (e)
-            return e;
-        if (list)
-            break;
-        if (mono_us() >= deadline)
-            return not_ended(ids.n, progress, err);
-        /* A daemon that answers "not yet" at once would have us ask without a pause. */
-        if (mono_us() - asked_us < 1000) {
-            e = mux_sleep(&client->mux, 10, err);
-            if (e)
-                return e;
-        }
-    }
-    *ret = list;
-    return AW_OK;
-}
-
-enum aw_err aw_wait(struct aw_client *client, const char *const *ids, size_t n, int64_t timeout_ms,
-                    struct aw_progress *ret_progress, struct aw_statuses **ret,
-                    struct aw_error *err)
-{
-    _hold_client_(client);
-    int64_t deadline = deadline_us(timeout_ms);
-    struct aw_statuses *list = NULL, **end = &list, *piece;
-    struct aw_progress total = {0, 0};
-    _cleanup_free_ struct bytes *v = NULL;
-    struct strv all;
-    enum aw_err e = ids_prepare(ids, n, &all, err);
-
-    if (!e)
-        v = all.v;
-    for (size_t i = 0; !e && i < n; i += IDS_AT_ONCE) {
-        struct strv some = {v + i, MIN(n - i, (size_t)IDS_AT_ONCE)};
-        struct aw_progress progress = {0, 0};
-
-        e = wait_some(client, some, deadline, &progress, &piece, err);
-        total.n_ended += progress.n_ended;
-        total.n_failed += progress.n_failed;
-        if (!e) {
-            *end = piece;
-            end = &piece->next;
-        }
-    }
-    if (ret_progress && (!e || e == AW_ERR_TIMED_OUT))
-        *ret_progress = total;
     if (e)
         aw_statuses_free(list);
     else
@@ -225,115 +98,7 @@ enum aw_err aw_list(struct aw_client *client, const struct aw_filter *filter,
         return e;
     list = statuses_copy(rep.jobs.v, rep.jobs.n, rep.next, ret_next);
     if (!list)
-        return list_failed(&call, err);
+        return list_failed(call.op, err);
     *ret = list;
     return AW_OK;
-}
-
-/* ---- cancel, retry, forget -------------------------------------------------------------- */
-
-/* Sends one request about several IDs, and copies what its reply says of each. */
-static enum aw_err outcomes_get(struct aw_client *client, struct call *call, size_t n,
-                                struct aw_outcomes **ret, struct aw_error *err)
-{
-    _cleanup_answer_ struct answer answer = {0};
-    union {
-        struct cancel_rep cancel;
-        struct retry_rep retry;
-        struct forget_rep forget;
-    } rep;
-    struct aw_outcomes *list;
-    enum aw_err e = call_make(client, call, &rep, &answer, err);
-
-    /* The three are alike; the field test in copy.c would not compile if one changed. */
-    _Static_assert(sizeof(rep.cancel) == sizeof(rep.retry), "replies differ");
-    _Static_assert(sizeof(rep.cancel) == sizeof(rep.forget), "replies differ");
-    if (!e)
-        e = count_check(call, rep.cancel.jobs.n, n, err);
-    if (e)
-        return e;
-    list = outcomes_copy(rep.cancel.jobs.v, n);
-    if (!list)
-        return list_failed(call, err);
-    *ret = list;
-    return AW_OK;
-}
-
-enum change { CHANGE_CANCEL, CHANGE_RETRY, CHANGE_FORGET };
-
-static enum aw_err change_some(struct aw_client *client, enum change what, struct strv ids,
-                               int64_t grace_ms, struct aw_outcomes **ret, struct aw_error *err)
-{
-    uint8_t key[16];
-    struct cancel_req cancel = {.ids = ids, .grace_ms = grace_ms};
-    struct retry_req retry = {.request = {key, sizeof(key)}, .ids = ids};
-    struct forget_req forget = {.ids = ids};
-    struct call call = {.deadline_us = NEVER_US};
-    enum aw_err e = AW_OK;
-
-    switch (what) {
-    case CHANGE_CANCEL:
-        call.op = OP_CANCEL;
-        call.req = &cancel;
-        break;
-    case CHANGE_RETRY:
-        call.op = OP_RETRY;
-        call.req = &retry;
-        e = request_key_make(key, err);
-        break;
-    case CHANGE_FORGET:
-        call.op = OP_FORGET;
-        call.req = &forget;
-        break;
-    }
-    return e ? e : outcomes_get(client, &call, ids.n, ret, err);
-}
-
-static enum aw_err change_all(struct aw_client *client, enum change what, const char *const *ids,
-                              size_t n, int64_t grace_ms, struct aw_outcomes **ret,
-                              struct aw_error *err)
-{
-    _hold_client_(client);
-    struct aw_outcomes *list = NULL, **end = &list, *piece;
-    _cleanup_free_ struct bytes *v = NULL;
-    struct strv all;
-    enum aw_err e = ids_prepare(ids, n, &all, err);
-
-    if (!e)
-        v = all.v;
-    for (size_t i = 0; !e && i < n; i += IDS_AT_ONCE) {
-        struct strv some = {v + i, MIN(n - i, (size_t)IDS_AT_ONCE)};
-
-        e = change_some(client, what, some, grace_ms, &piece, err);
-        if (!e) {
-            *end = piece;
-            end = &piece->next;
-        }
-    }
-    if (e)
-        aw_outcomes_free(list);
-    else
-        *ret = list;
-    return e;
-}
-
-enum aw_err aw_cancel(struct aw_client *client, const char *const *ids, size_t n, int64_t grace_ms,
-                      struct aw_outcomes **ret, struct aw_error *err)
-{
-    return change_all(client, CHANGE_CANCEL, ids, n, grace_ms, ret, err);
-}
-
-enum aw_err aw_retry(struct aw_client *client, const char *const *ids, size_t n,
-                     struct aw_outcomes **ret, struct aw_error *err)
-{
-    if (n > AW_MAX_JOBS_PER_SUBMIT)
-        return aw_fail(err, AW_ERR_USAGE, "%zu futures to retry; at most %d at once", n,
-                       AW_MAX_JOBS_PER_SUBMIT);
-    return change_all(client, CHANGE_RETRY, ids, n, -1, ret, err);
-}
-
-enum aw_err aw_forget(struct aw_client *client, const char *const *ids, size_t n,
-                      struct aw_outcomes **ret, struct aw_error *err)
-{
-    return change_all(client, CHANGE_FORGET, ids, n, -1, ret, err);
 }

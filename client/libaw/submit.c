@@ -79,6 +79,13 @@ static void job_fill(struct job *to, const struct aw_job *from, struct bytes **n
     to->body = bytes_of(from->body, from->body ? from->body_len : 0);
     to->expect = bytes_str(from->expect);
     to->follow = (uint64_t)from->follow;
+    to->queue = bytes_str(from->queue);
+    to->after = texts_of(from->after, next);
+    to->after_any = texts_of(from->after_any, next);
+    to->after_fail = texts_of(from->after_fail, next);
+    to->cache_ttl_ms = (uint64_t)from->cache_ttl_ms;
+    to->cache_failed = from->cache_failed;
+    to->abandon_ms = (uint64_t)from->abandon_ms;
 }
 
 static const struct aw_job *job_at(const struct aw_job *jobs, size_t i)
@@ -147,7 +154,8 @@ static enum aw_err jobs_prepare(const struct aw_job *jobs, size_t n, struct job 
         struct aw_job job = job_take(job_at(jobs, i));
 
         n_texts += list_count(job.argv) + list_count(job.env) + list_count(job.retry_on) +
-                   list_count(job.headers) + (codes_count(job.no_retry_exit) + 1) / 2;
+                   list_count(job.headers) + list_count(job.after) + list_count(job.after_any) +
+                   list_count(job.after_fail) + (codes_count(job.no_retry_exit) + 1) / 2;
     }
     *ret = calloc(n + 1, sizeof(**ret));
     *ret_texts = next = calloc(n_texts + 1, sizeof(*next));
@@ -181,6 +189,9 @@ static enum aw_err futures_make(struct aw_client *client, const struct submit_re
     for (size_t i = 0; i < rep->deduplicated.n; i++)
         if (rep->deduplicated.v[i] < n)
             futures[rep->deduplicated.v[i]]->deduplicated = true;
+    for (size_t i = 0; i < rep->cached.n; i++)
+        if (rep->cached.v[i] < n)
+            futures[rep->cached.v[i]]->cached = true;
     return AW_OK;
 }
 
@@ -195,7 +206,7 @@ static enum aw_err ids_check(const struct strv *ids, size_t n, struct aw_error *
     return aw_fail(err, AW_ERR_PROTOCOL, "the daemon's answer to submit does not name %zu jobs", n);
 }
 
-static enum aw_err jobs_send(struct aw_client *client, struct job *jobs, size_t n,
+static enum aw_err jobs_send(struct aw_client *client, const char *set, struct job *jobs, size_t n,
                              struct aw_future **futures, struct aw_error *err)
 {
     _cleanup_answer_ struct answer answer = {0};
@@ -209,6 +220,7 @@ static enum aw_err jobs_send(struct aw_client *client, struct job *jobs, size_t 
     req.request = bytes_of(key, sizeof(key));
     req.jobs.v = jobs;
     req.jobs.n = n;
+    req.set = bytes_str(set);
     if (!e)
         e = call_make(client, &call, &rep, &answer, err);
     if (!e)
@@ -216,8 +228,9 @@ static enum aw_err jobs_send(struct aw_client *client, struct job *jobs, size_t 
     return e ? e : futures_make(client, &rep, n, futures, err);
 }
 
-enum aw_err aw_submit(struct aw_client *client, const struct aw_job *jobs, size_t n,
-                      struct aw_future **ret_futures, struct aw_error *err)
+/* `set` may be NULL. */
+static enum aw_err submit(struct aw_client *client, const char *set, const struct aw_job *jobs,
+                          size_t n, struct aw_future **ret_futures, struct aw_error *err)
 {
     _cleanup_free_ struct aw_future **futures = NULL;
     _cleanup_free_ struct bytes *texts = NULL;
@@ -231,8 +244,23 @@ enum aw_err aw_submit(struct aw_client *client, const struct aw_job *jobs, size_
     futures = calloc(n, sizeof(struct aw_future *));
     if (!futures)
         return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
-    e = jobs_send(client, prepared, n, futures, err);
+    e = jobs_send(client, set, prepared, n, futures, err);
     if (!e)
         memcpy(ret_futures, futures, n * sizeof(struct aw_future *));
     return e;
+}
+
+enum aw_err aw_submit(struct aw_client *client, const struct aw_job *jobs, size_t n,
+                      struct aw_future **ret_futures, struct aw_error *err)
+{
+    return submit(client, NULL, jobs, n, ret_futures, err);
+}
+
+enum aw_err aw_submit_to_set(struct aw_client *client, const char *set, const struct aw_job *jobs,
+                             size_t n, struct aw_future **ret_futures, struct aw_error *err)
+{
+    /* Without a name it would be a submit like any other. */
+    if (!set || !*set)
+        return aw_fail(err, AW_ERR_USAGE, "no name of a set was given");
+    return submit(client, set, jobs, n, ret_futures, err);
 }

@@ -75,17 +75,45 @@ enum {
     GET_ATTEMPTS = 1 << 1, /* record.attempts */
 };
 
+/* A call of engine_claim() takes no more than this. */
+#define ENGINE_CLAIM_MAX 256
+
+/* What a job waits for. */
+enum parent_kind {
+    PARENT_SUCCEEDED, /* that it has succeeded */
+    PARENT_ENDED,     /* that it has ended */
+    PARENT_FAILED,    /* that it has ended without success */
+};
+
+struct parent {
+    uint64_t number;
+    enum parent_kind kind;
+};
+
 /* A job to be recorded. */
 struct new_job {
-    const struct job *job; /* decoded, for what the engine decides by */
-    struct bytes spec;     /* encoded, as it will come back to who claims it */
-    struct bytes head;     /* a shorter one for lists; empty: the spec is short enough itself */
-    uint64_t retry_of;     /* 0: none */
+    const struct job *job; /* decoded, for what the engine decides by; its lists of parents are */
+    const struct parent *parents; /* not looked at: these are */
+    size_t n_parents;
+    struct bytes spec; /* encoded, as it will come back to who claims it */
+    struct bytes head; /* a shorter one for lists; empty: the spec is short enough itself */
+    uint64_t retry_of; /* 0: none */
+};
+
+/* Who asks, and one call's worth of jobs. */
+struct submit {
+    uint32_t uid, gid;
+    bool admin;           /* may name other users' jobs as parents */
+    struct bytes request; /* 16 bytes by which this call is known again, or empty */
+    struct bytes set;     /* of this user: the jobs become members; empty: none */
+    const struct new_job *jobs;
+    size_t n;
 };
 
 struct submitted {
     uint64_t number;
     bool deduplicated; /* it existed before, under this key */
+    bool cached;       /* and has ended */
 };
 
 struct found {
@@ -102,6 +130,7 @@ struct claimed {
     int64_t started_us;
     int64_t overall_us; /* when the job's time in all is over; 0: never */
     uint64_t uncounted; /* earlier attempts that do not count, as they were interrupted */
+    bool own_slot;      /* of its queue: does not take one of the daemon's */
     struct bytes spec;
 };
 
@@ -124,6 +153,92 @@ struct ended {
     enum aw_state state;
 };
 
+/* A set. `status.name` is valid as long as what it came in. */
+struct set_info {
+    uint64_t id; /* never given to another set */
+    struct set_status status;
+};
+
+/* No member is left that could end, and none will come. */
+static inline bool set_is_complete(const struct set_status *s)
+{
+    return s->closed && s->n_ended == s->n_members;
+}
+
+struct set_list_filter {
+    uint32_t uid;
+    struct bytes prefix; /* empty: all names */
+    struct bytes after;  /* only names behind this one; empty: from the first */
+    size_t limit;
+};
+
+struct set_add {
+    uint32_t uid, gid;
+    bool admin;        /* may add other users' jobs */
+    struct bytes name; /* empty: a new one, temporary */
+    bool close;
+    const uint64_t *numbers;
+    size_t n;
+};
+
+struct set_read {
+    uint32_t uid;
+    struct bytes name;
+    struct bytes consumer; /* may be empty */
+    int64_t after;         /* -1: the consumer's cursor */
+    uint64_t ack;          /* 0: none */
+    size_t limit;
+};
+
+/* Members of a set, in one of two orders. */
+struct set_page {
+    struct set_info set;
+    uint64_t first;  /* the place of jobs[0], from 1; the others follow without a gap */
+    uint64_t cursor; /* engine_set_read(): the consumer's; engine_set_members(): see there */
+    const struct found *jobs; /* of one whose record is gone, number, state and class are known */
+    size_t n;                 /* if it has ended */
+};
+
+/* What a change leaves alone: -1, or NULL. */
+struct queue_change {
+    bool create; /* it must not be there; otherwise it must */
+    int slots, limit, paused, draining;
+    const int *priority;
+    int64_t rate, rate_ms;
+};
+
+struct job_change {
+    const int *priority; /* NULL: leave it */
+    bool now;            /* its start time has come */
+};
+
+/* Why a job is where it is. */
+enum explain_reason {
+    EXPLAIN_ENDED,
+    EXPLAIN_RUNNING,
+    EXPLAIN_DELAY,
+    EXPLAIN_BACKOFF,
+    EXPLAIN_DEPENDENCY,
+    EXPLAIN_PAUSED, /* its queue is */
+    EXPLAIN_LIMIT,  /* its queue has as many running as it may */
+    EXPLAIN_RATE,   /* its queue has started as many as it may */
+    EXPLAIN_READY,  /* nothing but free slots, and those before it */
+};
+
+struct explanation {
+    enum aw_state state;
+    enum explain_reason reason;
+    int64_t due_us;            /* delay, backoff, rate */
+    struct queue_status queue; /* of a job that has not ended */
+    uint64_t n_before;         /* queued jobs that come before it */
+    bool more_before;          /* there are more: only so many were counted */
+    uint64_t before[AW_MAX_EXPLAINED];
+    size_t n_before_named;
+    uint64_t n_parents; /* that it still waits for */
+    uint64_t parents[AW_MAX_EXPLAINED];
+    size_t n_parents_named;
+};
+
 struct list_filter {
     unsigned states;   /* bit mask of 1 << enum aw_state; 0: all */
     int64_t uid;       /* -1: all */
@@ -139,6 +254,8 @@ struct engine_stats {
     uint64_t commits;
     uint64_t store_bytes;
     bool disk_full;
+    uint64_t sets;
+    struct latency first_result, queue_wait, run, total; /* see STATS_REP_FIELDS */
 };
 
 /* How the engine calls up, unasked. `arg` is what it was opened with. */
@@ -147,6 +264,13 @@ struct engine_events {
     void (*runnable)(void *arg);
     /* These jobs have reached their final state, and that is durable. */
     void (*ended)(void *arg, const struct ended *jobs, size_t n);
+    /*
+     * A set has other members, or was closed, or is gone, or one of its members has ended: then
+     * `job` is that one, and `place` its place in the order of completion; else 0. After ended(),
+     * if both. Those that had ended before they were added come with the change that added them.
+     */
+    void (*set_changed)(void *arg, const struct set_info *set, uint64_t place, uint64_t job,
+                        enum aw_state state);
     /* The holder of this claim shall stop; grace_ms: -1 as the job says. */
     void (*stop)(void *arg, uint64_t number, uint64_t claim, int64_t grace_ms);
     void (*gone)(void *arg, const struct gone *jobs, size_t n);
@@ -166,12 +290,26 @@ typedef void (*engine_claim_fn)(void *arg, const struct aw_error *err, const str
 typedef void (*engine_results_fn)(void *arg, const struct aw_error *err,
                                   const struct job_result *jobs, size_t n);
 typedef void (*engine_output_fn)(void *arg, const struct aw_error *err, struct bytes data);
+typedef void (*engine_set_fn)(void *arg, const struct aw_error *err, const struct set_info *set);
+typedef void (*engine_set_add_fn)(void *arg, const struct aw_error *err, const struct set_info *set,
+                                  const struct job_result *jobs, size_t n);
+typedef void (*engine_set_list_fn)(void *arg, const struct aw_error *err,
+                                   const struct set_info *sets, size_t n, bool more);
+typedef void (*engine_set_show_fn)(void *arg, const struct aw_error *err,
+                                   const struct set_show_rep *show);
+typedef void (*engine_set_page_fn)(void *arg, const struct aw_error *err,
+                                   const struct set_page *page);
+typedef void (*engine_sets_of_fn)(void *arg, const struct aw_error *err, const uint64_t *ids,
+                                  size_t n);
+typedef void (*engine_queues_fn)(void *arg, const struct aw_error *err,
+                                 const struct queue_status *queues, size_t n);
+typedef void (*engine_explain_fn)(void *arg, const struct aw_error *err,
+                                  const struct explanation *why);
 
 /* One implementation. What each call means is said at the wrappers below. */
 struct engine_ops {
     void (*close)(struct engine *e);
-    void (*submit)(struct engine *e, uint32_t uid, uint32_t gid, struct bytes request,
-                   const struct new_job *jobs, size_t n, engine_submit_fn done, void *arg);
+    void (*submit)(struct engine *e, const struct submit *submit, engine_submit_fn done, void *arg);
     void (*get)(struct engine *e, const uint64_t *numbers, size_t n, unsigned what,
                 engine_get_fn done, void *arg);
     void (*list)(struct engine *e, const struct list_filter *filter, engine_list_fn done,
@@ -182,12 +320,38 @@ struct engine_ops {
     void (*finish)(struct engine *e, uint64_t number, uint64_t claim, const struct outcome *outcome,
                    engine_done_fn done, void *arg);
     void (*cancel)(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
-                   engine_results_fn done, void *arg);
+                   const char *why, engine_results_fn done, void *arg);
+    void (*change)(struct engine *e, const uint64_t *numbers, size_t n,
+                   const struct job_change *change, engine_results_fn done, void *arg);
     void (*forget)(struct engine *e, const uint64_t *numbers, size_t n, engine_results_fn done,
                    void *arg);
     void (*output)(struct engine *e, uint64_t number, uint64_t attempt, int stream, uint64_t offset,
                    size_t max, engine_output_fn done, void *arg);
+    void (*explain)(struct engine *e, uint64_t number, engine_explain_fn done, void *arg);
+    void (*set_add)(struct engine *e, const struct set_add *add, engine_set_add_fn done, void *arg);
+    void (*set_get)(struct engine *e, uint32_t uid, struct bytes name, engine_set_fn done,
+                    void *arg);
+    void (*set_list)(struct engine *e, const struct set_list_filter *filter,
+                     engine_set_list_fn done, void *arg);
+    void (*set_show)(struct engine *e, uint32_t uid, struct bytes name, engine_set_show_fn done,
+                     void *arg);
+    void (*set_members)(struct engine *e, uint32_t uid, struct bytes name, uint64_t after,
+                        size_t limit, engine_set_page_fn done, void *arg);
+    void (*set_read)(struct engine *e, const struct set_read *read, engine_set_page_fn done,
+                     void *arg);
+    void (*set_close)(struct engine *e, uint32_t uid, struct bytes name, engine_set_fn done,
+                      void *arg);
+    void (*set_forget)(struct engine *e, uint32_t uid, struct bytes name, engine_done_fn done,
+                       void *arg);
+    void (*sets_of)(struct engine *e, uint64_t number, engine_sets_of_fn done, void *arg);
+    void (*queue_set)(struct engine *e, struct bytes name, const struct queue_change *change,
+                      engine_queues_fn done, void *arg);
+    void (*queue_list)(struct engine *e, engine_queues_fn done, void *arg);
+    void (*queue_remove)(struct engine *e, struct bytes name, engine_done_fn done, void *arg);
+    void (*each_lease)(struct engine *e, void (*fn)(void *arg, uint64_t number, int64_t abandon_ms),
+                       void *arg);
     void (*stats)(struct engine *e, struct engine_stats *ret);
+    void (*backup)(struct engine *e, const char *path, engine_done_fn done, void *arg);
     void (*recover)(struct engine *e, engine_claim_fn done, void *arg);
 };
 
@@ -205,16 +369,23 @@ static inline void engine_close(struct engine *e)
 }
 
 /*
- * Records n jobs, all or none. `request` (16 bytes, or empty) names this call of this user: if a
- * call with the same name was recorded in the last hours, its answer comes again and nothing else
- * happens. A job with a key that the user has a record for is not recorded either; the answer has
- * the number of that one. AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL.
+ * Records jobs, all or none. If a call with the same request name was recorded in the last hours,
+ * its answer comes again and nothing else happens. A job with a key that the user has a record
+ * for, one that may answer for it (cache_ttl_ms, cache_failed), is not recorded either; the answer
+ * has the number of that one. With a set, all of them (those, too) become members in the same
+ * step.
+ *
+ * Parents that have ended are judged at once: a job that cannot run any more is recorded and ends,
+ * failed with AW_CLASS_DEPENDENCY. A parent whose record is gone will do for PARENT_ENDED only.
+ *
+ * AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL; AW_ERR_NO_QUEUE; AW_ERR_DRAINING: that queue is;
+ * AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID: a parent; AW_ERR_WRONG_STATE: the set is closed, and not
+ * all of them are its members already; AW_ERR_NO_SET: it was a temporary one, and is gone.
  */
-static inline void engine_submit(struct engine *e, uint32_t uid, uint32_t gid, struct bytes request,
-                                 const struct new_job *jobs, size_t n, engine_submit_fn done,
-                                 void *arg)
+static inline void engine_submit(struct engine *e, const struct submit *submit,
+                                 engine_submit_fn done, void *arg)
 {
-    e->ops->submit(e, uid, gid, request, jobs, n, done, arg);
+    e->ops->submit(e, submit, done, arg);
 }
 
 /* The records of n numbers, in their order, each with an error of its own. what: GET_*. */
@@ -234,7 +405,14 @@ static inline void engine_list(struct engine *e, const struct list_filter *filte
     e->ops->list(e, filter, done, arg);
 }
 
-/* Takes up to `max` jobs that may run now, the most urgent first. */
+/*
+ * Takes jobs that may run now, the most urgent first: up to `max` of queues that share the
+ * daemon's slots, and beside those, of queues with slots of their own, what has room there. A
+ * slot of a queue is free again from the call of engine_finish() or engine_release() on. One call
+ * takes ENGINE_CLAIM_MAX jobs at most; if it takes `max` shared ones, or is cut at that bound,
+ * there may be more, and no runnable event tells. A call that finds nothing is answered without
+ * the disk: perhaps before others that were made earlier.
+ */
 static inline void engine_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg)
 {
     e->ops->claim(e, max, done, arg);
@@ -259,15 +437,40 @@ static inline void engine_finish(struct engine *e, uint64_t number, uint64_t cla
 
 /*
  * Cancels jobs. What waits is cancelled by the time of the callback; what runs is told to stop
- * (state AW_RUNNING in the result); what has ended stays as it is (AW_ERR_WRONG_STATE).
+ * (state AW_RUNNING in the result); what has ended stays as it is (AW_ERR_WRONG_STATE). `why`
+ * becomes the message of those that are cancelled, unless their attempt says more; NULL: none.
  */
 static inline void engine_cancel(struct engine *e, const uint64_t *numbers, size_t n,
-                                 int64_t grace_ms, engine_results_fn done, void *arg)
+                                 int64_t grace_ms, const char *why, engine_results_fn done,
+                                 void *arg)
 {
-    e->ops->cancel(e, numbers, n, grace_ms, done, arg);
+    e->ops->cancel(e, numbers, n, grace_ms, why, done, arg);
 }
 
-/* Removes the records of ended jobs; AW_ERR_WRONG_STATE for the others. */
+/*
+ * Changes jobs that wait. AW_ERR_WRONG_STATE: it runs or has ended; or, for `now`, it does not
+ * wait for a time. A new priority counts from the callback on, behind those that have it already;
+ * after a restart, equals stand in the order of their numbers. A job that is about to move is
+ * judged by where that leads: one that is just being claimed runs. What is asked for in one call is
+ * done to a job as a whole or not at all.
+ */
+static inline void engine_change(struct engine *e, const uint64_t *numbers, size_t n,
+                                 const struct job_change *change, engine_results_fn done, void *arg)
+{
+    e->ops->change(e, numbers, n, change, done, arg);
+}
+
+/* Why a job does not run yet. AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID. */
+static inline void engine_explain(struct engine *e, uint64_t number, engine_explain_fn done,
+                                  void *arg)
+{
+    e->ops->explain(e, number, done, arg);
+}
+
+/*
+ * Removes the records of ended jobs; AW_ERR_WRONG_STATE for the others, and for those whose end
+ * other jobs are just being told of.
+ */
 static inline void engine_forget(struct engine *e, const uint64_t *numbers, size_t n,
                                  engine_results_fn done, void *arg)
 {
@@ -281,9 +484,132 @@ static inline void engine_output(struct engine *e, uint64_t number, uint64_t att
     e->ops->output(e, number, attempt, stream, offset, max, done, arg);
 }
 
+/* ---- Sets: AW_ERR_NO_SET where there is none of that user and name -------------------------- */
+
+/*
+ * Makes jobs members of a set, which is made if it is not there; each has a result of its own
+ * (AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID). A temporary one gets its name here, one that begins with
+ * '~'; a set by such a name that is not there is not made: AW_ERR_NO_SET. Jobs that have ended
+ * complete at once, in the order of their ends. AW_ERR_WRONG_STATE: it is closed, and a job is no
+ * member yet. AW_ERR_QUEUE_FULL: too many sets, or members.
+ */
+static inline void engine_set_add(struct engine *e, const struct set_add *add,
+                                  engine_set_add_fn done, void *arg)
+{
+    e->ops->set_add(e, add, done, arg);
+}
+
+static inline void engine_set_get(struct engine *e, uint32_t uid, struct bytes name,
+                                  engine_set_fn done, void *arg)
+{
+    e->ops->set_get(e, uid, name, done, arg);
+}
+
+/* A page of a user's sets, by name, without the temporary ones; `more`: there are. */
+static inline void engine_set_list(struct engine *e, const struct set_list_filter *filter,
+                                   engine_set_list_fn done, void *arg)
+{
+    e->ops->set_list(e, filter, done, arg);
+}
+
+/* The set and its latencies: reads all of its completions, in slices. */
+static inline void engine_set_show(struct engine *e, uint32_t uid, struct bytes name,
+                                   engine_set_show_fn done, void *arg)
+{
+    e->ops->set_show(e, uid, name, done, arg);
+}
+
+/*
+ * Members in the order in which they were added, behind the place `after`. page->cursor is the
+ * `after` of the next page; 0: that was all.
+ */
+static inline void engine_set_members(struct engine *e, uint32_t uid, struct bytes name,
+                                      uint64_t after, size_t limit, engine_set_page_fn done,
+                                      void *arg)
+{
+    e->ops->set_members(e, uid, name, after, limit, done, arg);
+}
+
+/*
+ * Completions: moves the cursor if asked, then reads. Never waits: set_changed() tells when to
+ * read again. AW_ERR_INVALID: `ack` is beyond the last completion. AW_ERR_QUEUE_FULL: too many
+ * consumers.
+ */
+static inline void engine_set_read(struct engine *e, const struct set_read *read,
+                                   engine_set_page_fn done, void *arg)
+{
+    e->ops->set_read(e, read, done, arg);
+}
+
+static inline void engine_set_close(struct engine *e, uint32_t uid, struct bytes name,
+                                    engine_set_fn done, void *arg)
+{
+    e->ops->set_close(e, uid, name, done, arg);
+}
+
+/* Removes the set; its members stay what they are. */
+static inline void engine_set_forget(struct engine *e, uint32_t uid, struct bytes name,
+                                     engine_done_fn done, void *arg)
+{
+    e->ops->set_forget(e, uid, name, done, arg);
+}
+
+/* The IDs of the sets that a job is a member of. */
+static inline void engine_sets_of(struct engine *e, uint64_t number, engine_sets_of_fn done,
+                                  void *arg)
+{
+    e->ops->sets_of(e, number, done, arg);
+}
+
+/* ---- Queues: AW_ERR_NO_QUEUE where there is none of that name ------------------------------- */
+
+/* Makes or changes one; the callback has it as it is now. AW_ERR_WRONG_STATE: it is there already.
+ * AW_ERR_QUEUE_FULL: AW_MAX_QUEUES are. */
+static inline void engine_queue_set(struct engine *e, struct bytes name,
+                                    const struct queue_change *change, engine_queues_fn done,
+                                    void *arg)
+{
+    e->ops->queue_set(e, name, change, done, arg);
+}
+
+static inline void engine_queue_list(struct engine *e, engine_queues_fn done, void *arg)
+{
+    e->ops->queue_list(e, done, arg);
+}
+
+/* AW_ERR_WRONG_STATE: jobs are in it, or it is the default queue. */
+static inline void engine_queue_remove(struct engine *e, struct bytes name, engine_done_fn done,
+                                       void *arg)
+{
+    e->ops->queue_remove(e, name, done, arg);
+}
+
+/* Calls fn, at once, for each job that has not ended and has a lease: for after a restart. */
+static inline void engine_each_lease(struct engine *e,
+                                     void (*fn)(void *arg, uint64_t number, int64_t abandon_ms),
+                                     void *arg)
+{
+    e->ops->each_lease(e, fn, arg);
+}
+
 static inline void engine_get_stats(struct engine *e, struct engine_stats *ret)
 {
     e->ops->stats(e, ret);
+}
+
+/*
+ * Copies all that is on record into a file, which is there and empty, while everything else goes
+ * on: as it is at one moment before the callback; whatever was durable at the call is in it. The
+ * file is not synced; after an error its content is of no use. It can be looked at, and be made a
+ * store again, by offline.h.
+ *
+ * AW_ERR_BUSY: one is being made; or the store did not let it come to an end. AW_ERR_DISK_FULL: its
+ * disk is. AW_ERR_STOPPING: the engine closes. AW_ERR_STORE: the file cannot be written, or the
+ * store not be read.
+ */
+static inline void engine_backup(struct engine *e, const char *path, engine_done_fn done, void *arg)
+{
+    e->ops->backup(e, path, done, arg);
 }
 
 /*

@@ -5,7 +5,7 @@ static void act(struct many *m)
 {
     const struct cancel_req *req = m->x->args;
 
-    engine_cancel(m->x->srv->engine, m->numbers, m->n_numbers, req->grace_ms, many_answer, m);
+    engine_cancel(m->x->srv->engine, m->numbers, m->n_numbers, req->grace_ms, NULL, many_answer, m);
 }
 
 void op_cancel(struct exchange *x)

@@ -4,8 +4,8 @@ enum aw_err ids_parse(const struct strv *texts, struct ids *ret, struct aw_error
 {
     struct ids ids = {
         .n = texts->n,
-        .v = calloc(texts->n, sizeof(*ids.v)),
-        .numbers = calloc(texts->n, sizeof(*ids.numbers)),
+        .v = calloc(texts->n + 1, sizeof(*ids.v)),
+        .numbers = calloc(texts->n + 1, sizeof(*ids.numbers)),
     };
     enum aw_err e = AW_OK;
 

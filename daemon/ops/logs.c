@@ -20,7 +20,7 @@ struct logs {
     size_t max;
     int stream;
     bool patient; /* the client gave it time */
-    bool busy;    /* a look is under way */
+    bool busy;    /* a look is under way, or what it found is being acted on */
     bool again;   /* something happened meanwhile */
     bool over;    /* the time is */
     bool at_rest; /* what is read has its final size */
@@ -101,6 +101,7 @@ static void logs_look(struct logs *l);
 /* Nothing to give yet: until something happens, or the time is over. */
 static void logs_wait(struct logs *l)
 {
+    l->busy = false;
     if (l->over) {
         logs_answer(l);
     } else if (l->again) {
@@ -212,7 +213,6 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
     enum aw_err e;
 
     (void)n;
-    l->busy = false;
     if (!l->x) {
         logs_free(l);
         return;
@@ -222,6 +222,7 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
         logs_fail(l, e, err ? err->text : aw_err_text(e));
         return;
     }
+    watch_hold(&l->watch);
     look_at(l, &jobs->record);
 }
 
@@ -231,11 +232,11 @@ static void logs_look(struct logs *l)
     engine_get(l->x->srv->engine, &l->number, 1, GET_ATTEMPTS, got, l);
 }
 
-static void on_event(struct watch *watch, enum watch_event event)
+static void on_event(struct watch *watch, const struct watch_news *news)
 {
     struct logs *l = (struct logs *)watch;
 
-    (void)event;
+    (void)news;
     if (l->busy)
         l->again = true;
     else

@@ -5,11 +5,12 @@ struct many_start {
     void (*act)(struct many *m);
 };
 
-static void many_free(struct many *m)
+void many_free(struct many *m)
 {
     ids_done(&m->ids);
     free(m->errs);
     free(m->numbers);
+    free(m->states);
     free(m);
 }
 
@@ -19,6 +20,7 @@ struct results_rep {
 };
 _Static_assert(sizeof(struct results_rep) == sizeof(struct cancel_rep), "one field");
 _Static_assert(sizeof(struct results_rep) == sizeof(struct forget_rep), "one field");
+_Static_assert(sizeof(struct results_rep) == sizeof(struct change_rep), "one field");
 
 static void result_fill(struct id_result *out, enum aw_err e, enum aw_state state)
 {
@@ -28,35 +30,55 @@ static void result_fill(struct id_result *out, enum aw_err e, enum aw_state stat
         out->message = bytes_str(aw_err_text(e));
 }
 
-void many_answer(void *arg, const struct aw_error *err, const struct job_result *jobs, size_t n)
+bool results_make(const struct many *m, const struct job_result *jobs, struct results *ret)
 {
-    struct many *m = arg;
-    struct exchange *x = m->x;
-    size_t n_ids = m->ids.n, at = 0;
-    _cleanup_free_ struct id_result *out = calloc(n_ids, sizeof(*out));
-    _cleanup_free_ char *text = malloc(n_ids * AW_MAX_ID);
-    struct results_rep rep = {{out, n_ids}};
+    struct results r = {.v = calloc(m->ids.n + 1, sizeof(*r.v)),
+                        .n = m->ids.n,
+                        .text = malloc(m->ids.n * AW_MAX_ID + 1)};
+    size_t at = 0;
 
-    (void)n;
-    for (size_t i = 0; !err && out && text && i < n_ids; i++) {
+    if (!r.v || !r.text) {
+        results_done(&r);
+        return false;
+    }
+    for (size_t i = 0; i < r.n; i++) {
         const struct future_id *id = &m->ids.v[i];
-        char *buf = text + i * AW_MAX_ID;
+        const char *tag = id->tag[0] ? id->tag : m->x->srv->engine->tag;
+        char *buf = r.text + i * AW_MAX_ID;
 
-        out[i].id = bytes_of(
-            buf, future_id_format(buf, id->tag[0] ? id->tag : x->srv->engine->tag, id->number));
+        r.v[i].id = bytes_of(buf, future_id_format(buf, tag, id->number));
         if (m->errs[i]) {
-            result_fill(&out[i], m->errs[i], AW_SCHEDULED);
+            result_fill(&r.v[i], m->errs[i], AW_SCHEDULED);
         } else {
-            result_fill(&out[i], jobs[at].err, jobs[at].state);
+            result_fill(&r.v[i], jobs[at].err, jobs[at].state);
             at++;
         }
     }
-    if (err)
-        exchange_fail(x, err);
-    else if (!out || !text)
-        exchange_failf(x, AW_ERR_NO_MEMORY, "out of memory for the answer");
-    else
-        exchange_reply(x, &rep);
+    *ret = r;
+    return true;
+}
+
+void results_done(struct results *r)
+{
+    free(r->v);
+    free(r->text);
+    *r = (struct results){0};
+}
+
+void many_answer(void *arg, const struct aw_error *err, const struct job_result *jobs, size_t n)
+{
+    struct many *m = arg;
+    struct results results;
+
+    (void)n;
+    if (err) {
+        exchange_fail(m->x, err);
+    } else if (!results_make(m, jobs, &results)) {
+        exchange_failf(m->x, AW_ERR_NO_MEMORY, "out of memory for the answer");
+    } else {
+        exchange_reply(m->x, &(struct results_rep){{results.v, results.n}});
+        results_done(&results);
+    }
     many_free(m);
 }
 
@@ -70,35 +92,58 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
     }
     for (size_t i = 0; i < n; i++) {
         m->errs[i] = id_error(m->x, &m->ids.v[i], &jobs[i]);
-        if (!m->errs[i])
-            m->numbers[m->n_numbers++] = m->ids.numbers[i];
+        if (m->errs[i])
+            continue;
+        m->states[m->n_numbers] = jobs[i].record.state;
+        m->numbers[m->n_numbers++] = m->ids.numbers[i];
     }
     ((struct many_start *)m)->act(m);
 }
 
-void many_begin(struct exchange *x, const struct strv *ids, void (*act)(struct many *m))
+static struct many *many_make(struct exchange *x, const struct strv *ids, size_t size)
 {
-    struct many_start *start = calloc(1, sizeof(*start));
-    struct many *m = &start->many;
+    struct many *m = calloc(1, size);
     struct aw_error err;
 
-    if (!start) {
+    if (!m) {
         exchange_failf(x, AW_ERR_NO_MEMORY, "out of memory");
-        return;
+        return NULL;
     }
-    start->act = act;
     m->x = x;
     if (ids_parse(ids, &m->ids, &err)) {
         exchange_fail(x, &err);
         many_free(m);
-        return;
+        return NULL;
     }
-    m->errs = calloc(m->ids.n, sizeof(*m->errs));
-    m->numbers = calloc(m->ids.n, sizeof(*m->numbers));
-    if (!m->errs || !m->numbers) {
-        exchange_failf(x, AW_ERR_NO_MEMORY, "out of memory");
-        many_free(m);
+    m->errs = calloc(m->ids.n + 1, sizeof(*m->errs));
+    m->numbers = calloc(m->ids.n + 1, sizeof(*m->numbers));
+    m->states = calloc(m->ids.n + 1, sizeof(*m->states));
+    if (m->errs && m->numbers && m->states)
+        return m;
+    exchange_failf(x, AW_ERR_NO_MEMORY, "out of memory");
+    many_free(m);
+    return NULL;
+}
+
+void many_begin(struct exchange *x, const struct strv *ids, void (*act)(struct many *m))
+{
+    struct many *m = many_make(x, ids, sizeof(struct many_start));
+
+    if (!m)
         return;
-    }
+    ((struct many_start *)m)->act = act;
     engine_get(x->srv->engine, m->ids.numbers, m->ids.n, 0, got, m);
+}
+
+struct many *many_open(struct exchange *x, const struct strv *ids)
+{
+    struct many *m = many_make(x, ids, sizeof(*m));
+
+    for (size_t i = 0; m && i < m->ids.n; i++) {
+        if (id_is_foreign(x->srv, &m->ids.v[i]))
+            m->errs[i] = AW_ERR_FOREIGN_ID;
+        else
+            m->numbers[m->n_numbers++] = m->ids.numbers[i];
+    }
+    return m;
 }

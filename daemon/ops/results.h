@@ -1,6 +1,6 @@
 /*
  * results.h - operations that do something to several futures and say for each what came of it:
- * the part that cancel and forget have in common.
+ * what cancel, forget, change and set-add have in common.
  */
 #ifndef AW_OPS_RESULTS_H
 #define AW_OPS_RESULTS_H
@@ -11,8 +11,9 @@
 struct many {
     struct exchange *x;
     struct ids ids;
-    enum aw_err *errs; /* what is known beforehand: foreign, somebody else's, ... */
-    uint64_t *numbers; /* the others' */
+    enum aw_err *errs;     /* what is known beforehand: foreign, somebody else's, ... */
+    uint64_t *numbers;     /* the others' */
+    enum aw_state *states; /* and theirs, as they were when many_begin() read them */
     size_t n_numbers;
 };
 
@@ -24,9 +25,28 @@ struct many {
 void many_begin(struct exchange *x, const struct strv *ids, void (*act)(struct many *m));
 
 /*
+ * The same without the records: only foreign IDs are sorted out. NULL: the exchange is answered.
+ * The caller owes a many_free().
+ */
+AW_MUSTCHECK struct many *many_open(struct exchange *x, const struct strv *ids);
+void many_free(struct many *m);
+
+/*
  * Answers with a struct id_result for each ID: what was known beforehand, or what the engine said
  * (in `jobs`, of m->n_numbers; err: for all of them). Frees m. For act() as engine_results_fn.
  */
 void many_answer(void *m, const struct aw_error *err, const struct job_result *jobs, size_t n);
+
+/* Those results, for an answer of another form. */
+struct results {
+    struct id_result *v;
+    size_t n;
+    char *text; /* private */
+};
+
+/* False: out of memory. On success the caller owes a results_done(). */
+AW_MUSTCHECK bool results_make(const struct many *m, const struct job_result *jobs,
+                               struct results *ret);
+void results_done(struct results *r);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * retry: submit ended jobs again, as new futures. What has a final state keeps it; the new future
- * says whose it is (retry_of). It has no key, as its key names the old one.
+ * says whose it is (retry_of). It has no key, as its key names the old one, and waits for nothing:
+ * whoever wants it again wants it now.
  */
 #include "daemon/ops/ids.h"
 #include "daemon/ops/submit_jobs.h"
@@ -11,6 +12,7 @@ struct retry {
     struct id_result *out;
     char *text; /* two IDs for each */
     size_t *at; /* for each job of the batch: whose retry it is */
+    uint64_t *abandon_ms;
     size_t n;
 };
 
@@ -20,6 +22,7 @@ static void retry_free(struct retry *r)
     free(r->out);
     free(r->text);
     free(r->at);
+    free(r->abandon_ms);
     free(r);
 }
 
@@ -54,6 +57,7 @@ static void submitted(void *arg, const struct aw_error *err, const struct submit
         struct future_id id = {.number = jobs[i].number};
 
         r->out[r->at[i]].new_id = id_text(r, r->ids.n + r->at[i], &id);
+        submitted_lease(r->x, &jobs[i], r->abandon_ms[i]);
     }
     retry_answer(r);
 }
@@ -89,8 +93,12 @@ static enum aw_err retry_add(struct retry *r, struct job_batch *batch, struct de
     d->job.key = (struct bytes){0};
     d->job.delay_ms = 0;
     d->job.not_before_us = 0;
+    d->job.cache_ttl_ms = 0;
+    d->job.cache_failed = false;
+    d->job.after = d->job.after_any = d->job.after_fail = (struct strv){0};
+    r->abandon_ms[r->n] = d->job.abandon_ms;
     r->at[r->n++] = i;
-    return batch_add(batch, &d->job, f->record.number, err);
+    return batch_add(batch, r->x->srv, &d->job, f->record.number, err);
 }
 
 static void retry_submit(struct retry *r, const struct found *jobs, struct job_batch *batch,
@@ -111,8 +119,7 @@ static void retry_submit(struct retry *r, const struct found *jobs, struct job_b
     } else if (r->n == 0) {
         retry_answer(r);
     } else {
-        engine_submit(r->x->srv->engine, exchange_uid(r->x), exchange_gid(r->x), req->request,
-                      batch_seal(batch), batch->n, submitted, r);
+        batch_submit(batch, r->x, req->request, (struct bytes){0}, submitted, r);
     }
 }
 
@@ -158,8 +165,9 @@ void op_retry(struct exchange *x)
         r->out = calloc(r->ids.n, sizeof(*r->out));
         r->text = calloc(2 * r->ids.n, AW_MAX_ID);
         r->at = calloc(r->ids.n, sizeof(*r->at));
+        r->abandon_ms = calloc(r->ids.n, sizeof(*r->abandon_ms));
     }
-    if (r && r->out && r->text && r->at) {
+    if (r && r->out && r->text && r->at && r->abandon_ms) {
         engine_get(x->srv->engine, r->ids.numbers, r->ids.n, GET_WHOLE, got, r);
         return;
     }

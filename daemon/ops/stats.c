@@ -37,6 +37,11 @@ void op_stats(struct exchange *x)
         .requests = ep.requests,
         .connections = ep.connections,
         .waiters = ep.unanswered - 1, /* this one is answered now */
+        .sets = en.sets,
+        .first_result = en.first_result,
+        .queue_wait = en.queue_wait,
+        .run = en.run,
+        .total = en.total,
     };
     exchange_reply(x, &rep);
 }

@@ -1,43 +1,82 @@
 /* submit: take 1 to 1,000 jobs, all or none, and give their IDs. */
+#include "daemon/ops/set_name.h"
 #include "daemon/ops/submit_jobs.h"
 
 #include "proto/future_id.h"
 
+/* The answer: the texts of the IDs, and which of them existed, or had ended, before. */
+struct answer {
+    struct submit_rep rep;
+    char *text;
+    struct bytes *ids;
+    uint64_t *dup, *cached;
+};
+
+static void answer_done(struct answer *a)
+{
+    free(a->text);
+    free(a->ids);
+    free(a->dup);
+    free(a->cached);
+}
+
+static bool answer_make(struct answer *a, const struct server *srv, const struct submitted *jobs,
+                        size_t n)
+{
+    *a = (struct answer){
+        .text = malloc(n * AW_MAX_ID + 1),
+        .ids = calloc(n + 1, sizeof(*a->ids)),
+        .dup = calloc(n + 1, sizeof(*a->dup)),
+        .cached = calloc(n + 1, sizeof(*a->cached)),
+    };
+    if (!a->text || !a->ids || !a->dup || !a->cached)
+        return false;
+    a->rep.ids = (struct strv){a->ids, n};
+    a->rep.deduplicated = (struct u64v){a->dup, 0};
+    a->rep.cached = (struct u64v){a->cached, 0};
+    for (size_t i = 0; i < n; i++) {
+        char *at = a->text + i * AW_MAX_ID;
+
+        a->ids[i] = bytes_of(at, future_id_format(at, srv->engine->tag, jobs[i].number));
+        if (jobs[i].deduplicated)
+            a->dup[a->rep.deduplicated.n++] = i;
+        if (jobs[i].cached)
+            a->cached[a->rep.cached.n++] = i;
+    }
+    return true;
+}
+
 static void submitted(void *arg, const struct aw_error *err, const struct submitted *jobs, size_t n)
 {
     struct exchange *x = arg;
-    _cleanup_free_ char *text = err ? NULL : malloc(n * AW_MAX_ID);
-    _cleanup_free_ struct bytes *ids = err ? NULL : calloc(n, sizeof(*ids));
-    _cleanup_free_ uint64_t *dup = err ? NULL : calloc(n, sizeof(*dup));
-    struct submit_rep rep = {.ids = {ids, n}, .deduplicated = {dup, 0}};
+    const struct submit_req *req = x->args;
+    struct answer answer;
 
     if (err) {
         exchange_fail(x, err);
         return;
     }
-    if (!text || !ids || !dup) {
+    for (size_t i = 0; i < MIN(n, req->jobs.n); i++)
+        submitted_lease(x, &jobs[i], req->jobs.v[i].abandon_ms);
+    if (answer_make(&answer, x->srv, jobs, n))
+        exchange_reply(x, &answer.rep);
+    else
         exchange_failf(x, AW_ERR_NO_MEMORY,
                        "submit: out of memory for the answer; ask again with "
                        "the same request key");
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        char *at = text + i * AW_MAX_ID;
-
-        ids[i] = bytes_of(at, future_id_format(at, x->srv->engine->tag, jobs[i].number));
-        if (jobs[i].deduplicated)
-            dup[rep.deduplicated.n++] = i;
-    }
-    exchange_reply(x, &rep);
+    answer_done(&answer);
 }
 
-static enum aw_err add_all(struct job_batch *batch, const struct submit_req *req,
-                           struct aw_error *err)
+static enum aw_err add_all(struct job_batch *batch, const struct server *srv,
+                           const struct submit_req *req, struct aw_error *err)
 {
     struct aw_error why;
+    enum aw_err e = set_name_check(req->set, err);
 
+    if (e)
+        return e;
     for (size_t i = 0; i < req->jobs.n; i++) {
-        enum aw_err e = batch_add(batch, &req->jobs.v[i], 0, &why);
+        e = batch_add(batch, srv, &req->jobs.v[i], 0, &why);
 
         if (e)
             return aw_fail(err, e, "jobs[%zu].%.200s", i, why.text);
@@ -59,10 +98,9 @@ void op_submit(struct exchange *x)
         exchange_failf(x, AW_ERR_NO_MEMORY, "submit: out of memory");
         return;
     }
-    if (add_all(&batch, req, &err))
+    if (add_all(&batch, x->srv, req, &err))
         exchange_fail(x, &err);
     else
-        engine_submit(x->srv->engine, exchange_uid(x), exchange_gid(x), req->request,
-                      batch_seal(&batch), batch.n, submitted, x);
+        batch_submit(&batch, x, req->request, req->set, submitted, x);
     batch_done(&batch);
 }

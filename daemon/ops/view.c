@@ -67,6 +67,8 @@ static void set_spec(struct view *v, size_t i, struct bytes spec)
         out->type = job.type;
     out->name = job.name;
     out->max_attempts = job.max_attempts;
+    out->queue = job.queue;
+    out->abandon_ms = job.abandon_ms;
     if (job.argv.n)
         out->command = command_join(part->command, &job.argv);
     if (job.url.data)
@@ -117,6 +119,17 @@ void view_set_error(struct view *v, size_t i, const char *tag, uint64_t number, 
     out->id = id_text(v, v->parts[i].id, tag, number);
     out->err = (uint64_t)e;
     out->message = bytes_str(aw_err_text(e));
+}
+
+void view_set_found(struct view *v, size_t i, const struct found *f)
+{
+    if (!f->err) {
+        view_set(v, i, &f->record);
+        return;
+    }
+    view_set_error(v, i, "", f->record.number, f->err);
+    v->jobs[i].state = f->record.state;
+    v->jobs[i].class = f->record.class;
 }
 
 void view_set_all(struct view *v, const struct exchange *x, const struct ids *ids,

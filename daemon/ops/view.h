@@ -25,6 +25,9 @@ void view_set(struct view *v, size_t i, const struct record *r);
 /* Fills v->jobs[i] with what is wrong with that ID. */
 void view_set_error(struct view *v, size_t i, const char *tag, uint64_t number, enum aw_err e);
 
+/* A member of a set: of one whose record is gone, its state and class are still told. */
+void view_set_found(struct view *v, size_t i, const struct found *f);
+
 /* All of a request's IDs, found or not, as their sender may see them. */
 void view_set_all(struct view *v, const struct exchange *x, const struct ids *ids,
                   const struct found *jobs);

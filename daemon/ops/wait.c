@@ -1,17 +1,19 @@
 /*
- * wait: answer once all of these futures have ended.
+ * wait: answer once enough of these futures have ended, or the first has failed.
  *
  * First everything is watched, then the records are read: what ends in between is seen either
- * way. When the last one has ended (or the time is over) the records are read for the answer.
+ * way. From then on events are counted, each at the same small cost, and the records are read once
+ * more, for the answer. (Waiting for a set, which takes neither: wait_set.c.)
  */
 #include "daemon/ops/ids.h"
 #include "daemon/ops/view.h"
+#include "daemon/ops/wait.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
 struct wait_one {
-    struct watch watch;
+    struct watch watch; /* first */
     struct wait *wait;
     bool ended;
 };
@@ -20,13 +22,20 @@ struct wait {
     struct exchange *x; /* NULL: the client is gone; freed when the engine has answered */
     struct ids ids;
     struct wait_one *ones;
-    size_t n_left;
+    struct wait_goal goal;
+    uint64_t n_ended, n_failed;
     int64_t timeout_ms;
     struct event timer;
     bool timed; /* the timer was set up */
+    bool known; /* the records were read: the numbers above are right */
     bool reading;
     bool over; /* the time is */
 };
+
+bool wait_goal_met(const struct wait_goal *goal, uint64_t n_ended, uint64_t n_failed, bool all)
+{
+    return all || (goal->n && n_ended >= goal->n) || (goal->first_error && n_failed);
+}
 
 static void wait_free(struct wait *w)
 {
@@ -43,19 +52,25 @@ static void watches_remove_all(struct server *srv, struct wait *w)
         watch_remove(srv->watches, &w->ones[i].watch);
 }
 
+static bool wait_done(const struct wait *w)
+{
+    return wait_goal_met(&w->goal, w->n_ended, w->n_failed, w->n_ended == w->ids.n);
+}
+
+/* `jobs` is NULL when it is not done: then nothing but the counts is told. */
 static void wait_answer(struct wait *w, const struct found *jobs)
 {
     struct exchange *x = w->x;
-    struct wait_rep rep = {.done = w->n_left == 0};
+    struct wait_rep rep = {
+        .done = jobs != NULL,
+        .n_ended = w->n_ended,
+        .n_failed = w->n_failed,
+        .n_total = w->ids.n,
+    };
     struct view view = {0};
 
-    for (size_t i = 0; i < w->ids.n; i++) {
-        rep.n_ended += w->ones[i].ended;
-        rep.n_failed += w->ones[i].ended && (id_error(x, &w->ids.v[i], &jobs[i]) ||
-                                             jobs[i].record.state != AW_SUCCEEDED);
-    }
     watches_remove_all(x->srv, w);
-    if (rep.done) {
+    if (jobs) {
         if (!view_init(&view, x->srv, w->ids.n)) {
             exchange_failf(x, AW_ERR_NO_MEMORY, "wait: out of memory");
             wait_free(w);
@@ -70,15 +85,34 @@ static void wait_answer(struct wait *w, const struct found *jobs)
     wait_free(w);
 }
 
+/* What the records say, those that the sender may not see left alone from here on. */
+static void take_in(struct wait *w, const struct found *jobs)
+{
+    w->n_ended = w->n_failed = 0;
+    for (size_t i = 0; i < w->ids.n; i++) {
+        struct wait_one *one = &w->ones[i];
+        enum aw_err e = id_error(w->x, &w->ids.v[i], &jobs[i]);
+
+        one->ended = e || aw_state_is_final(jobs[i].record.state);
+        w->n_ended += one->ended;
+        w->n_failed += one->ended && (e || jobs[i].record.state != AW_SUCCEEDED);
+        if (e)
+            watch_remove(w->x->srv->watches, &one->watch);
+        else
+            watch_hold(&one->watch);
+    }
+}
+
 /*
- * The records are there: takes in what has ended, then answers or goes on waiting. Since events
- * and answers of the engine come in the order of their commits, these records are no older than
- * any event that came while they were being read.
+ * The records are there: answers or goes on waiting. Since events and answers of the engine come
+ * in the order of their commits, these records are no older than any event that came while they
+ * were being read.
  */
 static void got(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
 {
     struct wait *w = arg;
 
+    (void)n;
     w->reading = false;
     if (!w->x) {
         wait_free(w);
@@ -90,14 +124,12 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
         wait_free(w);
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        if (!w->ones[i].ended &&
-            (id_error(w->x, &w->ids.v[i], &jobs[i]) || aw_state_is_final(jobs[i].record.state))) {
-            w->ones[i].ended = true;
-            w->n_left--;
-        }
-    if (w->n_left == 0 || w->over)
+    take_in(w, jobs);
+    w->known = true;
+    if (wait_done(w))
         wait_answer(w, jobs);
+    else if (w->over)
+        wait_answer(w, NULL);
 }
 
 static void wait_read(struct wait *w)
@@ -108,15 +140,17 @@ static void wait_read(struct wait *w)
     engine_get(w->x->srv->engine, w->ids.numbers, w->ids.n, 0, got, w);
 }
 
-static void on_event(struct watch *watch, enum watch_event event)
+static void on_event(struct watch *watch, const struct watch_news *news)
 {
     struct wait_one *one = (struct wait_one *)watch;
     struct wait *w = one->wait;
 
-    if (event != WATCH_ENDED || one->ended)
+    if (news->event != WATCH_ENDED || one->ended || !w->known)
         return;
     one->ended = true;
-    if (--w->n_left == 0)
+    w->n_ended++;
+    w->n_failed += news->state != AW_SUCCEEDED;
+    if (wait_done(w))
         wait_read(w);
 }
 
@@ -127,7 +161,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     w->over = true;
-    wait_read(w);
+    if (!w->reading)
+        wait_answer(w, NULL);
 }
 
 static void on_gone(struct exchange *x)
@@ -163,7 +198,6 @@ static void wait_begin(struct exchange *x, struct wait *w)
     struct timeval tv = {.tv_sec = w->timeout_ms / 1000, .tv_usec = w->timeout_ms % 1000 * 1000};
 
     w->x = x;
-    w->n_left = w->ids.n;
     w->over = w->timeout_ms == 0;
     exchange_park(x, on_gone, w);
     if (!w->over) {
@@ -174,9 +208,8 @@ static void wait_begin(struct exchange *x, struct wait *w)
     wait_read(w);
 }
 
-void op_wait(struct exchange *x)
+static void wait_for_ids(struct exchange *x, const struct wait_req *req)
 {
-    const struct wait_req *req = x->args;
     struct wait *w = calloc(1, sizeof(*w));
     struct aw_error err;
 
@@ -184,6 +217,7 @@ void op_wait(struct exchange *x)
         exchange_failf(x, AW_ERR_NO_MEMORY, "wait: out of memory");
         return;
     }
+    w->goal = (struct wait_goal){req->n, req->first_error};
     w->timeout_ms = (int64_t)req->timeout_ms;
     if (ids_parse(&req->ids, &w->ids, &err)) {
         exchange_fail(x, &err);
@@ -194,4 +228,18 @@ void op_wait(struct exchange *x)
     } else {
         wait_begin(x, w);
     }
+}
+
+void op_wait(struct exchange *x)
+{
+    const struct wait_req *req = x->args;
+
+    if (req->ids.n && req->set.data)
+        exchange_failf(x, AW_ERR_INVALID, "wait: ids and set exclude each other");
+    else if (req->set.data)
+        wait_for_set(x, req);
+    else if (req->ids.n)
+        wait_for_ids(x, req);
+    else
+        exchange_failf(x, AW_ERR_INVALID, "ids: 0 items; wait needs some, or a set");
 }

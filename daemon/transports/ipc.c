@@ -204,7 +204,12 @@ static void ipc_drop(struct call *base)
     call_free((struct ipc_call *)base);
 }
 
-static const struct transport_ops ipc_ops = {ipc_park, ipc_reply, ipc_drop};
+static void ipc_take_body(struct call *base, struct body_owner *ret)
+{
+    *ret = (struct body_owner){take_ptr(((struct ipc_call *)base)->body), free};
+}
+
+static const struct transport_ops ipc_ops = {ipc_park, ipc_reply, ipc_drop, ipc_take_body};
 
 /* ---- Requests ------------------------------------------------------------------------------ */
 

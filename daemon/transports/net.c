@@ -248,7 +248,17 @@ static void net_reply(struct call *base, const void *data, size_t len)
     nng_ctx_send(call->ctx, call->aio);
 }
 
-static const struct transport_ops net_ops = {net_park, net_reply, net_drop};
+static void message_free(void *msg)
+{
+    nng_msg_free(msg);
+}
+
+static void net_take_body(struct call *base, struct body_owner *ret)
+{
+    *ret = (struct body_owner){take_ptr(((struct net_call *)base)->msg), message_free};
+}
+
+static const struct transport_ops net_ops = {net_park, net_reply, net_drop, net_take_body};
 
 /* ---- Connections --------------------------------------------------------------------------- */
 

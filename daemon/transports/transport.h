@@ -37,6 +37,7 @@ struct transport_ops {
     void (*park)(struct call *call);
     void (*reply)(struct call *call, const void *data, size_t len);
     void (*drop)(struct call *call);
+    void (*take_body)(struct call *call, struct body_owner *ret); /* what drop() would free */
 };
 
 /* Embedded first in each transport's own connection. */

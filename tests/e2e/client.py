@@ -4,6 +4,8 @@ import io, os, socket, struct, sys
 
 
 def pack(v):
+    if isinstance(v, bool):
+        return b'\xc3' if v else b'\xc2'
     if isinstance(v, int):
         return b'\xd3' + struct.pack('>q', v)
     if isinstance(v, (str, bytes)):
@@ -46,13 +48,19 @@ class Client:
         assert len(data) == n, 'the connection was lost'
         return data
 
-    def call(self, op, **fields):
+    def send(self, op, **fields):
         self.id += 1
         body = struct.pack('>I', self.id) + pack({'op': op, **fields})
         self.sock.sendall(b'\x01' + struct.pack('>Q', len(body)) + body)
+
+    def receive(self):
         answer = self.read(struct.unpack('>Q', self.read(9)[1:])[0])
-        assert answer[:4] == body[:4], 'an answer to another request'
-        reply = unpack(io.BytesIO(answer[4:]))
+        assert answer[:4] == struct.pack('>I', self.id), 'an answer to another request'
+        return unpack(io.BytesIO(answer[4:]))
+
+    def call(self, op, **fields):
+        self.send(op, **fields)
+        reply = self.receive()
         assert reply['err'] == 0, reply
         return reply
 

@@ -24,5 +24,13 @@ void engine_contract_add(Suite *suite, const struct engine_factory *factory)
     part_add(suite, "claim and finish", contract_run_add);
     part_add(suite, "tried again", contract_retry_add);
     part_add(suite, "cancel and time", contract_cancel_add);
+    part_add(suite, "queues", contract_queues_add);
+    part_add(suite, "changes, and why it waits", contract_change_add);
     part_add(suite, "records", contract_records_add);
+    part_add(suite, "sets", contract_sets_add);
+    part_add(suite, "sets that are read, and go", contract_sets_read_add);
+    part_add(suite, "jobs that wait for others", contract_deps_add);
+    part_add(suite, "many that wait for others", contract_deps_many_add);
+    part_add(suite, "keys that grow old", contract_cache_add);
+    part_add(suite, "a copy of all", contract_backup_add);
 }

@@ -15,6 +15,14 @@ void contract_submit_add(TCase *tc);
 void contract_run_add(TCase *tc);
 void contract_retry_add(TCase *tc);
 void contract_cancel_add(TCase *tc);
+void contract_queues_add(TCase *tc);
+void contract_change_add(TCase *tc);
 void contract_records_add(TCase *tc);
+void contract_sets_add(TCase *tc);
+void contract_sets_read_add(TCase *tc);
+void contract_deps_add(TCase *tc);
+void contract_deps_many_add(TCase *tc);
+void contract_cache_add(TCase *tc);
+void contract_backup_add(TCase *tc);
 
 #endif

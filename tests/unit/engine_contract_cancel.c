@@ -1,6 +1,7 @@
 /* The engine's contract: cancel, delays, times in the queue. */
 #include "tests/unit/engine_contract.h"
 
+#include <stdio.h>
 #include <time.h>
 
 static struct claimed claim_new(struct want want)
@@ -128,6 +129,7 @@ START_TEST(a_claim_while_a_cancel_is_under_way_does_not_get_the_job)
 
     rig_await(claim);
     ck_assert_uint_eq(claim->n, 0);
+    rig_await(cancel);
     assert_result(cancel, 0, AW_OK, AW_CANCELLED);
 }
 END_TEST
@@ -235,6 +237,93 @@ START_TEST(a_cancel_that_was_answered_outlives_a_restart_whatever_happens_next)
     while (rig_note_at(NOTE_ENDED, c.number) < 0)
         rig_turn();
     ck_assert_state(c.number, AW_CANCELLED);
+}
+END_TEST
+
+/* ---- Why ------------------------------------------------------------------------------------- */
+
+START_TEST(a_job_that_waited_says_why_it_was_cancelled)
+{
+    uint64_t numbers[] = {rig_queue(WANT(.name = "x")),
+                          rig_queue(WANT(.name = "y", .delay_ms = 3600 * 1000))};
+
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        rig_await(start_cancel_why(numbers[i], "nobody wants it"));
+        ck_assert_state(numbers[i], AW_CANCELLED);
+        ck_assert_bytes_eq(rig_record(numbers[i]).message, "nobody wants it");
+    }
+}
+END_TEST
+
+START_TEST(without_a_reason_there_is_no_message)
+{
+    uint64_t number = rig_queue(WANT(.name = "x"));
+
+    ck_assert_ok(rig_cancel(&number, 1, -1));
+    ck_assert_uint_eq(rig_record(number).message.len, 0);
+}
+END_TEST
+
+/* A job that runs and is told to stop; then it ends so. */
+static struct record stopped_with(struct outcome o)
+{
+    struct claimed c = claim_new(WANT(.name = "x"));
+
+    rig_await(start_cancel_why(c.number, "nobody wants it"));
+    ck_assert_state(c.number, AW_RUNNING);
+    ck_assert_ok(rig_finish(&c, &o));
+    return rig_record(c.number);
+}
+
+START_TEST(a_job_that_ran_says_why_it_was_cancelled_unless_its_attempt_says_more)
+{
+    struct outcome o = outcome_stopped();
+    struct record r = stopped_with(o);
+
+    ck_assert_int_eq(r.state, AW_CANCELLED);
+    ck_assert_bytes_eq(r.message, "nobody wants it");
+    snprintf(o.message, sizeof(o.message), "killed after its grace");
+    r = stopped_with(o);
+    ck_assert_int_eq(r.state, AW_CANCELLED);
+    ck_assert_bytes_eq(r.message, "killed after its grace");
+}
+END_TEST
+
+START_TEST(a_job_that_ended_by_itself_does_not_say_why_it_should_have_been_cancelled)
+{
+    struct record r = stopped_with(outcome_exit(0));
+
+    ck_assert_int_eq(r.state, AW_SUCCEEDED);
+    ck_assert_uint_eq(r.message.len, 0);
+    r = stopped_with(outcome_exit(3));
+    ck_assert_int_eq(r.state, AW_FAILED);
+    ck_assert_uint_eq(r.message.len, 0);
+}
+END_TEST
+
+START_TEST(the_reason_outlives_a_restart_and_a_return_to_the_queue)
+{
+    struct claimed c = claim_new(WANT(.name = "x"));
+
+    rig_await(start_cancel_why(c.number, "nobody wants it"));
+    ck_assert_ok(rig_release(&c));
+    rig_reopen();
+    while (!aw_state_is_final(rig_state(c.number)))
+        continue;
+    ck_assert_state(c.number, AW_CANCELLED);
+    ck_assert_bytes_eq(rig_record(c.number).message, "nobody wants it");
+}
+END_TEST
+
+START_TEST(a_second_cancel_without_a_reason_leaves_the_first_one)
+{
+    struct claimed c = claim_new(WANT(.name = "x"));
+    struct outcome o = outcome_stopped();
+
+    rig_await(start_cancel_why(c.number, "nobody wants it"));
+    ck_assert_ok(rig_cancel(&c.number, 1, 0));
+    ck_assert_ok(rig_finish(&c, &o));
+    ck_assert_bytes_eq(rig_record(c.number).message, "nobody wants it");
 }
 END_TEST
 
@@ -399,6 +488,12 @@ void contract_cancel_add(TCase *tc)
     tcase_add_test(tc, a_cancel_is_not_lost_while_a_job_goes_back_for_a_retry);
     tcase_add_test(tc, a_job_that_is_to_be_cancelled_and_given_back_does_not_run);
     tcase_add_test(tc, a_cancel_that_was_answered_outlives_a_restart_whatever_happens_next);
+    tcase_add_test(tc, a_job_that_waited_says_why_it_was_cancelled);
+    tcase_add_test(tc, without_a_reason_there_is_no_message);
+    tcase_add_test(tc, a_job_that_ran_says_why_it_was_cancelled_unless_its_attempt_says_more);
+    tcase_add_test(tc, a_job_that_ended_by_itself_does_not_say_why_it_should_have_been_cancelled);
+    tcase_add_test(tc, the_reason_outlives_a_restart_and_a_return_to_the_queue);
+    tcase_add_test(tc, a_second_cancel_without_a_reason_leaves_the_first_one);
     tcase_add_test(tc, a_delayed_job_can_be_claimed_only_when_its_time_has_come);
     tcase_add_test(tc, a_delayed_job_is_scheduled);
     tcase_add_test(tc, a_start_time_that_passed_while_the_engine_was_closed_has_come);

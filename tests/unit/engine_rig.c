@@ -1,4 +1,4 @@
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/engine_rig_private.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ struct kept {
     max_align_t data[];
 };
 
-static void *keep(const void *data, size_t size)
+void *rig_keep(const void *data, size_t size)
 {
     struct kept *k = calloc(1, sizeof(*k) + size + 1);
 
@@ -26,14 +26,14 @@ static void *keep(const void *data, size_t size)
     return k->data;
 }
 
-static struct bytes keep_bytes(struct bytes b)
+struct bytes rig_keep_bytes(struct bytes b)
 {
-    return b.data ? bytes_of(keep(b.data, b.len), b.len) : b;
+    return b.data ? bytes_of(rig_keep(b.data, b.len), b.len) : b;
 }
 
-static struct answer *answer_new(void)
+struct answer *rig_answer_new(void)
 {
-    struct answer *r = keep(NULL, sizeof(*r));
+    struct answer *r = rig_keep(NULL, sizeof(*r));
 
     r->before = rig.replies;
     rig.replies = r;
@@ -42,21 +42,24 @@ static struct answer *answer_new(void)
 
 /* ---- What comes from the engine -------------------------------------------------------------- */
 
-static struct note *note(enum note_kind kind, uint64_t number)
+struct note *rig_note(enum note_kind kind, uint64_t number)
 {
     struct note *n;
 
-    rig.notes = reallocarray(rig.notes, rig.n_notes + 1, sizeof(*rig.notes));
-    ck_assert_ptr_nonnull(rig.notes);
+    if (rig.n_notes == rig.room_notes) {
+        rig.room_notes = rig.room_notes * 2 + 64;
+        rig.notes = reallocarray(rig.notes, rig.room_notes, sizeof(*rig.notes));
+        ck_assert_ptr_nonnull(rig.notes);
+    }
     n = &rig.notes[rig.n_notes++];
-    *n = (struct note){.kind = kind, .number = number};
+    *n = (struct note){.kind = kind, .number = number, .at = rig.clock ? rig.clock() : 0};
     return n;
 }
 
 static void on_runnable(void *arg)
 {
     ck_assert_ptr_eq(arg, &rig);
-    note(NOTE_RUNNABLE, 0);
+    rig_note(NOTE_RUNNABLE, 0);
     if (rig.on_runnable)
         rig.on_runnable();
 }
@@ -66,7 +69,7 @@ static void on_ended(void *arg, const struct ended *jobs, size_t n)
     ck_assert_ptr_eq(arg, &rig);
     ck_assert_uint_gt(n, 0);
     for (size_t i = 0; i < n; i++) {
-        note(NOTE_ENDED, jobs[i].number)->state = jobs[i].state;
+        rig_note(NOTE_ENDED, jobs[i].number)->state = jobs[i].state;
         if (rig.on_ended)
             rig.on_ended(jobs[i].number);
     }
@@ -74,7 +77,7 @@ static void on_ended(void *arg, const struct ended *jobs, size_t n)
 
 static void on_stop(void *arg, uint64_t number, uint64_t claim, int64_t grace_ms)
 {
-    struct note *n = note(NOTE_STOP, number);
+    struct note *n = rig_note(NOTE_STOP, number);
 
     ck_assert_ptr_eq(arg, &rig);
     n->claim = claim;
@@ -85,16 +88,16 @@ static void on_gone(void *arg, const struct gone *jobs, size_t n)
 {
     ck_assert_ptr_eq(arg, &rig);
     for (size_t i = 0; i < n; i++)
-        note(NOTE_GONE, jobs[i].number)->gone = jobs[i];
+        rig_note(NOTE_GONE, jobs[i].number)->gone = jobs[i];
 }
 
 static void on_down(void *arg, const struct aw_error *err)
 {
     ck_assert_ptr_eq(arg, &rig);
-    note(NOTE_DOWN, 0)->err = err->code;
+    rig_note(NOTE_DOWN, 0)->err = err->code;
 }
 
-static struct answer *replied(void *arg, const struct aw_error *err, size_t n)
+struct answer *rig_replied(void *arg, const struct aw_error *err, size_t n)
 {
     struct answer *r = arg;
 
@@ -105,95 +108,96 @@ static struct answer *replied(void *arg, const struct aw_error *err, size_t n)
         ck_assert_int_gt((int)strlen(err->text), 0);
         r->err = *err;
     }
-    note(NOTE_REPLY, 0)->reply = r;
+    rig_note(NOTE_REPLY, 0)->reply = r;
+    r->at = rig.notes[rig.n_notes - 1].at;
     return r;
 }
 
 static void replied_done(void *arg, const struct aw_error *err)
 {
-    replied(arg, err, 0);
+    rig_replied(arg, err, 0);
 }
 
 static void replied_submit(void *arg, const struct aw_error *err, const struct submitted *jobs,
                            size_t n)
 {
-    struct answer *r = replied(arg, err, n);
+    struct answer *r = rig_replied(arg, err, n);
 
     if (!err)
-        r->submitted = keep(jobs, n * sizeof(*jobs));
+        r->submitted = rig_keep(jobs, n * sizeof(*jobs));
 }
 
 static const struct attempt_record *keep_attempts(const struct attempt_record *list, size_t n)
 {
-    struct attempt_record *copy = keep(list, n * sizeof(*copy));
+    struct attempt_record *copy = rig_keep(list, n * sizeof(*copy));
 
     for (size_t i = 0; i < n; i++) {
-        copy[i].message = keep_bytes(list[i].message);
+        copy[i].message = rig_keep_bytes(list[i].message);
     }
     return copy;
 }
 
-static struct record keep_record(struct record record)
+struct record rig_keep_record(struct record record)
 {
-    record.key = keep_bytes(record.key);
-    record.message = keep_bytes(record.message);
-    record.spec = keep_bytes(record.spec);
+    record.key = rig_keep_bytes(record.key);
+    record.message = rig_keep_bytes(record.message);
+    record.spec = rig_keep_bytes(record.spec);
     record.attempts = keep_attempts(record.attempts, record.n_attempts);
     return record;
 }
 
 static void replied_get(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
 {
-    struct answer *r = replied(arg, err, n);
+    struct answer *r = rig_replied(arg, err, n);
 
     if (err)
         return;
-    r->found = keep(jobs, n * sizeof(*jobs));
+    r->found = rig_keep(jobs, n * sizeof(*jobs));
     for (size_t i = 0; i < n; i++)
         if (!jobs[i].err)
-            r->found[i].record = keep_record(jobs[i].record);
+            r->found[i].record = rig_keep_record(jobs[i].record);
 }
 
 static void replied_list(void *arg, const struct aw_error *err, const struct record *jobs, size_t n,
                          uint64_t next)
 {
-    struct answer *r = replied(arg, err, n);
+    struct answer *r = rig_replied(arg, err, n);
 
     if (err)
         return;
     r->next = next;
-    r->records = keep(jobs, n * sizeof(*jobs));
+    r->records = rig_keep(jobs, n * sizeof(*jobs));
     for (size_t i = 0; i < n; i++)
-        r->records[i] = keep_record(jobs[i]);
+        r->records[i] = rig_keep_record(jobs[i]);
 }
 
 static void replied_claim(void *arg, const struct aw_error *err, const struct claimed *claims,
                           size_t n)
 {
-    struct answer *r = replied(arg, err, n);
+    struct answer *r = rig_replied(arg, err, n);
 
     if (err)
         return;
-    r->claims = keep(claims, n * sizeof(*claims));
+    r->claims = rig_keep(claims, n * sizeof(*claims));
     for (size_t i = 0; i < n; i++)
-        r->claims[i].spec = keep_bytes(claims[i].spec);
+        r->claims[i].spec = rig_keep_bytes(claims[i].spec);
 }
 
 static void replied_results(void *arg, const struct aw_error *err, const struct job_result *jobs,
                             size_t n)
 {
-    struct answer *r = replied(arg, err, n);
+    struct answer *r = rig_replied(arg, err, n);
 
     if (!err)
-        r->results = keep(jobs, n * sizeof(*jobs));
+        r->results = rig_keep(jobs, n * sizeof(*jobs));
 }
 
 static void replied_output(void *arg, const struct aw_error *err, struct bytes data)
 {
-    struct answer *r = replied(arg, err, 0);
+    struct answer *r = rig_replied(arg, err, 0);
 
     if (!err)
-        r->data = keep_bytes(data);
+        r->data = rig_keep_bytes(data);
 }
 
 /* ---- The rig itself -------------------------------------------------------------------------- */
@@ -203,6 +207,7 @@ void rig_open(void)
     static const struct engine_events events = {
         .runnable = on_runnable,
         .ended = on_ended,
+        .set_changed = rig_on_set_changed,
         .stop = on_stop,
         .gone = on_gone,
         .down = on_down,
@@ -317,6 +322,7 @@ static struct job job_of(const struct want *want)
     job.type = bytes_str("noop");
     job.name = bytes_str(want->name);
     job.key = bytes_str(want->key);
+    job.queue = bytes_str(want->queue);
     job.priority = want->priority;
     job.delay_ms = want->delay_ms;
     job.not_before_us = want->not_before_us;
@@ -327,11 +333,14 @@ static struct job job_of(const struct want *want)
     job.max_attempts = want->max_attempts ? want->max_attempts : 1;
     job.backoff_ms = want->backoff_ms;
     job.no_jitter = true;
+    job.cache_ttl_ms = want->cache_ttl_ms;
+    job.cache_failed = want->cache_failed;
+    job.abandon_ms = want->abandon_ms;
     job.total_timeout_ms = want->total_timeout_ms;
     if (want->retry_on) {
         struct bytes name = bytes_str(want->retry_on);
 
-        job.retry_on.v = keep(&name, sizeof(name));
+        job.retry_on.v = rig_keep(&name, sizeof(name));
         job.retry_on.n = 1;
     }
     return job;
@@ -343,7 +352,7 @@ static struct bytes encode(const struct job *job)
     struct bytes b;
 
     ck_assert_int_eq(codec_write(&buf, &(struct codec_part){&job_schema, job}, 1), AW_OK);
-    b = keep_bytes(bytes_of(buf.data, buf.len));
+    b = rig_keep_bytes(bytes_of(buf.data, buf.len));
     codec_buf_done(&buf);
     return b;
 }
@@ -366,18 +375,28 @@ struct bytes rig_spec(const struct want *want)
 
 struct answer *start_submit(const struct want *wants, size_t n)
 {
-    struct job *jobs = keep(NULL, n * sizeof(*jobs));
-    struct new_job *new = keep(NULL, n * sizeof(*new));
-    struct answer *r = answer_new();
+    struct job *jobs = rig_keep(NULL, n * sizeof(*jobs));
+    struct new_job *new = rig_keep(NULL, n * sizeof(*new));
+    struct answer *r = rig_answer_new();
 
     for (size_t i = 0; i < n; i++) {
         jobs[i] = job_of(&wants[i]);
-        new[i] = (struct new_job){.job = &jobs[i],
-                                  .spec = rig_spec(&wants[i]),
-                                  .head = wants[i].apart ? rig_head(&wants[i]) : (struct bytes){0},
-                                  .retry_of = wants[i].retry_of};
+        new[i] = (struct new_job){
+            .job = &jobs[i],
+            .spec = rig_spec(&wants[i]),
+            .head = wants[i].apart ? rig_head(&wants[i]) : (struct bytes){0},
+            .parents = rig_keep(wants[i].parents, wants[i].n_parents * sizeof(struct parent)),
+            .n_parents = wants[i].n_parents,
+            .retry_of = wants[i].retry_of};
     }
-    engine_submit(rig.e, wants[0].uid, wants[0].uid + 1, bytes_str(wants[0].request), new, n,
+    engine_submit(rig.e,
+                  &(struct submit){.uid = wants[0].uid,
+                                   .gid = wants[0].uid + 1,
+                                   .admin = wants[0].admin,
+                                   .request = bytes_str(wants[0].request),
+                                   .set = bytes_str(wants[0].set),
+                                   .jobs = new,
+                                   .n = n},
                   replied_submit, r);
     /* What a call is given is copied: it may go at once. */
     memset(jobs, 0xa5, n * sizeof(*jobs));
@@ -385,7 +404,7 @@ struct answer *start_submit(const struct want *wants, size_t n)
     return r;
 }
 
-static struct answer *awaited(struct answer *r)
+struct answer *rig_awaited(struct answer *r)
 {
     rig_await(r);
     return r;
@@ -393,7 +412,7 @@ static struct answer *awaited(struct answer *r)
 
 struct answer *rig_submit(const struct want *wants, size_t n)
 {
-    return awaited(start_submit(wants, n));
+    return rig_awaited(start_submit(wants, n));
 }
 
 uint64_t rig_queue(struct want want)
@@ -407,7 +426,7 @@ uint64_t rig_queue(struct want want)
 
 struct answer *start_claim(size_t max)
 {
-    struct answer *r = answer_new();
+    struct answer *r = rig_answer_new();
 
     engine_claim(rig.e, max, replied_claim, r);
     return r;
@@ -415,7 +434,7 @@ struct answer *start_claim(size_t max)
 
 struct answer *rig_claim(size_t max)
 {
-    return awaited(start_claim(max));
+    return rig_awaited(start_claim(max));
 }
 
 struct claimed rig_claim_one(void)
@@ -429,7 +448,7 @@ struct claimed rig_claim_one(void)
 
 struct answer *start_finish(const struct claimed *c, const struct outcome *outcome)
 {
-    struct answer *r = answer_new();
+    struct answer *r = rig_answer_new();
 
     engine_finish(rig.e, c->number, c->claim, outcome, replied_done, r);
     return r;
@@ -437,12 +456,12 @@ struct answer *start_finish(const struct claimed *c, const struct outcome *outco
 
 struct answer *rig_finish(const struct claimed *c, const struct outcome *outcome)
 {
-    return awaited(start_finish(c, outcome));
+    return rig_awaited(start_finish(c, outcome));
 }
 
 struct answer *start_release(const struct claimed *c)
 {
-    struct answer *r = answer_new();
+    struct answer *r = rig_answer_new();
 
     engine_release(rig.e, c->number, c->claim, replied_done, r);
     return r;
@@ -450,33 +469,46 @@ struct answer *start_release(const struct claimed *c)
 
 struct answer *rig_release(const struct claimed *c)
 {
-    return awaited(start_release(c));
+    return rig_awaited(start_release(c));
 }
 
 struct answer *start_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms)
 {
-    struct answer *r = answer_new();
+    struct answer *r = rig_answer_new();
 
-    engine_cancel(rig.e, numbers, n, grace_ms, replied_results, r);
+    engine_cancel(rig.e, numbers, n, grace_ms, NULL, replied_results, r);
     return r;
 }
 
 struct answer *rig_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms)
 {
-    return awaited(start_cancel(numbers, n, grace_ms));
+    return rig_awaited(start_cancel(numbers, n, grace_ms));
+}
+
+struct answer *start_cancel_why(uint64_t number, const char *why)
+{
+    struct answer *r = rig_answer_new();
+
+    engine_cancel(rig.e, &number, 1, -1, why, replied_results, r);
+    return r;
+}
+
+struct answer *start_forget(const uint64_t *numbers, size_t n)
+{
+    struct answer *r = rig_answer_new();
+
+    engine_forget(rig.e, numbers, n, replied_results, r);
+    return r;
 }
 
 struct answer *rig_forget(const uint64_t *numbers, size_t n)
 {
-    struct answer *r = answer_new();
-
-    engine_forget(rig.e, numbers, n, replied_results, r);
-    return awaited(r);
+    return rig_awaited(start_forget(numbers, n));
 }
 
 struct answer *start_get(const uint64_t *numbers, size_t n, unsigned what)
 {
-    struct answer *r = answer_new();
+    struct answer *r = rig_answer_new();
 
     engine_get(rig.e, numbers, n, what, replied_get, r);
     return r;
@@ -484,32 +516,32 @@ struct answer *start_get(const uint64_t *numbers, size_t n, unsigned what)
 
 struct answer *rig_get(const uint64_t *numbers, size_t n, unsigned what)
 {
-    return awaited(start_get(numbers, n, what));
+    return rig_awaited(start_get(numbers, n, what));
 }
 
 struct answer *rig_list(struct list_filter filter)
 {
-    struct answer *r = answer_new();
+    struct answer *r = rig_answer_new();
 
     engine_list(rig.e, &filter, replied_list, r);
-    return awaited(r);
+    return rig_awaited(r);
 }
 
 struct answer *rig_recover(void)
 {
-    struct answer *r = answer_new();
+    struct answer *r = rig_answer_new();
 
     engine_recover(rig.e, replied_claim, r);
-    return awaited(r);
+    return rig_awaited(r);
 }
 
 struct answer *rig_output(uint64_t number, uint64_t attempt, int stream, uint64_t offset,
                           size_t max)
 {
-    struct answer *r = answer_new();
+    struct answer *r = rig_answer_new();
 
     engine_output(rig.e, number, attempt, stream, offset, max, replied_output, r);
-    return awaited(r);
+    return rig_awaited(r);
 }
 
 /* ---- Shorter still --------------------------------------------------------------------------- */

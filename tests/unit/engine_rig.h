@@ -19,6 +19,7 @@ struct event_base;
 struct engine_limits {
     uint64_t max_queued, max_kept;
     int64_t retention_ms;
+    int64_t set_idle_ms; /* 0: as it is for users */
 };
 
 /* How a kind of engine is made. */
@@ -30,24 +31,36 @@ struct engine_factory {
 };
 
 /* What came from the engine, in order. */
-enum note_kind { NOTE_RUNNABLE, NOTE_ENDED, NOTE_STOP, NOTE_GONE, NOTE_DOWN, NOTE_REPLY };
+enum note_kind {
+    NOTE_RUNNABLE,
+    NOTE_ENDED,
+    NOTE_SET,
+    NOTE_STOP,
+    NOTE_GONE,
+    NOTE_DOWN,
+    NOTE_REPLY,
+};
 
 struct answer;
 
 struct note {
     enum note_kind kind;
     uint64_t number;
-    enum aw_state state;  /* ENDED */
+    enum aw_state state;  /* ENDED, SET */
+    struct set_info set;  /* SET: number is that of the member that ended, or 0 */
+    uint64_t place;       /* SET */
     uint64_t claim;       /* STOP */
     int64_t grace_ms;     /* STOP */
     struct gone gone;     /* GONE */
     struct answer *reply; /* REPLY */
     enum aw_err err;      /* DOWN */
+    size_t at;            /* what the rig's clock said; 0: it has none */
 };
 
 struct answer {
     struct answer *before; /* private */
     int times;             /* how often it was called back: 1 is right */
+    size_t at;             /* as in struct note */
     struct aw_error err;
     size_t n;
     uint64_t next;
@@ -56,7 +69,15 @@ struct answer {
     struct found *found;
     struct record *records;
     struct claimed *claims;
+    struct queue_status *queues;
+    struct explanation why;
     struct job_result *results;
+    struct set_info set;
+    struct set_info *sets;
+    bool more;
+    struct set_page page; /* its jobs: page.jobs, n of them */
+    struct set_show_rep show;
+    uint64_t *ids;
 };
 
 struct kept;
@@ -67,9 +88,10 @@ struct rig {
     struct event_base *base;
     struct engine *e;
     struct note *notes;
-    size_t n_notes;
+    size_t n_notes, room_notes;
     void (*on_runnable)(void); /* called from the event of that name, after it was noted */
     void (*on_ended)(uint64_t number);
+    size_t (*clock)(void);  /* each note says when it came */
     struct answer *replies; /* all of them, the last first */
     struct kept *kept;
 };
@@ -109,12 +131,21 @@ struct want {
     uint64_t backoff_ms;   /* exact: without jitter */
     uint64_t total_timeout_ms;
     const char *retry_on;
-    bool apart;   /* with a head that is shorter than the specification */
-    uint32_t uid; /* read from the first of several */
+    const char *queue;
+    bool apart; /* with a head that is shorter than the specification */
+    const struct parent *parents;
+    size_t n_parents;
+    uint64_t cache_ttl_ms, abandon_ms;
+    bool cache_failed;
+    uint32_t uid; /* read from the first of several, as are those below */
+    bool admin;
     const char *request;
+    const char *set;
 };
 
 #define WANT(...) ((struct want){__VA_ARGS__})
+/* Inside WANT(): one parent. */
+#define AFTER(number_, kind_) .parents = &(struct parent){(number_), (kind_)}, .n_parents = 1
 
 /* The specification that rig_submit() makes of a wish. */
 struct bytes rig_spec(const struct want *want);
@@ -136,6 +167,9 @@ struct answer *start_release(const struct claimed *c);
 struct answer *rig_release(const struct claimed *c);
 struct answer *start_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms);
 struct answer *rig_cancel(const uint64_t *numbers, size_t n, int64_t grace_ms);
+/* One job, and the reason. */
+struct answer *start_cancel_why(uint64_t number, const char *why);
+struct answer *start_forget(const uint64_t *numbers, size_t n);
 struct answer *rig_forget(const uint64_t *numbers, size_t n);
 struct answer *start_get(const uint64_t *numbers, size_t n, unsigned what);
 struct answer *rig_get(const uint64_t *numbers, size_t n, unsigned what);
@@ -143,6 +177,68 @@ struct answer *rig_list(struct list_filter filter);
 struct answer *rig_recover(void);
 struct answer *rig_output(uint64_t number, uint64_t attempt, int stream, uint64_t offset,
                           size_t max);
+
+/* ---- Sets of user 0, except as said (engine_rig_sets.c) -------------------------------------- */
+
+struct answer *start_set_add(struct set_add add);
+/* Adds jobs to a set that is named, or gets a name. */
+struct answer *rig_set_add(const char *name, const uint64_t *numbers, size_t n);
+struct answer *rig_set_make(struct set_add add);
+struct answer *rig_set_get(const char *name);
+struct answer *rig_set_close(const char *name);
+struct answer *rig_set_forget(const char *name);
+struct answer *rig_set_list(struct set_list_filter filter);
+struct answer *start_set_show(const char *name);
+struct answer *rig_set_show(const char *name);
+struct answer *rig_set_members(const char *name, uint64_t after, size_t limit);
+/* Completions behind the consumer's cursor. */
+struct reading {
+    struct bytes name; /* of the set */
+    const char *consumer;
+    uint64_t ack;
+    size_t limit; /* 0: AW_MAX_PAGE */
+};
+struct answer *rig_set_read(struct reading reading);
+/* Completions behind a place. */
+struct answer *rig_set_read_at(const char *name, uint64_t after, size_t limit);
+struct answer *rig_sets_of(uint64_t number);
+struct answer *start_set_close(const char *name);
+struct answer *start_set_forget(const char *name);
+struct answer *start_set_read(struct reading reading);
+/* How a set that must be there stands. */
+struct set_status rig_set_status(const char *name);
+
+/* ---- Queues, and places in them (engine_rig_queues.c) ---------------------------------------- */
+
+/* A change of what is assigned, as in QUEUE_CHANGE(to.slots = 3, to.limit = 4). */
+#define QUEUE_CHANGE(...)                                                                       \
+    ({                                                                                          \
+        struct queue_change to = {                                                              \
+            .slots = -1, .limit = -1, .paused = -1, .draining = -1, .rate = -1, .rate_ms = -1}; \
+        (void)0, ##__VA_ARGS__;                                                                 \
+        to;                                                                                     \
+    })
+
+struct answer *start_queue_set(const char *name, struct queue_change change);
+struct answer *rig_queue_set(const char *name, struct queue_change change);
+/* Makes one, or changes one, which must succeed. */
+void rig_queue_add(const char *name, struct queue_change change);
+void rig_queue_change(const char *name, struct queue_change change);
+struct answer *rig_queue_list(void);
+/* How a queue that must be there stands. */
+struct queue_status rig_queue_status(const char *name);
+struct answer *start_queue_remove(const char *name);
+struct answer *rig_queue_remove(const char *name);
+struct answer *start_change(const uint64_t *numbers, size_t n, struct job_change change);
+struct answer *rig_change(const uint64_t *numbers, size_t n, struct job_change change);
+/* What became of one job: its new priority, or that it shall start now. */
+struct job_result rig_set_priority(uint64_t number, int priority);
+struct job_result rig_start_now(uint64_t number);
+struct answer *rig_explain(uint64_t number);
+/* Of a job that must be there. */
+struct explanation rig_why(uint64_t number);
+
+/* ---- Short ----------------------------------------------------------------------------------- */
 
 /* The record of a job that must be there. */
 struct record rig_record(uint64_t number);

@@ -24,6 +24,7 @@ struct fake_connection {
 struct fake {
     char dir[64], path[96];
     fake_handler handler;
+    void (*closed)(int fd, void *arg);
     void *arg;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -32,7 +33,7 @@ struct fake {
     int wake_fd;
     uint8_t greeting[64];
     size_t greeting_len;
-    unsigned n_requests, n_connections;
+    unsigned n_begun, n_requests, n_connections; /* requests: read; and done with */
     /* The thread's own. */
     int listen_fd;
     struct fake_connection conn[MAX_CONN];
@@ -60,6 +61,8 @@ static void fake_listen(struct fake *f)
 
 static void conn_close(struct fake *f, size_t i)
 {
+    if (f->closed)
+        f->closed(f->conn[i].fd, f->arg);
     close(f->conn[i].fd);
     f->conn[i] = f->conn[--f->n_conn];
 }
@@ -126,6 +129,7 @@ static bool conn_request(struct fake *f, struct fake_connection *c)
     must(op_parse(env.op, &rq.op), "the client's operation");
     pthread_mutex_lock(&f->lock);
     rq.n = f->n_requests;
+    f->n_begun++;
     pthread_mutex_unlock(&f->lock);
     f->handler(&rq, f->arg);
     ok = rq.fd >= 0;
@@ -248,6 +252,13 @@ const char *fake_path(const struct fake *f)
     return f->path;
 }
 
+void fake_on_close(struct fake *f, void (*closed)(int fd, void *arg))
+{
+    pthread_mutex_lock(&f->lock);
+    f->closed = closed;
+    pthread_mutex_unlock(&f->lock);
+}
+
 void fake_greet(struct fake *f, const void *bytes, size_t len)
 {
     pthread_mutex_lock(&f->lock);
@@ -278,7 +289,7 @@ unsigned fake_requests(struct fake *f)
     unsigned n;
 
     pthread_mutex_lock(&f->lock);
-    n = f->n_requests;
+    n = f->n_begun;
     pthread_mutex_unlock(&f->lock);
     return n;
 }

@@ -37,12 +37,20 @@ const char *fake_path(const struct fake *f);
 void fake_down(struct fake *f);
 void fake_up(struct fake *f);
 
+/*
+ * Called on the fake's thread when a connection is about to be closed: for those that keep requests
+ * to reply to them later.
+ */
+void fake_on_close(struct fake *f, void (*closed)(int fd, void *arg));
+
 /* What new connections are greeted with, instead of SP's handshake. */
 void fake_greet(struct fake *f, const void *bytes, size_t len);
 
-/* Blocks until that many requests have come in all (connections, for the second). */
+/* Blocks until that many requests have been dealt with in all (connections have come). */
 void fake_await_requests(struct fake *f, unsigned n);
 void fake_await_connections(struct fake *f, unsigned n);
+
+/* Requests that have come: those that are answered are among them. */
 unsigned fake_requests(struct fake *f);
 
 /* ---- For handlers ------------------------------------------------------------------------ */

@@ -133,6 +133,18 @@ START_TEST(the_unspecified_address_is_loopback)
 }
 END_TEST
 
+START_TEST(the_unspecified_address_is_itself_too)
+{
+    struct address_set *set = SET("0.0.0.0/8", "::");
+
+    ck_assert(has(set, "0.0.0.0"));
+    ck_assert(has(set, "::"));
+    ck_assert(has(set, "::ffff:0.0.0.0"));
+    ck_assert(!has(set, "127.0.0.1"));
+    address_set_free(set);
+}
+END_TEST
+
 START_TEST(what_is_no_ip_address_is_in_every_set)
 {
     struct address_set *set = SET("none");
@@ -188,6 +200,7 @@ static Suite *suite(void)
     tcase_add_test(t, all_is_everything_and_none_is_nothing);
     tcase_add_test(t, an_ipv4_address_inside_of_an_ipv6_one_is_found);
     tcase_add_test(t, the_unspecified_address_is_loopback);
+    tcase_add_test(t, the_unspecified_address_is_itself_too);
     tcase_add_test(t, what_is_no_ip_address_is_in_every_set);
     tcase_add_test(t, what_is_no_address_is_refused);
     tcase_add_test(t, addresses_can_be_shown);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/awctl/awctl.h"
+#include "client/awctl/bar.h"
 #include "client/awctl/jobspec.h"
 #include "client/awctl/utf8.h"
 
@@ -129,19 +130,72 @@ START_TEST(a_mistyped_word_suggests_the_nearest_name)
 }
 END_TEST
 
+static void options_are_clear(const struct command *c)
+{
+    ck_assert_uint_le(c->n_opts + n_common_opts, MAX_OPTS);
+    for (size_t k = 0; k < c->n_opts; k++) {
+        const struct opt *opt = &c->opts[k];
+
+        for (size_t i = 0; i < n_common_opts; i++) {
+            ck_assert_str_ne(opt->name, common_opts[i].name);
+            ck_assert(!opt->letter || opt->letter != common_opts[i].letter);
+        }
+        for (size_t i = 0; i < k; i++) {
+            ck_assert_str_ne(opt->name, c->opts[i].name);
+            ck_assert(!opt->letter || opt->letter != c->opts[i].letter);
+        }
+    }
+}
+
+static void commands_are_clear(const struct command *group, const struct command *const *list,
+                               size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_ptr_eq(command_find(group, command_word(list[i])), list[i]);
+        ck_assert(strlen(list[i]->help) > 10);
+        ck_assert_int_eq(list[i]->run != NULL, list[i]->subs == NULL);
+        options_are_clear(list[i]);
+        if (!list[i]->subs)
+            continue;
+        ck_assert_ptr_null(list[i]->opts);
+        commands_are_clear(list[i], list[i]->subs, list[i]->n_subs);
+    }
+}
+
 START_TEST(every_command_has_help_and_a_name_of_its_own)
 {
-    for (size_t i = 0; i < n_commands; i++) {
-        ck_assert_ptr_eq(command_find(commands[i]->name), commands[i]);
-        ck_assert_ptr_nonnull(commands[i]->run);
-        ck_assert(strlen(commands[i]->help) > 10);
-        for (size_t k = 0; k < commands[i]->n_opts; k++)
-            for (size_t c = 0; c < n_common_opts; c++) {
-                const struct opt *opt = &commands[i]->opts[k];
+    commands_are_clear(NULL, commands, n_commands);
+}
+END_TEST
 
-                ck_assert_str_ne(opt->name, common_opts[c].name);
-                ck_assert(!opt->letter || opt->letter != common_opts[c].letter);
-            }
+START_TEST(rates_may_be_written_in_several_ways)
+{
+    static const struct {
+        const char *text;
+        int rate;
+        int64_t ms;
+    } good[] = {{"10/s", 10, 1000}, {"100/1m", 100, 60000}, {"5/500ms", 5, 500},
+                {"3/10", 3, 10000}, {"7/h", 7, 3600000},    {"0", 0, 1000},
+                {"0/s", 0, 1000},   {"1/ms", 1, 1},         {"1000000/1.5s", 1000000, 1500}};
+    static const char *const bad[] = {
+        "",     "10",   "/s",    "10/",       "10/0",
+        "10/x", "-1/s", "10/s ", "1000001/s", "10/10000000000000000000000000000000000s"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        int rate = -1;
+        int64_t ms = -1;
+
+        ck_assert_int_eq(rate_parse(good[i].text, &rate, &ms, NULL), AW_OK);
+        ck_assert_int_eq(rate, good[i].rate);
+        ck_assert_int_eq(ms, good[i].ms);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct aw_error err = {0};
+        int64_t ms;
+        int rate;
+
+        ck_assert_msg(rate_parse(bad[i], &rate, &ms, &err) == AW_ERR_USAGE, "%s", bad[i]);
+        ck_assert_ptr_nonnull(strstr(err.text, "is no rate"));
     }
 }
 END_TEST
@@ -300,6 +354,31 @@ START_TEST(what_a_request_sends_may_come_from_a_file)
 }
 END_TEST
 
+START_TEST(parents_are_lists_of_ids_and_may_be_given_again)
+{
+    const char *twice[] = {"1,k3f9q-2", "3"}, *once[] = {"4"}, *wrong[] = {"5,me"};
+    struct jobspec spec = plain;
+    struct aw_error err = {0};
+    struct madejob m;
+
+    spec.noop = true;
+    spec.after = (struct texts){twice, 2};
+    spec.after_fail = (struct texts){once, 1};
+    ck_assert_int_eq(jobspec_make(&spec, 0, NULL, true, &m, NULL), AW_OK);
+    ck_assert_str_eq(m.job.after[0], "1");
+    ck_assert_str_eq(m.job.after[1], "k3f9q-2");
+    ck_assert_str_eq(m.job.after[2], "3");
+    ck_assert_ptr_null(m.job.after[3]);
+    ck_assert_ptr_null(m.job.after_any);
+    ck_assert_str_eq(m.job.after_fail[0], "4");
+    ck_assert_ptr_null(m.job.after_fail[1]);
+    madejob_done(&m);
+    spec.after_any = (struct texts){wrong, 1};
+    ck_assert_int_eq(jobspec_make(&spec, 0, NULL, true, &m, &err), AW_ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(err.text, "--after-any"));
+}
+END_TEST
+
 START_TEST(options_that_exclude_each_other_are_refused)
 {
     struct jobspec spec = plain;
@@ -318,6 +397,13 @@ START_TEST(options_that_exclude_each_other_are_refused)
     spec = plain;
     spec.stdin_bytes = true;
     spec.stdin_file = "/x";
+    ck_assert_int_eq(jobspec_make(&spec, 1, (char *[]){ls}, true, &m, NULL), AW_ERR_USAGE);
+    spec = plain;
+    spec.cache_ttl_ms = 1000;
+    ck_assert_int_eq(jobspec_make(&spec, 1, (char *[]){ls}, true, &m, NULL), AW_ERR_USAGE);
+    spec.key = "k";
+    spec.cache_ttl_ms = 0;
+    spec.cache_failed = true;
     ck_assert_int_eq(jobspec_make(&spec, 1, (char *[]){ls}, true, &m, NULL), AW_ERR_USAGE);
     spec = plain;
     spec.method = "GET";
@@ -355,6 +441,73 @@ START_TEST(a_verdict_is_what_scripts_can_rely_on)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         ck_assert_int_eq(verdict_code(&cases[i].status, false), cases[i].code);
         ck_assert_int_eq(verdict_code(&cases[i].status, true), cases[i].own);
+    }
+}
+END_TEST
+
+/* One of four has not ended: it does not count. */
+START_TEST(the_verdict_on_several_is_on_those_that_have_ended)
+{
+    static const struct aw_status succeeded = {.state = AW_SUCCEEDED},
+                                  failed = {.state = AW_FAILED, .exit_code = 3},
+                                  running = {.state = AW_RUNNING, .exit_code = -1},
+                                  missing = {.err = AW_ERR_UNKNOWN_ID},
+                                  pruned = {.err = AW_ERR_EXPIRED_ID, .state = AW_SUCCEEDED};
+
+    ck_assert_int_eq(verdict_add(0, &running, false), 0);
+    ck_assert_int_eq(verdict_add(0, &running, true), 0);
+    ck_assert_int_eq(verdict_add(0, &failed, false), 1);
+    ck_assert_int_eq(verdict_add(1, &succeeded, false), 1);
+    ck_assert_int_eq(verdict_add(1, &missing, false), 4);
+    ck_assert_int_eq(verdict_add(4, &failed, false), 4);
+    ck_assert_int_eq(verdict_add(0, &failed, true), 3);
+    ck_assert_int_eq(verdict_add(9, &failed, true), 9);
+    ck_assert_int_eq(verdict_add(0, &pruned, false), 0);
+    ck_assert(!verdict_known(&running) && verdict_known(&missing) && verdict_known(&pruned));
+}
+END_TEST
+
+/* ---- The bar ----------------------------------------------------------------------------- */
+
+static const struct bar_state half = {
+    .n = 100, .n_ended = 50, .n_failed = 5, .n_running = 4, .first_us = 98000};
+
+START_TEST(a_bar_says_what_is_done_failed_running_and_left)
+{
+    char text[BAR_TEXT];
+
+    bar_text(text, &half, 12000000, 120, false);
+    ck_assert_str_eq(text,
+                     "[##################xx--------------------] 50/100, 5 failed, 4 running, "
+                     "50 left, first after 98ms, 12s");
+    bar_text(text, &(struct bar_state){.n = 3, .n_running = -1, .open = true}, 500000, 120, false);
+    ck_assert_str_eq(text, "[----------------------------------------] 0/3+, 3 left, 500ms");
+}
+END_TEST
+
+/* Columns that a text takes on a terminal: colours take none. */
+static size_t columns_of(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text; text++, n++)
+        if (*text == '\033') {
+            text = strchr(text, 'm');
+            n--;
+        }
+    return n;
+}
+
+START_TEST(a_bar_is_never_wider_than_the_terminal)
+{
+    char text[BAR_TEXT];
+
+    for (unsigned width = 0; width < 300; width++) {
+        bar_text(text, &half, 12000000, width, width % 2);
+        ck_assert_uint_le(columns_of(text), width);
+        if (width >= 9)
+            ck_assert_ptr_nonnull(strstr(text, "50/100"));
+        ck_assert_int_eq(strchr(text, '\033') != NULL, width % 2 && strchr(text, '[') != NULL);
     }
 }
 END_TEST
@@ -427,6 +580,7 @@ static Suite *args_suite(void)
     tcase_add_test(t, wrong_options_are_named);
     tcase_add_test(t, a_mistyped_word_suggests_the_nearest_name);
     tcase_add_test(t, every_command_has_help_and_a_name_of_its_own);
+    tcase_add_test(t, rates_may_be_written_in_several_ways);
     tcase_add_test(t, ids_are_checked_before_the_daemon_is_asked);
     tcase_add_test(t, times_may_be_written_in_several_ways);
     tcase_add_test(t, a_job_takes_our_directory_and_environment_along);
@@ -434,8 +588,12 @@ static Suite *args_suite(void)
     tcase_add_test(t, a_shell_command_gets_its_operands_as_parameters);
     tcase_add_test(t, a_request_is_made_from_its_options);
     tcase_add_test(t, what_a_request_sends_may_come_from_a_file);
+    tcase_add_test(t, parents_are_lists_of_ids_and_may_be_given_again);
     tcase_add_test(t, options_that_exclude_each_other_are_refused);
     tcase_add_test(t, a_verdict_is_what_scripts_can_rely_on);
+    tcase_add_test(t, the_verdict_on_several_is_on_those_that_have_ended);
+    tcase_add_test(t, a_bar_says_what_is_done_failed_running_and_left);
+    tcase_add_test(t, a_bar_is_never_wider_than_the_terminal);
     tcase_add_test(t, a_verdict_says_how_a_job_failed);
     tcase_add_test(t, only_well_formed_text_passes_as_text);
     tcase_add_test(t, base64_is_that_of_the_standard);

@@ -3,73 +3,8 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
 
-#include "tests/unit/fake_daemon.h"
-
-/* What a call of awctl printed, and how it ended. */
-struct outcome {
-    int code;
-    char out[65536], err[4096];
-};
-
-static size_t file_take(FILE *f, char *buf, size_t size)
-{
-    size_t n;
-
-    rewind(f);
-    n = fread(buf, 1, size - 1, f);
-    buf[n] = '\0';
-    fclose(f);
-    return n;
-}
-
-/* Runs a command line (words at single spaces); `in` is its standard input. */
-static pid_t awctl_start(const struct fake *fake, const char *in, const char *line, FILE *out,
-                         FILE *err)
-{
-    static char text[4096], name[] = "awctl";
-    char *argv[64] = {name}, *save = NULL;
-    FILE *input = tmpfile();
-    int argc = 1;
-    pid_t pid;
-
-    fputs(in, input);
-    rewind(input);
-    snprintf(text, sizeof(text), "%s", line);
-    for (char *p = strtok_r(text, " ", &save); p; p = strtok_r(NULL, " ", &save))
-        argv[argc++] = p;
-    setenv("AWD_SOCKET", fake ? fake_path(fake) : "/nonexistent/awd.sock", 1);
-    pid = fork();
-    if (pid == 0) {
-        dup2(fileno(input), STDIN_FILENO);
-        dup2(fileno(out), STDOUT_FILENO);
-        dup2(fileno(err), STDERR_FILENO);
-        execv(AWCTL_BUILT, argv);
-        _exit(99);
-    }
-    fclose(input);
-    return pid;
-}
-
-static struct outcome awctl_in(const struct fake *fake, const char *in, const char *line)
-{
-    FILE *out = tmpfile(), *err = tmpfile();
-    static struct outcome o;
-    pid_t pid = awctl_start(fake, in, line, out, err);
-    int status;
-
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    o.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    file_take(out, o.out, sizeof(o.out));
-    file_take(err, o.err, sizeof(o.err));
-    return o;
-}
-
-static struct outcome awctl(const struct fake *fake, const char *line)
-{
-    return awctl_in(fake, "", line);
-}
+#include "tests/unit/awctl_rig.h"
 
 /* ---- The daemon --------------------------------------------------------------------------- */
 
@@ -109,16 +44,20 @@ static void status_of(struct bytes id, struct job_status *s)
         }
 }
 
-static void answer_statuses(struct fake_request *rq, const struct strv *ids)
+/* `n` and `first_error` as in a wait for some of them. */
+static void answer_statuses(struct fake_request *rq, const struct strv *ids, uint64_t n,
+                            bool first_error)
 {
     struct job_status jobs[16];
-    struct wait_rep wait = {.done = true};
+    struct wait_rep wait = {0};
     struct status_rep status = {0};
 
     for (size_t i = 0; i < ids->n; i++) {
         status_of(ids->v[i], &jobs[i]);
-        wait.done = wait.done && (jobs[i].err || jobs[i].state >= AW_SUCCEEDED);
+        wait.n_ended += jobs[i].err || jobs[i].state >= AW_SUCCEEDED;
+        wait.n_failed += jobs[i].err || jobs[i].state > AW_SUCCEEDED;
     }
+    wait.done = wait.n_ended >= (n ? n : ids->n) || (first_error && wait.n_failed);
     status.jobs.v = jobs;
     status.jobs.n = ids->n;
     if (wait.done) {
@@ -179,23 +118,20 @@ static void answer_logs(struct fake_request *rq)
 
 static void daemon_of_jobs(struct fake_request *rq, void *arg)
 {
-    struct status_req req;
+    struct status_req status;
+    struct wait_req wait;
 
     switch (rq->op) {
     case OP_SUBMIT:
         answer_submit(rq, arg);
         break;
     case OP_STATUS:
-    case OP_WAIT: /* its request begins like that of status */
-        if (rq->op == OP_WAIT) {
-            struct wait_req wait;
-
-            fake_read(rq, &wait);
-            req.ids = wait.ids;
-        } else {
-            fake_read(rq, &req);
-        }
-        answer_statuses(rq, &req.ids);
+        fake_read(rq, &status);
+        answer_statuses(rq, &status.ids, 0, false);
+        break;
+    case OP_WAIT:
+        fake_read(rq, &wait);
+        answer_statuses(rq, &wait.ids, wait.n, wait.first_error);
         break;
     case OP_LOGS:
         answer_logs(rq);
@@ -295,6 +231,20 @@ START_TEST(wait_says_by_its_exit_code_what_became_of_all)
         {"wait -x 3", 137},
         {"wait -x 1 2", 3},
         {"wait -x 1", 0},
+        {"wait --any 1 4", 0},
+        {"wait --any 4 2", 1},
+        {"wait --any 4 --timeout 0", 124},
+        {"wait -n 2 4 1 1", 0},
+        {"wait -n 2 4 1 2", 1},
+        {"wait -n 2 1 4 --timeout 0", 124},
+        {"wait -n 9 1 1", 0},
+        {"wait --first-error 4 1 2", 1},
+        {"wait --first-error 4 1 --timeout 0", 124},
+        {"wait --first-error 1 1", 0},
+        {"wait --any 4 2 -x", 3},
+        {"wait --any -n 2 1", 2},
+        {"wait -n 0 1", 2},
+        {"wait --set x 1", 2},
         {"wait nonsense", 2},
         {"wait", 2},
         {"wait --timeout soon 1", 2},
@@ -307,6 +257,18 @@ START_TEST(wait_says_by_its_exit_code_what_became_of_all)
                       cases[i].code);
         ck_assert_str_eq(o.out, "");
     }
+}
+END_TEST
+
+START_TEST(a_wait_for_some_shows_all_but_names_those_that_ended)
+{
+    struct outcome o = awctl(fake, "wait --any 4 2");
+
+    ck_assert_str_eq(o.err, "awctl: 2 failed: exit code 3\n");
+    o = awctl(fake, "wait --any --json 4 2");
+    ck_assert_ptr_nonnull(strstr(o.out, "\"id\":\"4\""));
+    ck_assert_ptr_nonnull(strstr(o.out, "\"state\":\"running\""));
+    ck_assert_ptr_nonnull(strstr(o.out, "\"id\":\"2\""));
 }
 END_TEST
 
@@ -392,7 +354,7 @@ static void runs_and_fails(struct fake_request *rq, void *arg)
         break;
     case OP_WAIT:
         fake_read(rq, &wait);
-        answer_statuses(rq, &(struct strv){&two, 1});
+        answer_statuses(rq, &(struct strv){&two, 1}, 0, false);
         break;
     default:
         daemon_of_jobs(rq, arg);
@@ -442,7 +404,7 @@ static void runs_until_cancelled(struct fake_request *rq, void *arg)
             fake_reply_to(s->fd[i], s->id[i], OP_LOGS, &ended);
         break;
     case OP_WAIT:
-        answer_statuses(rq, &(struct strv){&five, 1});
+        answer_statuses(rq, &(struct strv){&five, 1}, 0, false);
         break;
     default:
         daemon_of_jobs(rq, &s->n_jobs);
@@ -454,16 +416,13 @@ START_TEST(an_interrupted_run_cancels_its_job)
     struct interrupted state = {0};
     struct fake *f = fake_start(runs_until_cancelled, &state);
     FILE *out = tmpfile(), *err = tmpfile();
-    pid_t pid = awctl_start(f, "", "run -- sleep 1000", out, err);
+    pid_t pid = awctl_start(f, "", "run -- sleep 1000", fileno(out), fileno(err));
     char text[4096];
-    int status;
 
     fake_await_requests(f, 3); /* the submit, and logs of both streams */
     kill(pid, SIGINT);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), 130);
-    file_take(err, text, sizeof(text));
+    ck_assert_int_eq(awctl_end(pid), 130);
+    awctl_text(err, text, sizeof(text));
     ck_assert_ptr_nonnull(strstr(text, "cancelling k3f9q-1"));
     fclose(out);
     fake_stop(f);
@@ -515,6 +474,19 @@ START_TEST(usage_errors_are_exit_2_and_say_where_help_is)
                                         "list --state x",
                                         "slots many",
                                         "shutdown --drain --kill",
+                                        "set",
+                                        "set ad",
+                                        "set add",
+                                        "set show a b",
+                                        "queue nosuch",
+                                        "queue set slow",
+                                        "queue add slow --rate often",
+                                        "change 1",
+                                        "as-completed",
+                                        "as-completed --after 3 1",
+                                        "gather --cancel-rest 1",
+                                        "help set ad",
+                                        "help list x",
                                         "ping 1"};
 
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -525,6 +497,19 @@ START_TEST(usage_errors_are_exit_2_and_say_where_help_is)
         ck_assert_uint_gt(strlen(o.err), 10);
     }
     ck_assert_ptr_nonnull(strstr(awctl(fake, "sumbit").err, "did you mean submit?"));
+    ck_assert_ptr_nonnull(strstr(awctl(fake, "set ad").err, "'set ad'; did you mean add?"));
+    ck_assert_ptr_nonnull(
+        strstr(awctl(fake, "queue -j nosuch").err, "awctl help queue lists them"));
+}
+END_TEST
+
+START_TEST(a_group_has_help_for_itself_and_for_each_of_its_commands)
+{
+    ck_assert_ptr_nonnull(strstr(awctl(NULL, "help set").out, "\n  members "));
+    ck_assert_str_eq(awctl(NULL, "help set").out, awctl(NULL, "set --help").out);
+    ck_assert_ptr_nonnull(strstr(awctl(NULL, "help queue drain").out, "awctl queue drain [--off]"));
+    ck_assert_ptr_nonnull(strstr(awctl(NULL, "queue drain -h").out, "awctl queue drain [--off]"));
+    ck_assert_ptr_nonnull(strstr(awctl(NULL, "--json help set").out, "\"command\":\"set add\""));
 }
 END_TEST
 
@@ -539,6 +524,7 @@ static Suite *commands_suite(void)
     tcase_add_test(t, a_batch_is_submitted_in_messages_and_printed_in_order);
     tcase_add_test(t, a_wrong_line_in_a_batch_is_named);
     tcase_add_test(t, wait_says_by_its_exit_code_what_became_of_all);
+    tcase_add_test(t, a_wait_for_some_shows_all_but_names_those_that_ended);
     tcase_add_test(t, wait_takes_ids_from_standard_input);
     tcase_add_test(t, status_exits_with_0_for_any_job_that_exists);
     tcase_add_test(t, what_jobs_are_called_cannot_drive_the_terminal);
@@ -549,6 +535,7 @@ static Suite *commands_suite(void)
     tcase_add_test(t, what_the_daemon_refuses_becomes_the_exit_code_of_the_table);
     tcase_add_test(t, an_unreachable_daemon_is_exit_3_with_advice);
     tcase_add_test(t, usage_errors_are_exit_2_and_say_where_help_is);
+    tcase_add_test(t, a_group_has_help_for_itself_and_for_each_of_its_commands);
     suite_add_tcase(s, t);
     return s;
 }

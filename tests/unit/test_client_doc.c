@@ -51,16 +51,22 @@ static void options_are_said(const char *page, const struct opt *opts, size_t n,
     }
 }
 
+static void commands_are_said(const char *page, const struct command *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_msg(says(page, "Cm ", list[i]->name), "awctl.1 lacks the command %s",
+                      list[i]->name);
+        options_are_said(page, list[i]->opts, list[i]->n_opts, list[i]->name);
+        commands_are_said(page, list[i]->subs, list[i]->n_subs);
+    }
+}
+
 START_TEST(awctls_page_has_every_command_and_option)
 {
     char *page = file_read("client/awctl.1");
 
     options_are_said(page, common_opts, n_common_opts, "all commands");
-    for (size_t i = 0; i < n_commands; i++) {
-        ck_assert_msg(says(page, "Cm ", commands[i]->name), "awctl.1 lacks the command %s",
-                      commands[i]->name);
-        options_are_said(page, commands[i]->opts, commands[i]->n_opts, commands[i]->name);
-    }
+    commands_are_said(page, commands, n_commands);
     free(page);
 }
 END_TEST

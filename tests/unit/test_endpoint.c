@@ -11,6 +11,10 @@ static unsigned n_parked, n_gone;
 static _Atomic unsigned n_calls; /* clients look at it */
 static struct caller last_caller;
 
+/* A body that outlives its call. */
+static const char *kept_body;
+static struct body_owner kept;
+
 static void unpark(struct call *call)
 {
     size_t i = (size_t)(uintptr_t)call_user(call);
@@ -23,11 +27,15 @@ static void unpark(struct call *call)
 static void on_gone(void *arg, struct call *call)
 {
     (void)arg;
-    unpark(call);
+    if (call_user(call) == &kept)
+        call_take_body(call, &kept);
+    else
+        unpark(call);
     n_gone++;
 }
 
-/* "park": kept. "big N": answered with N bytes. Everything else: echo. */
+/* "park": kept. "body": not even answered, and its body is wanted. "big N": answered with N bytes.
+ * Everything else: echo. */
 static void on_call(void *arg, struct call *call, const void *body, size_t len)
 {
     char text[32] = "";
@@ -43,6 +51,9 @@ static void on_call(void *arg, struct call *call, const void *body, size_t len)
         call_set_user(call, (void *)(uintptr_t)n_parked);
         parked[n_parked++] = call;
         call_park(call);
+    } else if (!strncmp(text, "body", 4)) {
+        call_set_user(call, &kept);
+        kept_body = body;
     } else if (sscanf(text, "big %zu", &size) == 1) {
         big = calloc(1, size);
         call_reply(call, big, size);
@@ -259,6 +270,28 @@ START_TEST(a_client_that_goes_is_gone_once_for_each_of_its_calls)
     ck_assert_uint_eq(n_parked, 0);
     endpoint_stats(endpoint, &stats);
     ck_assert_uint_eq(stats.unanswered, 0);
+}
+END_TEST
+
+static void *ask_only(void *arg)
+{
+    int fd = client_open();
+
+    (void)arg;
+    return (void *)(intptr_t)(client_ask(fd, 1, "body of one", sizeof("body of one")) ? fd : -1);
+}
+
+START_TEST(a_body_can_outlive_its_client)
+{
+    int fd = (int)(intptr_t)run_beside(ask_only, NULL);
+
+    ck_assert_int_ge(fd, 0);
+    LOOP_UNTIL(kept_body);
+    close(fd);
+    LOOP_UNTIL(n_gone == 1 && connections() == 0);
+    ck_assert_ptr_nonnull(kept.free);
+    ck_assert_str_eq(kept_body, "body of one");
+    kept.free(kept.memory);
 }
 END_TEST
 
@@ -633,6 +666,7 @@ static void add_both(TCase *tc)
     tcase_add_test(tc, ten_thousand_parked_calls_of_one_client_are_all_answered_at_once);
     tcase_add_test(tc, ten_thousand_parked_calls_are_all_answered_in_slices);
     tcase_add_test(tc, a_client_that_goes_is_gone_once_for_each_of_its_calls);
+    tcase_add_test(tc, a_body_can_outlive_its_client);
     tcase_add_test(tc, parked_calls_are_dropped_in_silence_at_the_end);
     tcase_add_test(tc, a_thousand_that_connect_and_close_do_no_harm);
     tcase_add_test(tc, garbage_costs_its_sender_the_connection_and_nobody_else);

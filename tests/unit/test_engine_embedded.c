@@ -7,18 +7,27 @@
 #include <unistd.h>
 
 #include "daemon/engine/embedded/embedded.h"
+#include "daemon/engine/offline.h"
+#include "tests/unit/engine_disk.h"
 #include "tests/unit/faulty_vfs.h"
 #include "tests/unit/private_dir.h"
+
+const char *disk_db(void)
+{
+    static char path[PRIVATE_PATH];
+
+    return private_path(path, "awd.db");
+}
 
 static struct engine *open_embedded(struct event_base *base, const struct engine_limits *limits,
                                     const struct engine_events *events, void *arg)
 {
-    char path[PRIVATE_PATH];
     struct embedded_config config = {
-        .path = private_path(path, "awd.db"),
+        .path = disk_db(),
         .max_queued = limits->max_queued,
         .max_kept = limits->max_kept,
         .retention_ms = limits->retention_ms,
+        .set_idle_ms = limits->set_idle_ms,
     };
     struct engine *e = NULL;
     struct aw_error err = {0};
@@ -27,7 +36,40 @@ static struct engine *open_embedded(struct event_base *base, const struct engine
     return e;
 }
 
-static const struct engine_factory embedded = {private_dir_make, private_dir_remove, open_embedded};
+static void fault_found(void *arg, const char *text)
+{
+    (void)arg;
+    ck_abort_msg("the store is not well: %s", text);
+}
+
+static bool damaged;
+
+void disk_damaged(void)
+{
+    damaged = true;
+}
+
+/* Whatever a test did, it leaves a store behind that obeys every rule. */
+static void look(void)
+{
+    static const struct offline_findings findings = {.wrong = fault_found};
+    struct offline *off = NULL;
+    struct aw_error err = {0};
+
+    ck_assert_msg(!offline_open(disk_db(), &off, &err), "%s", err.text);
+    ck_assert_msg(!offline_check(off, &findings, NULL, &err), "%s", err.text);
+    offline_close(off);
+}
+
+static void look_and_remove(void)
+{
+    if (!damaged)
+        look();
+    damaged = false;
+    private_dir_remove();
+}
+
+static const struct engine_factory embedded = {private_dir_make, look_and_remove, open_embedded};
 
 static void setup(void)
 {
@@ -52,8 +94,7 @@ static struct claimed claim_new(struct want want)
 /* ---- A full disk ------------------------------------------------------------------------------
  */
 
-/* The loop hands over what was pushed; then the store's thread comes to its sync. */
-static void await_held(void)
+void disk_await_held(void)
 {
     rig_turn_now();
     faulty_vfs_await_held();
@@ -197,7 +238,7 @@ START_TEST(a_job_whose_cancel_found_no_room_is_told_to_stop_once_it_runs)
     ck_assert_ok(rig_cancel(&c.number, 1, -1));
     faulty_vfs_hold();
     release = start_release(&c);
-    await_held();
+    disk_await_held();
     faulty_vfs_set_room(0);
     faulty_vfs_go();
     rig_await(release);
@@ -222,7 +263,7 @@ START_TEST(what_comes_during_a_commit_shares_the_next)
 
     faulty_vfs_hold();
     replies[0] = start_submit(&WANT(.name = "x"), 1);
-    await_held();
+    disk_await_held();
     syncs = faulty_vfs_syncs();
     for (int i = 1; i < 50; i++)
         replies[i] = start_submit(&WANT(.name = "x"), 1);
@@ -241,7 +282,7 @@ START_TEST(nothing_is_said_before_it_is_durable)
     faulty_vfs_hold();
     submit = start_submit(&WANT(.name = "x"), 1);
     get = start_get(&(uint64_t){1}, 1, 0);
-    await_held();
+    disk_await_held();
     rig_turn_now();
     ck_assert_int_eq(submit->times + get->times, 0);
     ck_assert_uint_eq(rig_stats().live[AW_QUEUED], 0);
@@ -259,7 +300,7 @@ START_TEST(one_that_does_not_fit_does_not_take_the_others_along)
 
     faulty_vfs_hold();
     first = start_submit(&WANT(.name = "x"), 1);
-    await_held();
+    disk_await_held();
     small_1 = start_submit(&WANT(.name = "small"), 1);
     large = start_submit(many, ARRAY_SIZE(many));
     small_2 = start_submit(&WANT(.name = "small"), 1);
@@ -289,7 +330,7 @@ START_TEST(one_that_is_wrong_does_not_take_the_others_along)
     ck_assert_ok(rig_submit(two, 1));
     faulty_vfs_hold();
     start_submit(&WANT(.name = "x"), 1);
-    await_held();
+    disk_await_held();
     good_1 = start_submit(&WANT(.name = "good"), 1);
     wrong = start_submit(two, 2);
     good_2 = start_submit(&WANT(.name = "good"), 1);
@@ -374,10 +415,11 @@ END_TEST
 /* Damages the page of a tree that holds `text`, in a store that is closed. */
 static void damage_page_with(const char *text)
 {
-    char path[PRIVATE_PATH], page[4096];
-    FILE *f = fopen(private_path(path, "awd.db"), "r+");
-    int damaged = 0;
+    char page[4096];
+    FILE *f = fopen(disk_db(), "r+");
+    int n_damaged = 0;
 
+    disk_damaged();
     ck_assert_ptr_nonnull(f);
     for (long at = 0; fread(page, sizeof(page), 1, f) == 1; at += (long)sizeof(page)) {
         if (!memmem(page, sizeof(page), text, strlen(text)) || (page[0] != 10 && page[0] != 13))
@@ -385,10 +427,10 @@ static void damage_page_with(const char *text)
         memset(page, 0xee, 64);
         ck_assert_int_eq(fseek(f, at, SEEK_SET), 0);
         ck_assert_uint_eq(fwrite(page, sizeof(page), 1, f), 1);
-        damaged++;
+        n_damaged++;
     }
     fclose(f);
-    ck_assert_int_eq(damaged, 1);
+    ck_assert_int_eq(n_damaged, 1);
 }
 
 START_TEST(damage_that_only_a_reader_meets_is_told_to_that_reader)
@@ -510,6 +552,10 @@ static void add_disk_tests(Suite *suite)
     tcase_add_test(tc, a_job_whose_time_is_over_fails_once_there_is_room);
     tcase_add_test(tc, a_job_told_to_stop_while_its_end_waits_for_room_is_not_run_again);
     tcase_add_test(tc, a_job_whose_cancel_found_no_room_is_told_to_stop_once_it_runs);
+    disk_backup_add(tc);
+    disk_deps_add(tc);
+    disk_queues_add(tc);
+    disk_sets_add(tc);
     tcase_add_test(tc, what_comes_during_a_commit_shares_the_next);
     tcase_add_test(tc, nothing_is_said_before_it_is_durable);
     tcase_add_test(tc, one_that_does_not_fit_does_not_take_the_others_along);

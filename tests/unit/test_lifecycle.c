@@ -7,10 +7,10 @@
  * a letter is the state that follows, a dot means impossible. Both have to be changed on purpose.
  */
 static const char picture[N_JOB_STATES][N_JOB_EVENTS + 1] = {
-    /*  due, unblocked, claim, release, backoff, succeed, fail, expire, cancel */
-    [AW_SCHEDULED] = "q......fc", [AW_BLOCKED] = ".q....ffc",   [AW_QUEUED] = "..r....fc",
-    [AW_RUNNING] = "...qdsf.c",   [AW_SUCCEEDED] = ".........", [AW_FAILED] = ".........",
-    [AW_CANCELLED] = ".........",
+    /*  due, unblocked, defer, claim, release, backoff, succeed, fail, expire, cancel */
+    [AW_SCHEDULED] = "q.......fc", [AW_BLOCKED] = ".qd....ffc",   [AW_QUEUED] = "...r....fc",
+    [AW_RUNNING] = "....qdsf.c",   [AW_SUCCEEDED] = "..........", [AW_FAILED] = "..........",
+    [AW_CANCELLED] = "..........",
 };
 
 static enum aw_state state_of(char letter)

@@ -402,7 +402,9 @@ END_TEST
 START_TEST(what_concerns_everybody_is_for_admins_only)
 {
     for (enum op op = 0; op < N_OPS; op++)
-        ck_assert_int_eq(op_info(op)->admin, op == OP_SLOTS || op == OP_DRAIN || op == OP_SHUTDOWN);
+        ck_assert_int_eq(op_info(op)->admin, op == OP_SLOTS || op == OP_DRAIN || op == OP_BACKUP ||
+                                                 op == OP_SHUTDOWN || op == OP_QUEUE_SET ||
+                                                 op == OP_QUEUE_REMOVE);
 }
 END_TEST
 
@@ -544,6 +546,58 @@ START_TEST(an_interrupted_job_fails_or_is_tried_again)
 }
 END_TEST
 
+START_TEST(a_cache_needs_a_key)
+{
+    struct bytes argv[] = {bytes_str("x")};
+    struct job job = exec_job(argv, 1);
+
+    job.cache_ttl_ms = 1000;
+    job_refused(&job, AW_ERR_INVALID, "cache_ttl_ms: needs a key");
+    job.key = bytes_str("k");
+    ck_assert_int_eq(job_check(&job, NULL), AW_OK);
+    job.cache_failed = true;
+    ck_assert_int_eq(job_check(&job, NULL), AW_OK);
+    job.cache_ttl_ms = 0;
+    job_refused(&job, AW_ERR_INVALID, "cache_failed: needs cache_ttl_ms");
+}
+END_TEST
+
+START_TEST(parents_of_all_kinds_share_a_limit)
+{
+    static struct bytes ids[AW_MAX_PARENTS];
+    struct bytes argv[] = {bytes_str("x")};
+    struct job job = exec_job(argv, 1);
+
+    job.after = (struct strv){ids, AW_MAX_PARENTS - 1};
+    job.after_fail = (struct strv){ids, 1};
+    ck_assert_int_eq(job_check(&job, NULL), AW_OK);
+    job.after_any = (struct strv){ids, 1};
+    job_refused(&job, AW_ERR_TOO_LARGE, "1001 futures together; at most 1000");
+}
+END_TEST
+
+START_TEST(names_are_one_printable_word)
+{
+    static const char *const right[] = {"a", "night-2", "a~", "\xc3\xbc", "!", "/"};
+    static const char *const wrong[] = {"", "~a", "a b", "a\n", "\x7f", "a\t"};
+    struct bytes argv[] = {bytes_str("x")};
+    struct job job = exec_job(argv, 1);
+    struct aw_error err = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(right); i++)
+        ck_assert_msg(name_check(bytes_str(right[i]), "set", NULL) == AW_OK, "%s", right[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        ck_assert_msg(name_check(bytes_str(wrong[i]), "set", &err) == AW_ERR_INVALID, "'%s'",
+                      wrong[i]);
+        ck_assert_ptr_eq(strstr(err.text, "set: "), err.text);
+        job.queue = bytes_str(wrong[i]);
+        job_refused(&job, AW_ERR_INVALID, "queue: ");
+    }
+    job.queue = bytes_str("fast");
+    ck_assert_int_eq(job_check(&job, NULL), AW_OK);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("messages");
@@ -570,5 +624,8 @@ int main(void)
     tcase_add_test(jobs, paths_are_absolute);
     tcase_add_test(jobs, what_excludes_each_other_is_not_taken_together);
     tcase_add_test(jobs, an_interrupted_job_fails_or_is_tried_again);
+    tcase_add_test(jobs, a_cache_needs_a_key);
+    tcase_add_test(jobs, parents_of_all_kinds_share_a_limit);
+    tcase_add_test(jobs, names_are_one_printable_word);
     return unit_run(suite);
 }

@@ -10,11 +10,22 @@
 #include "daemon/engine/embedded/sched.h"
 
 static struct sched *s;
+static struct queue *q; /* a plain one */
+
+static struct queue *queue_add(int id, const char *name, struct queue_settings set)
+{
+    struct queue *new = queue_make(id, name, &set);
+
+    ck_assert_ptr_nonnull(new);
+    ck_assert(queues_insert(sched_queues(s), new));
+    return new;
+}
 
 static void setup(void)
 {
     s = sched_new();
     ck_assert_ptr_nonnull(s);
+    q = queue_add(1, "default", (struct queue_settings){0});
 }
 
 static void teardown(void)
@@ -25,7 +36,7 @@ static void teardown(void)
 static struct live *add(uint64_t number, enum aw_state state, int priority, int64_t due,
                         int64_t deadline)
 {
-    struct live *job = sched_make(s, number, state, priority, due, deadline, false);
+    struct live *job = sched_make(s, number, state, q, priority, due, deadline, false);
 
     ck_assert_ptr_nonnull(job);
     sched_insert(s, job);
@@ -34,7 +45,7 @@ static struct live *add(uint64_t number, enum aw_state state, int priority, int6
 
 static uint64_t next_number(void)
 {
-    const struct live *job = sched_next(s);
+    const struct live *job = queues_next(sched_queues(s), true);
 
     return job ? job->node.number : 0;
 }
@@ -133,7 +144,7 @@ END_TEST
 
 START_TEST(one_that_comes_to_nothing_leaves_nothing)
 {
-    sched_discard(s, sched_make(s, 1, AW_SCHEDULED, 0, 100, 0, false));
+    sched_discard(s, sched_make(s, 1, AW_SCHEDULED, q, 0, 100, 0, false));
     sched_discard(s, NULL);
     ck_assert_ptr_null(sched_find(s, 1));
     ck_assert_uint_eq(sched_total(s), 0);
@@ -247,13 +258,12 @@ static void model_apply(struct model *m, struct live *job)
 static void model_busy(struct model *m, struct live *job)
 {
     m->busy = !m->busy;
-    m->place = ++last_place;
     sched_set_busy(s, job, m->busy);
 }
 
 static void model_front(struct model *m, struct live *job)
 {
-    if (m->state == AW_QUEUED && !m->busy)
+    if (m->state == AW_QUEUED)
         m->place = --first_place;
     sched_to_front(s, job);
 }

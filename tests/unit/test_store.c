@@ -40,6 +40,15 @@ static enum aw_err count_live(void *arg, const struct store_live *live)
     return AW_OK;
 }
 
+static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static const struct store_loader loader = {.queue = ignore_queue, .live = count_live};
+
 static void unexpected_down(void *arg, const struct aw_error *err)
 {
     (void)arg;
@@ -49,7 +58,7 @@ static void unexpected_down(void *arg, const struct aw_error *err)
 static enum aw_err try_open(int *n_live, struct store **ret, struct store_info *info,
                             struct aw_error *err)
 {
-    return store_open(db, base, count_live, unexpected_down, n_live, ret, info, err);
+    return store_open(db, base, &loader, unexpected_down, n_live, ret, info, err);
 }
 
 static struct store *open_store(int *n_live, struct store_info *info)
@@ -67,6 +76,7 @@ static struct store *open_store(int *n_live, struct store_info *info)
 struct test_op {
     struct store_submit submit;
     struct submitted answer;
+    struct store_birth birth;
     struct store_row row;
     bool done;
 };
@@ -86,6 +96,7 @@ static void add_job(struct store *st, uint64_t number)
 
     op.submit.rows = &op.row;
     op.submit.submitted = &op.answer;
+    op.submit.births = &op.birth;
     op.submit.op.done = op_done;
     store_submit_init(&op.submit);
     store_push(st, &op.submit.op);
@@ -375,6 +386,36 @@ START_TEST(a_store_whose_making_was_cut_off_is_made_again)
 }
 END_TEST
 
+/* A file of noise, and a journal that says how many pages it had before. */
+static void make_half_written(uint8_t n_pages)
+{
+    static const uint8_t magic[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    char page[4096], journal[512] = {[19] = (char)n_pages, [22] = 2, [26] = 16};
+    char path[PRIVATE_PATH];
+
+    memset(page, 'x', sizeof(page));
+    write_file(db, page, sizeof(page));
+    memcpy(journal, magic, sizeof(magic));
+    write_file(private_path(path, "awd.db-journal"), journal, sizeof(journal));
+}
+
+START_TEST(a_store_whose_first_page_was_torn_is_made_again)
+{
+    struct store_info info;
+
+    make_half_written(0);
+    store_close(open_store(NULL, &info));
+    ck_assert_uint_eq(info.epoch, 1);
+}
+END_TEST
+
+START_TEST(garbage_that_was_more_before_is_refused)
+{
+    make_half_written(1);
+    assert_refused("no store");
+}
+END_TEST
+
 START_TEST(garbage_is_refused)
 {
     char noise[20000];
@@ -560,6 +601,7 @@ int main(void)
     tcase_add_test(taken, a_store_is_made_where_there_is_none);
     tcase_add_test(taken, a_store_is_made_of_an_empty_file);
     tcase_add_test(taken, a_store_whose_making_was_cut_off_is_made_again);
+    tcase_add_test(taken, a_store_whose_first_page_was_torn_is_made_again);
     tcase_add_test(taken, two_stores_have_two_tags);
     tcase_add_test(taken, what_was_recorded_is_found_again);
     tcase_add_test(taken, only_its_owner_can_read_it);
@@ -574,6 +616,7 @@ int main(void)
     tcase_add_test(refused, a_database_without_any_mark_is_refused);
     tcase_add_test(refused, a_large_database_without_any_mark_is_refused);
     tcase_add_test(refused, garbage_is_refused);
+    tcase_add_test(refused, garbage_that_was_more_before_is_refused);
     tcase_add_test(refused, a_file_that_was_cut_off_is_refused);
     tcase_add_test(refused, damage_in_the_middle_is_refused);
     tcase_add_test(refused, damage_in_the_middle_is_refused_also_when_the_log_is_full);

@@ -20,17 +20,18 @@ const struct aw_error embedded_no_memory = {AW_ERR_NO_MEMORY, 0, "engine: out of
 
 void embedded_runnable(struct embedded *em)
 {
-    if (!em->closing && sched_next(em->sched))
+    queues_tick(sched_queues(em->sched), now_us());
+    if (!em->closing && queues_any_open(sched_queues(em->sched)))
         em->events->runnable(em->arg);
 }
 
 void embedded_clock_set(struct embedded *em)
 {
     struct itimerspec at = {0};
-    int64_t at_us = 0;
+    int64_t at_us = 0, token_us = queues_next_tick(sched_queues(em->sched));
 
-    if (!sched_next_timer(em->sched, &at_us))
-        at_us = 0;
+    if (!sched_next_timer(em->sched, &at_us) || (token_us && token_us < at_us))
+        at_us = token_us;
     if (at_us == em->clock_us)
         return;
     em->clock_us = at_us;
@@ -38,7 +39,8 @@ void embedded_clock_set(struct embedded *em)
         at.it_value.tv_sec = at_us / 1000000;
         at.it_value.tv_nsec = at_us % 1000000 * 1000;
     }
-    timerfd_settime(em->clock_fd, TFD_TIMER_ABSTIME, &at, NULL);
+    /* If the clock is set, what was waited for may be near, or a rate may count from too late. */
+    timerfd_settime(em->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL);
 }
 
 struct expire_call {
@@ -55,12 +57,14 @@ static void expire_done(struct store_op *op)
     if (job && !op->error.code) {
         embedded_prune_at(call->em, call->op.expires_us);
         embedded_job_ended(call->em, job, AW_FAILED);
+        embedded_tell(call->em, &call->op.effects, NULL);
     } else if (job) {
         /* Still waiting, and still too late: the clock comes back to it after a while. */
-        job->deadline_us = now_us() + RETRY_MS * 1000;
+        sched_set_times(call->em->sched, job, job->due_us, now_us() + RETRY_MS * 1000);
         sched_set_busy(call->em->sched, job, false);
         embedded_clock_set(call->em);
     }
+    store_effects_free(&call->op.effects);
     free(call);
 }
 
@@ -69,8 +73,7 @@ static void expire(struct embedded *em, struct live *job)
     struct expire_call *call = calloc(1, sizeof(*call));
 
     if (!call) {
-        job->deadline_us += RETRY_MS * 1000;
-        sched_set_busy(em->sched, job, false);
+        sched_set_times(em->sched, job, job->due_us, now_us() + RETRY_MS * 1000);
         return;
     }
     call->em = em;
@@ -129,6 +132,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     embedded_retry_stalled(em);
+    embedded_resolve_retry(em);
     if (em->claims_stalled) {
         em->claims_stalled = false;
         embedded_runnable(em);
@@ -166,6 +170,8 @@ void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state sta
 {
     struct ended ended = {job->node.number, state};
 
+    deps_remove(em->deps, ended.number);
+    deps_parent_ended(em->deps, ended.number, state);
     sched_remove(em->sched, job);
     em->kept++;
     if (state == AW_SUCCEEDED)
@@ -177,6 +183,7 @@ void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state sta
     embedded_prune_at(
         em, em->kept > em->config.max_kept ? 0 : now_us() + em->config.retention_ms * 1000);
     em->events->ended(em->arg, &ended, 1);
+    embedded_resolve(em);
 }
 
 /* ---- Opening and closing -------------------------------------------------------------------- */
@@ -193,14 +200,43 @@ static enum aw_err cancel_note(struct embedded *em, uint64_t number)
     return AW_OK;
 }
 
+static enum aw_err lease_note(struct embedded *em, const struct store_live *row)
+{
+    struct lease *grown = reallocarray(em->leases, em->n_leases + 1, sizeof(*grown));
+
+    if (!grown)
+        return AW_ERR_NO_MEMORY;
+    em->leases = grown;
+    grown[em->n_leases++] = (struct lease){row->number, row->abandon_ms};
+    return AW_OK;
+}
+
+static void embedded_each_lease(struct engine *e,
+                                void (*fn)(void *arg, uint64_t number, int64_t abandon_ms),
+                                void *arg)
+{
+    struct embedded *em = embedded_of(e);
+
+    for (size_t i = 0; i < em->n_leases; i++)
+        if (sched_find(em->sched, em->leases[i].number))
+            fn(arg, em->leases[i].number, em->leases[i].abandon_ms);
+    free(em->leases);
+    em->leases = NULL;
+    em->n_leases = 0;
+}
+
 static enum aw_err on_live(void *arg, const struct store_live *row)
 {
     struct embedded *em = arg;
+    struct queue *q = queues_find_id(sched_queues(em->sched), row->queue);
     bool overall = row->overall_us && (!row->deadline_us || row->overall_us < row->deadline_us);
-    struct live *job =
-        sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority, row->due_us,
-                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
+    struct live *job;
 
+    if (!q) /* nothing of ours leaves such a row; but to run it is better than to lose it */
+        q = queues_find_id(sched_queues(em->sched), STORE_DEFAULT_QUEUE);
+    job =
+        sched_make(em->sched, row->number, (enum aw_state)row->state, q, row->priority, row->due_us,
+                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
     if (!job)
         return AW_ERR_NO_MEMORY;
     job->claim = row->claim;
@@ -209,10 +245,21 @@ static enum aw_err on_live(void *arg, const struct store_live *row)
         (uint8_t)((row->flags & RECORD_CANCEL_REQUESTED ? LIVE_CANCEL_REQUESTED : 0) |
                   (row->flags & STORE_POLICY ? LIVE_POLICY : 0) | (overall ? LIVE_OVERALL : 0));
     sched_insert(em->sched, job);
+    if (row->abandon_ms && lease_note(em, row))
+        return AW_ERR_NO_MEMORY;
     if (job->flags & LIVE_CANCEL_REQUESTED && job->state != AW_RUNNING)
         return cancel_note(em, row->number);
     return AW_OK;
 }
+
+static const struct store_loader loader = {
+    .queue = embedded_on_queue,
+    .live = on_live,
+    .dep = embedded_on_dep,
+    .ended_parent = embedded_on_ended_parent,
+    .set = embedded_on_set,
+    .doomed_set = embedded_on_doomed_set,
+};
 
 static void on_down(void *arg, const struct aw_error *err)
 {
@@ -230,10 +277,19 @@ static void embedded_stats(struct engine *e, struct engine_stats *ret)
     for (int s = 0; s <= AW_RUNNING; s++)
         ret->live[s] = sched_count(em->sched, (enum aw_state)s);
     ret->kept = em->kept;
+    ret->sets = sets_count(&em->sets);
+    embedded_latencies(em, ret);
     store_get_stats(em->store, &store);
     ret->commits = store.commits;
     ret->store_bytes = store.bytes;
     ret->disk_full = store.disk_full;
+}
+
+static void on_empty(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    embedded_answer_empty(arg);
 }
 
 static void embedded_free(struct embedded *em)
@@ -242,13 +298,21 @@ static void embedded_free(struct embedded *em)
         event_free(em->clock);
     if (em->prune_timer)
         event_free(em->prune_timer);
+    if (em->sweep_timer)
+        event_free(em->sweep_timer);
     if (em->retry_timer)
         event_free(em->retry_timer);
+    if (em->empty_event)
+        event_free(em->empty_event);
     if (em->clock_fd >= 0)
         close(em->clock_fd);
     policies_free_all(&em->policies);
+    sets_done(&em->sets);
     sched_free(em->sched);
+    deps_free(em->deps);
+    free(em->dep_load.parents);
     free(em->cancels);
+    free(em->leases);
     free(em);
 }
 
@@ -258,7 +322,9 @@ static void embedded_close(struct engine *e)
 
     em->closing = true;
     embedded_retry_stalled(em);
+    embedded_resolve_retry(em);
     store_close(em->store);
+    embedded_answer_empty(em);
     embedded_free(em);
 }
 
@@ -271,9 +337,25 @@ static const struct engine_ops ops = {
     .release = embedded_release,
     .finish = embedded_finish,
     .cancel = embedded_cancel,
+    .change = embedded_change,
     .forget = embedded_forget,
     .output = embedded_output,
+    .set_add = embedded_set_add,
+    .set_get = embedded_set_get,
+    .set_list = embedded_set_list,
+    .set_show = embedded_set_show,
+    .set_members = embedded_set_members,
+    .set_read = embedded_set_read,
+    .set_close = embedded_set_close,
+    .set_forget = embedded_set_forget,
+    .sets_of = embedded_sets_of,
+    .explain = embedded_explain,
+    .queue_set = embedded_queue_set,
+    .queue_list = embedded_queue_list,
+    .queue_remove = embedded_queue_remove,
+    .each_lease = embedded_each_lease,
     .stats = embedded_stats,
+    .backup = embedded_backup,
     .recover = embedded_recover,
 };
 
@@ -284,8 +366,11 @@ static enum aw_err timers_make(struct embedded *em, struct event_base *base, str
         return aw_fail(err, AW_ERR_SYSTEM, "engine: timerfd: %s", strerror(errno));
     em->clock = event_new(base, em->clock_fd, EV_READ | EV_PERSIST, on_clock, em);
     em->prune_timer = event_new(base, -1, 0, on_prune, em);
+    em->sweep_timer = event_new(base, -1, 0, embedded_sweep, em);
     em->retry_timer = event_new(base, -1, 0, on_retry, em);
-    if (!em->clock || !em->prune_timer || !em->retry_timer || event_add(em->clock, NULL) < 0)
+    em->empty_event = event_new(base, -1, 0, on_empty, em);
+    if (!em->clock || !em->prune_timer || !em->sweep_timer || !em->retry_timer ||
+        !em->empty_event || event_add(em->clock, NULL) < 0)
         return aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
     return AW_OK;
 }
@@ -307,12 +392,18 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->arg = arg;
     em->config = *config;
     STAILQ_INIT(&em->stalled);
+    STAILQ_INIT(&em->empty_claims);
     em->sched = sched_new();
-    e = em->sched && numtable_init(&em->policies)
+    em->deps = deps_new();
+    e = em->sched && em->deps && numtable_init(&em->policies) && sets_init(&em->sets)
             ? timers_make(em, base, err)
             : aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
     if (!e)
-        e = store_open(config->path, base, on_live, on_down, em, &em->store, &info, err);
+        e = store_open(config->path, base, &loader, on_down, em, &em->store, &info, err);
+    if (!e && embedded_deps_loaded(em)) {
+        store_close(em->store);
+        e = aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
+    }
     if (e) {
         embedded_free(em);
         return e;
@@ -324,6 +415,7 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->kept = info.kept;
     if (em->n_cancels)
         embedded_cancel_quietly(em, em->cancels, em->n_cancels);
+    embedded_resolve(em);
     embedded_clock_set(em);
     embedded_prune_at(em, 0);
     *ret = &em->engine;
@@ -337,6 +429,8 @@ void embedded_configure(struct engine *e, const struct embedded_config *config)
     em->config.max_queued = config->max_queued;
     em->config.max_kept = config->max_kept;
     em->config.retention_ms = config->retention_ms;
+    em->config.set_idle_ms = config->set_idle_ms;
+    embedded_sweep_soon(em);
     if (em->kept > em->config.max_kept)
         embedded_prune_at(em, 0);
 }

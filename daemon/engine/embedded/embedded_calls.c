@@ -1,182 +1,19 @@
-/* The embedded engine's calls that change jobs: submit, claim, release, finish. */
+/* The embedded engine's calls that run jobs: claim, release, finish. */
 #include "daemon/engine/embedded/embedded_private.h"
 
 #include <inttypes.h>
 
+#include <event2/event.h>
 #include <event2/util.h>
 
 #include "daemon/engine/embedded/store_sql.h"
 #include "daemon/engine/job_next.h"
 
-/* ---- Submit -------------------------------------------------------------------------------- */
-
-struct submit_call {
-    struct store_submit op;
-    struct embedded *em;
-    engine_submit_fn done;
-    void *arg;
-    struct submitted *submitted;
-    struct live **live; /* made beforehand, so that what is recorded has its place in memory */
-    char *text;         /* copies of keys, specifications and heads */
-    struct store_row rows[];
-};
-
-static void submit_free(struct submit_call *call)
-{
-    for (size_t i = 0; call->live && i < call->op.n; i++)
-        sched_discard(call->em->sched, call->live[i]);
-    free(call->live);
-    free(call->submitted);
-    free(call->text);
-    free(call);
-}
-
-static void submit_done(struct store_op *op)
-{
-    struct submit_call *call = (struct submit_call *)op;
-    struct embedded *em = call->em;
-
-    em->pending -= call->op.n;
-    if (op->error.code == AW_ERR_QUEUE_FULL) {
-        aw_fail(&op->error, AW_ERR_QUEUE_FULL,
-                "submit: %" PRIu64 " jobs have not ended; at most %" PRIu64 " are taken",
-                sched_total(em->sched), em->config.max_queued);
-        op->error.retry_after_ms = 1000;
-    }
-    for (size_t i = 0; !op->error.code && i < call->op.n; i++) {
-        if (call->op.repeated || call->submitted[i].deduplicated) {
-            em->counts.deduplicated++;
-            continue;
-        }
-        sched_insert(em->sched, take_ptr(call->live[i]));
-        em->counts.submitted++;
-    }
-    call->done(call->arg, op_error(op), call->submitted, call->op.n);
-    submit_free(call);
-    embedded_clock_set(em);
-    embedded_runnable(em);
-}
-
-static size_t text_size(const struct new_job *jobs, size_t n)
-{
-    size_t size = 0;
-
-    for (size_t i = 0; i < n; i++)
-        size += jobs[i].spec.len + jobs[i].head.len + jobs[i].job->key.len;
-    return size;
-}
-
-static struct bytes text_add(char **at, struct bytes b)
-{
-    struct bytes copy = {b.data ? *at : NULL, b.len};
-
-    if (b.data && b.len)
-        memcpy(*at, b.data, b.len);
-    *at += b.len;
-    return copy;
-}
-
-static struct store_row row_of(struct embedded *em, const struct new_job *new, int64_t now,
-                               char **text)
-{
-    const struct job *job = new->job;
-    int64_t due = 0;
-
-    if (job->delay_ms)
-        due = now + (int64_t)job->delay_ms * 1000;
-    else if ((int64_t)job->not_before_us > now)
-        due = (int64_t)job->not_before_us;
-    return (struct store_row){
-        .number = em->next_number++,
-        .state = due ? AW_SCHEDULED : AW_QUEUED,
-        .priority = (int)job->priority,
-        .flags = job->max_attempts > 1 || job->on_interrupt.data ? STORE_POLICY : 0,
-        .due_us = due,
-        .deadline_us = job->queue_timeout_ms ? now + (int64_t)job->queue_timeout_ms * 1000 : 0,
-        .overall_us = job->total_timeout_ms ? now + (int64_t)job->total_timeout_ms * 1000 : 0,
-        .retention_ms = (int64_t)job->retention_ms,
-        .retry_of = new->retry_of,
-        .key = text_add(text, job->key),
-        .spec = text_add(text, new->spec),
-        .head = text_add(text, new->head),
-    };
-}
-
-/* The job's place in memory. NULL: out of memory. */
-static struct live *live_of(struct embedded *em, const struct store_row *row)
-{
-    bool overall = row->overall_us && (!row->deadline_us || row->overall_us < row->deadline_us);
-    struct live *job =
-        sched_make(em->sched, row->number, (enum aw_state)row->state, row->priority, row->due_us,
-                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
-
-    if (job)
-        job->flags =
-            (uint8_t)((row->flags & STORE_POLICY ? LIVE_POLICY : 0) | (overall ? LIVE_OVERALL : 0));
-    return job;
-}
-
-static struct submit_call *submit_make(struct embedded *em, const struct new_job *jobs, size_t n)
-{
-    struct submit_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
-    int64_t now = now_us();
-    char *text;
-
-    if (!call)
-        return NULL;
-    call->em = em;
-    call->op.n = n;
-    call->op.now_us = now;
-    call->submitted = calloc(n, sizeof(*call->submitted));
-    call->live = calloc(n, sizeof(struct live *));
-    text = call->text = malloc(text_size(jobs, n) + 1);
-    if (!call->submitted || !call->live || !call->text) {
-        submit_free(call);
-        return NULL;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct store_row *row = &call->rows[i];
-
-        *row = row_of(em, &jobs[i], now, &text);
-        call->live[i] = live_of(em, row);
-        if (!call->live[i]) {
-            submit_free(call);
-            return NULL;
-        }
-    }
-    return call;
-}
-
-void embedded_submit(struct engine *e, uint32_t uid, uint32_t gid, struct bytes request,
-                     const struct new_job *jobs, size_t n, engine_submit_fn done, void *arg)
-{
-    struct embedded *em = embedded_of(e);
-    struct submit_call *call = submit_make(em, jobs, n);
-
-    if (!call) {
-        done(arg, &embedded_no_memory, NULL, 0);
-        return;
-    }
-    call->op.full = sched_total(em->sched) + em->pending + n > em->config.max_queued;
-    call->done = done;
-    call->arg = arg;
-    call->op.uid = uid;
-    call->op.gid = gid;
-    call->op.has_request = request.len == sizeof(call->op.request);
-    if (call->op.has_request)
-        memcpy(call->op.request, request.data, sizeof(call->op.request));
-    call->op.rows = call->rows;
-    call->op.submitted = call->submitted;
-    call->op.op.done = submit_done;
-    store_submit_init(&call->op);
-    em->pending += n;
-    store_push(em->store, &call->op.op);
-}
-
 /* ---- Claim, recover, release ---------------------------------------------------------------- */
 
 struct claim_call {
     struct store_claim op;
+    STAILQ_ENTRY(claim_call) next; /* one that found nothing */
     struct embedded *em;
     engine_claim_fn done;
     void *arg;
@@ -184,13 +21,13 @@ struct claim_call {
     struct store_claim_row rows[];
 };
 
-static struct claim_call *claim_make(struct embedded *em, size_t max, engine_claim_fn done,
-                                     void *arg)
+/* With room for n jobs. NULL: out of memory. */
+static struct claim_call *claim_make(struct embedded *em, size_t n, engine_claim_fn done, void *arg)
 {
-    struct claim_call *call = calloc(1, sizeof(*call) + max * sizeof(*call->rows));
+    struct claim_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
 
     if (call)
-        call->claimed = calloc(max + 1, sizeof(*call->claimed));
+        call->claimed = calloc(n + 1, sizeof(*call->claimed));
     if (!call || !call->claimed) {
         free(call);
         return NULL;
@@ -211,17 +48,13 @@ static void claim_free(struct claim_call *call)
     free(call);
 }
 
-/* Nothing was recorded: the jobs are where they were. In reverse, so that the first is in front. */
+/* Nothing was recorded: the jobs are where they were. */
 static void claim_undo(struct claim_call *call)
 {
     struct embedded *em = call->em;
 
-    for (size_t i = call->op.n; i-- > 0;) {
-        struct live *job = sched_find(em->sched, call->rows[i].number);
-
-        sched_set_busy(em->sched, job, false);
-        sched_to_front(em->sched, job);
-    }
+    for (size_t i = 0; i < call->op.n; i++)
+        sched_untake(em->sched, sched_find(em->sched, call->rows[i].number));
     em->claims_stalled = true;
     embedded_retry_later(em);
     call->op.n = 0;
@@ -252,9 +85,11 @@ static void claim_done(struct store_op *op)
         claim_undo(call);
     for (size_t i = 0; i < call->op.n; i++) {
         struct live *job = sched_find(em->sched, call->rows[i].number);
+        bool moved = sched_apply(em->sched, job, JOB_EV_CLAIM);
 
         sched_set_busy(em->sched, job, false);
-        if (!sched_apply(em->sched, job, JOB_EV_CLAIM))
+        call->claimed[i].own_slot = call->rows[i].own_slot;
+        if (!moved)
             continue; /* impossible: it was queued, and busy since */
         job->claim = call->rows[i].claim;
         job->attempt = (uint32_t)call->rows[i].attempt;
@@ -266,20 +101,67 @@ static void claim_done(struct store_op *op)
     claim_free(call);
 }
 
+/* Answers those that found nothing: later in this turn of the loop, as nothing is to be written. */
+void embedded_answer_empty(struct embedded *em)
+{
+    struct claim_queue empty = STAILQ_HEAD_INITIALIZER(empty);
+    struct claim_call *call;
+
+    STAILQ_CONCAT(&empty, &em->empty_claims);
+    while ((call = STAILQ_FIRST(&empty))) {
+        STAILQ_REMOVE_HEAD(&empty, next);
+        call->done(call->arg, NULL, call->claimed, 0);
+        claim_free(call);
+    }
+}
+
+static struct store_claim_row claim_row(struct embedded *em, const struct live *job)
+{
+    return (struct store_claim_row){
+        .number = job->node.number,
+        .claim = em->next_claim++,
+        .attempt = job->attempt + 1u,
+        .own_slot = queues_of(sched_queues(em->sched), job)->set.slots > 0,
+    };
+}
+
+/* Takes what there is room for, n jobs at most; only so many share the daemon's slots. */
+static void claim_take(struct claim_call *call, size_t n, size_t shared)
+{
+    struct embedded *em = call->em;
+
+    while (call->op.n < n) {
+        struct live *job = queues_next(sched_queues(em->sched), shared > 0);
+        struct store_claim_row *row = &call->rows[call->op.n];
+
+        if (!job)
+            return;
+        *row = claim_row(em, job);
+        shared -= !row->own_slot;
+        sched_take(em->sched, job);
+        call->op.n++;
+    }
+}
+
 void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg)
 {
     struct embedded *em = embedded_of(e);
-    struct claim_call *call = claim_make(em, max, done, arg);
-    struct live *job;
+    struct claim_call *call;
+    size_t n = 0;
 
+    queues_tick(sched_queues(em->sched), now_us());
+    if (!em->claims_stalled)
+        n = MIN(queues_startable(sched_queues(em->sched), max), (size_t)ENGINE_CLAIM_MAX);
+    call = claim_make(em, n, done, arg);
     if (!call) {
         done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
-    while (call->op.n < max && !em->claims_stalled && (job = sched_next(em->sched))) {
-        call->rows[call->op.n++] =
-            (struct store_claim_row){job->node.number, em->next_claim++, job->attempt + 1u};
-        sched_set_busy(em->sched, job, true);
+    claim_take(call, n, max);
+    if (call->op.n == 0) {
+        STAILQ_INSERT_TAIL(&em->empty_claims, call, next);
+        event_active(em->empty_event, EV_TIMEOUT, 0);
+        return;
     }
     call->op.op.done = claim_done;
     store_claim_init(&call->op);
@@ -287,14 +169,27 @@ void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *ar
     embedded_clock_set(em);
 }
 
+/* The slot that a job held in its queue is free, whatever is still to be recorded. */
+static void slot_free(struct embedded *em, struct live *job)
+{
+    const struct queue *q = queues_of(sched_queues(em->sched), job);
+    bool was_open = q->where == QUEUE_OPEN;
+
+    sched_set_active(em->sched, job, false);
+    if (!was_open && q->where == QUEUE_OPEN)
+        embedded_runnable(em);
+}
+
 static void recover_done(struct store_op *op)
 {
     struct claim_call *call = (struct claim_call *)op;
     struct embedded *em = call->em;
 
-    for (size_t i = 0; !op->error.code && i < call->op.n; i++)
+    for (size_t i = 0; !op->error.code && i < call->op.n; i++) {
+        call->claimed[i].own_slot = call->rows[i].own_slot;
         if (sched_find(em->sched, call->rows[i].number)->flags & LIVE_POLICY)
             policies_add(&em->policies, &call->claimed[i]);
+    }
     call->done(call->arg, op_error(op), call->claimed, call->op.n);
     if (!op->error.code)
         claim_stop_unwanted(call);
@@ -306,8 +201,12 @@ static void recover_add(void *arg, struct live *job)
     struct claim_call *call = arg;
 
     if (job->state == AW_RUNNING)
-        call->rows[call->op.n++] =
-            (struct store_claim_row){job->node.number, job->claim, job->attempt};
+        call->rows[call->op.n++] = (struct store_claim_row){
+            .number = job->node.number,
+            .claim = job->claim,
+            .attempt = job->attempt,
+            .own_slot = queues_of(sched_queues(call->em->sched), job)->set.slots > 0,
+        };
 }
 
 void embedded_recover(struct engine *e, engine_claim_fn done, void *arg)
@@ -366,7 +265,9 @@ static void release_done(struct store_op *op)
     struct live *job = sched_find(em->sched, call->op.number);
 
     sched_set_busy(em->sched, job, false);
-    if (!op->error.code && sched_apply(em->sched, job, JOB_EV_RELEASE)) {
+    if (op->error.code) {
+        sched_set_active(em->sched, job, true); /* it is its holder's still */
+    } else if (sched_apply(em->sched, job, JOB_EV_RELEASE)) {
         job->attempt--;
         job_returned(em, job);
     }
@@ -399,6 +300,8 @@ void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_
     call->op.op.done = release_done;
     store_release_init(&call->op);
     sched_set_busy(em->sched, job, true);
+    queues_refund(sched_queues(em->sched), queues_of(sched_queues(em->sched), job));
+    slot_free(em, job);
     store_push(em->store, &call->op.op);
 }
 
@@ -419,7 +322,7 @@ static void times_for_next(struct embedded *em, struct live *job, int64_t due_us
 {
     const struct policy *p = policies_find(&em->policies, job->node.number);
 
-    sched_set_times(job, due_us, p ? p->overall_us : 0);
+    sched_set_times(em->sched, job, due_us, p ? p->overall_us : 0);
     job->flags |= LIVE_OVERALL;
 }
 
@@ -464,8 +367,10 @@ static void finish_done(struct store_op *op)
         call->done(call->arg, &stale);
     } else {
         finish_apply(call);
+        embedded_tell(em, &call->op.effects, NULL);
         call->done(call->arg, NULL);
     }
+    store_effects_free(&call->op.effects);
     free(call);
 }
 
@@ -490,7 +395,7 @@ static struct finish_call *finish_make(const struct outcome *outcome)
     at = call->output;
     call->op.outcome = *outcome;
     for (int i = 0; i < N_STREAMS; i++)
-        call->op.outcome.output[i].data = text_add(&at, outcome->output[i].data);
+        call->op.outcome.output[i].data = bytes_put(&at, outcome->output[i].data);
     return call;
 }
 
@@ -543,5 +448,6 @@ void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
     call->op.op.done = finish_done;
     store_finish_init(&call->op);
     sched_set_busy(em->sched, job, true);
+    slot_free(em, job); /* first, so that the claim that follows shares our transaction */
     store_push(em->store, &call->op.op);
 }

@@ -1,6 +1,8 @@
 /* The embedded engine's call that cancels jobs, wherever they are. */
 #include "daemon/engine/embedded/embedded_private.h"
 
+#include <stdio.h>
+
 /*
  * What waits is ended by one operation of the store. For what runs, or is about to move (busy),
  * the request is noted on its row, which outlives a restart, and in memory; then its holder is
@@ -12,6 +14,7 @@ struct cancel_call {
     engine_results_fn done;
     void *arg;
     int64_t grace_ms;
+    char why[AW_MAX_MESSAGE_TEXT];
     struct job_result *results;
     struct store_cancel_row rows[];
 };
@@ -29,8 +32,9 @@ static void cancel_running(struct cancel_call *call, struct job_result *r)
     job->flags |= LIVE_CANCEL_REQUESTED;
     if (job->state == AW_RUNNING)
         em->events->stop(em->arg, job->node.number, job->claim, call->grace_ms);
-    else
+    else if (!deps_is_taken(em->deps, r->number))
         embedded_cancel_quietly(em, &r->number, 1); /* it went back, or its claim failed */
+    /* Else what its parents' ends mean is not settled: it is cancelled once it is, not before. */
 }
 
 static void cancel_settle(struct cancel_call *call, size_t i)
@@ -61,14 +65,18 @@ static void cancel_done(struct store_op *op)
         else if (call->rows[i].waits)
             sched_set_busy(em->sched, sched_find(em->sched, call->rows[i].number), false);
     }
+    if (!op->error.code)
+        embedded_tell(em, &call->op.effects, NULL);
     call->done(call->arg, op_error(op), call->results, call->op.n);
+    store_effects_free(&call->op.effects);
     free(call->results);
     free(call);
     embedded_clock_set(em);
+    embedded_runnable(em); /* if nothing came of it: it was out of sight meanwhile */
 }
 
 void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_t grace_ms,
-                     engine_results_fn done, void *arg)
+                     const char *why, engine_results_fn done, void *arg)
 {
     struct embedded *em = embedded_of(e);
     struct cancel_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
@@ -84,6 +92,8 @@ void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_
     call->done = done;
     call->arg = arg;
     call->grace_ms = grace_ms;
+    snprintf(call->why, sizeof(call->why), "%s", why ? why : "");
+    call->op.message = call->why;
     for (size_t i = 0; i < n; i++) {
         struct live *job = sched_find(em->sched, numbers[i]);
 
@@ -113,5 +123,5 @@ static void ignore_results(void *arg, const struct aw_error *err, const struct j
 
 void embedded_cancel_quietly(struct embedded *em, const uint64_t *numbers, size_t n)
 {
-    embedded_cancel(&em->engine, numbers, n, -1, ignore_results, NULL);
+    embedded_cancel(&em->engine, numbers, n, -1, NULL, ignore_results, NULL);
 }

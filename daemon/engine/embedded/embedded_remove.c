@@ -85,8 +85,10 @@ static void prune_done(struct store_op *op)
     } else {
         em->counts.pruned += call->op.n_gone;
         tell_gone(em, call->gone, call->op.n_gone);
-        if (call->op.n_gone == PRUNE_MAX || em->kept > em->config.max_kept)
+        if (call->op.n_gone == PRUNE_MAX)
             embedded_prune(em);
+        else if (em->kept > em->config.max_kept)
+            embedded_prune_at(em, 0); /* what is left has children that are to be told */
         else if (call->op.next_expiry_us)
             embedded_prune_at(em, call->op.next_expiry_us);
     }

@@ -1,14 +1,9 @@
 #include "daemon/engine/embedded/sched.h"
 
-#define N_PRIORITIES (AW_MAX_PRIORITY - AW_MIN_PRIORITY + 1)
-
-TAILQ_HEAD(live_list, live);
-
 struct sched {
     struct numtable table;
-    struct live_list ready[N_PRIORITIES]; /* [0] is the most urgent */
-    uint32_t ready_mask;                  /* bit i: ready[i] is not empty */
-    struct live **timers;                 /* binary heap, the earliest first */
+    struct queues queues;
+    struct live **timers; /* binary heap, the earliest first */
     size_t n_timers, cap_timers;
     size_t n_timed; /* jobs that may be in the heap */
     uint64_t n_by_state[N_JOB_STATES];
@@ -89,42 +84,16 @@ static bool timer_reserve(struct sched *s)
     return true;
 }
 
-/* ---- In and out of list and heap ----------------------------------------------------------- */
-
-static size_t ready_index(const struct live *job)
+/* In the heap stands what has a time on it and is not busy. */
+static void timer_add(struct sched *s, struct live *job)
 {
-    return (size_t)(AW_MAX_PRIORITY - job->priority);
-}
-
-static void job_unlink(struct sched *s, struct live *job)
-{
-    timer_remove(s, job);
-    if (job->listed) {
-        size_t i = ready_index(job);
-
-        TAILQ_REMOVE(&s->ready[i], job, link);
-        job->listed = false;
-        if (TAILQ_EMPTY(&s->ready[i]))
-            s->ready_mask &= ~(UINT32_C(1) << i);
-    }
-}
-
-static void job_link(struct sched *s, struct live *job)
-{
-    if (job->busy)
+    if (job->busy || !timer_of(job))
         return;
-    if (job->state == AW_QUEUED) {
-        size_t i = ready_index(job);
-
-        TAILQ_INSERT_TAIL(&s->ready[i], job, link);
-        job->listed = true;
-        s->ready_mask |= UINT32_C(1) << i;
-    }
-    if (timer_of(job)) {
-        timer_put(s, s->n_timers++, job);
-        timer_sift(s, s->n_timers - 1);
-    }
+    timer_put(s, s->n_timers++, job);
+    timer_sift(s, s->n_timers - 1);
 }
+
+/* ---- Jobs ------------------------------------------------------------------------------------ */
 
 struct sched *sched_new(void)
 {
@@ -132,13 +101,17 @@ struct sched *sched_new(void)
 
     if (!s)
         return NULL;
-    for (size_t i = 0; i < N_PRIORITIES; i++)
-        TAILQ_INIT(&s->ready[i]);
+    queues_init(&s->queues);
     if (!numtable_init(&s->table)) {
         sched_free(s);
         return NULL;
     }
     return s;
+}
+
+struct queues *sched_queues(struct sched *s)
+{
+    return &s->queues;
 }
 
 static void job_free(void *arg, struct numnode *node)
@@ -154,12 +127,13 @@ void sched_free(struct sched *s)
     if (s->table.segments)
         numtable_each(&s->table, job_free, NULL);
     numtable_done(&s->table);
+    queues_done(&s->queues);
     free(s->timers);
     free(s);
 }
 
-struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, int priority,
-                        int64_t due_us, int64_t deadline_us, bool timed)
+struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, struct queue *q,
+                        int priority, int64_t due_us, int64_t deadline_us, bool timed)
 {
     struct live *job = calloc(1, sizeof(*job));
 
@@ -168,6 +142,7 @@ struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, i
     job->node.number = number;
     job->state = (uint8_t)state;
     job->priority = (int8_t)priority;
+    job->queue = q->index;
     job->due_us = due_us;
     job->deadline_us = deadline_us;
     job->timer_index = NO_TIMER;
@@ -179,28 +154,54 @@ struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, i
         }
         s->n_timed++;
     }
+    q->n_jobs++;
     return job;
 }
 
 void sched_discard(struct sched *s, struct live *job)
 {
-    if (job && job->timed)
+    if (!job)
+        return;
+    if (job->timed)
         s->n_timed--;
+    queues_of(&s->queues, job)->n_jobs--;
     free(job);
+}
+
+/* Where it stands follows from its state. */
+static void job_link(struct sched *s, struct live *job)
+{
+    if (job->state == AW_QUEUED)
+        queues_link(&s->queues, job);
+    timer_add(s, job);
+}
+
+static void job_unlink(struct sched *s, struct live *job)
+{
+    queues_unlink(&s->queues, job);
+    timer_remove(s, job);
+}
+
+static void job_count(struct sched *s, const struct live *job, uint64_t one)
+{
+    s->n_by_state[job->state] += one;
+    queues_of(&s->queues, job)->n_by_state[job->state] += one;
 }
 
 void sched_insert(struct sched *s, struct live *job)
 {
     numtable_insert(&s->table, &job->node);
-    s->n_by_state[job->state]++;
+    job_count(s, job, 1);
+    queues_set_active(&s->queues, job, job->state == AW_RUNNING);
     job_link(s, job);
 }
 
 void sched_remove(struct sched *s, struct live *job)
 {
     job_unlink(s, job);
+    queues_set_active(&s->queues, job, false);
     numtable_remove(&s->table, &job->node);
-    s->n_by_state[job->state]--;
+    job_count(s, job, (uint64_t)-1);
     sched_discard(s, job);
 }
 
@@ -211,39 +212,62 @@ bool sched_apply(struct sched *s, struct live *job, enum job_event event)
     if (!job_transition((enum aw_state)job->state, event, &to))
         return false;
     job_unlink(s, job);
-    s->n_by_state[job->state]--;
-    s->n_by_state[to]++;
+    job_count(s, job, (uint64_t)-1);
     job->state = (uint8_t)to;
+    job_count(s, job, 1);
     job_link(s, job);
     return true;
 }
 
 void sched_set_busy(struct sched *s, struct live *job, bool busy)
 {
-    job_unlink(s, job);
-    job->busy = busy;
-    job_link(s, job);
+    timer_remove(s, job);
+    queues_set_busy(&s->queues, job, busy);
+    timer_add(s, job);
 }
 
-void sched_set_times(struct live *job, int64_t due_us, int64_t deadline_us)
+void sched_set_times(struct sched *s, struct live *job, int64_t due_us, int64_t deadline_us)
 {
+    timer_remove(s, job);
     job->due_us = due_us;
     job->deadline_us = deadline_us;
+    timer_add(s, job);
+}
+
+void sched_set_priority(struct sched *s, struct live *job, int priority)
+{
+    bool listed = job->listed;
+
+    if (job->priority == priority)
+        return;
+    queues_unlink(&s->queues, job);
+    job->priority = (int8_t)priority;
+    if (listed)
+        queues_link(&s->queues, job);
 }
 
 void sched_to_front(struct sched *s, struct live *job)
 {
-    if (job->listed) {
-        struct live_list *list = &s->ready[ready_index(job)];
-
-        TAILQ_REMOVE(list, job, link);
-        TAILQ_INSERT_HEAD(list, job, link);
-    }
+    queues_to_front(&s->queues, job);
 }
 
-struct live *sched_next(const struct sched *s)
+void sched_take(struct sched *s, struct live *job)
 {
-    return s->ready_mask ? TAILQ_FIRST(&s->ready[__builtin_ctz(s->ready_mask)]) : NULL;
+    sched_set_busy(s, job, true);
+    queues_set_active(&s->queues, job, true);
+    queues_spend(&s->queues, queues_of(&s->queues, job));
+}
+
+void sched_untake(struct sched *s, struct live *job)
+{
+    queues_refund(&s->queues, queues_of(&s->queues, job));
+    queues_set_active(&s->queues, job, false);
+    sched_set_busy(s, job, false);
+}
+
+void sched_set_active(struct sched *s, struct live *job, bool active)
+{
+    queues_set_active(&s->queues, job, active);
 }
 
 struct live *sched_next_timer(const struct sched *s, int64_t *ret_at_us)

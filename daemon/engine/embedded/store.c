@@ -1,5 +1,5 @@
 /* The store's thread: what is pushed, in groups, into transactions, and back. */
-#include "daemon/engine/embedded/store_private.h"
+#include "daemon/engine/embedded/store_sets.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,46 +23,112 @@ static struct store_live live_read(sqlite3_stmt *s)
         .due_us = sqlite3_column_int64(s, 6),
         .deadline_us = sqlite3_column_int64(s, 7),
         .overall_us = sqlite3_column_int64(s, 8),
+        .queue = sqlite3_column_int(s, 9),
+        .abandon_ms = sqlite3_column_int64(s, 10),
     };
 }
 
-static enum aw_err load_live(struct store *st,
-                             enum aw_err (*each)(void *arg, const struct store_live *), void *arg,
-                             struct aw_error *err)
+static enum aw_err live_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct store_live live = live_read(s);
+
+    return loader->live(arg, &live);
+}
+
+static enum aw_err queue_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct store_queue_row queue;
+
+    store_queue_read(s, &queue);
+    return loader->queue(arg, &queue);
+}
+
+static enum aw_err dep_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct store_dep dep = {
+        .child = (uint64_t)sqlite3_column_int64(s, 0),
+        .parent = {(uint64_t)sqlite3_column_int64(s, 1),
+                   (enum parent_kind)sqlite3_column_int(s, 2)},
+    };
+
+    return loader->dep(arg, &dep);
+}
+
+static enum aw_err ended_parent_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct ended ended = {(uint64_t)sqlite3_column_int64(s, 0),
+                          (enum aw_state)sqlite3_column_int(s, 1)};
+
+    return loader->ended_parent(arg, &ended);
+}
+
+static enum aw_err set_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct set_info info = {0};
+
+    info.status.name = bytes_of(sqlite3_column_blob(s, 11), (size_t)sqlite3_column_bytes(s, 11));
+    store_set_columns(s, &info);
+    return loader->set(arg, &info);
+}
+
+static enum aw_err doomed_set_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    (void)s;
+    return loader->doomed_set(arg);
+}
+
+/* Tells the loader each row that the statement finds. */
+static enum aw_err load_rows(struct store *st, const char *sql,
+                             enum aw_err (*tell)(sqlite3_stmt *s, const struct store_loader *,
+                                                 void *arg),
+                             const struct store_loader *loader, void *arg, struct aw_error *err)
 {
     sqlite3_stmt *s = NULL;
     enum aw_err e = AW_OK;
     int rc;
 
-    if (sqlite3_prepare_v2(st->db,
-                           "SELECT number, state, priority, flags, attempt, claim, due_us,"
-                           " deadline_us, overall_us FROM job WHERE state < 4 ORDER BY number",
-                           -1, &s, NULL) != SQLITE_OK)
-        return store_fail(st, err, "reading the jobs");
+    if (sqlite3_prepare_v2(st->db, sql, -1, &s, NULL) != SQLITE_OK)
+        return store_fail(st, err, "reading what is there");
     while (!e && (rc = sqlite3_step(s)) != SQLITE_DONE) {
-        struct store_live live;
-
         if (rc != SQLITE_ROW) {
-            e = store_fail(st, err, "reading the jobs");
+            e = store_fail(st, err, "reading what is there");
             break;
         }
-        live = live_read(s);
-        if (each(arg, &live))
-            e = aw_fail(err, AW_ERR_NO_MEMORY, "reading the jobs: out of memory");
+        if (tell(s, loader, arg))
+            e = aw_fail(err, AW_ERR_NO_MEMORY, "reading what is there: out of memory");
     }
     sqlite3_finalize(s);
     return e;
 }
 
 /* The database opened, read, and made ours; on failure it is as it was. */
-static enum aw_err load(struct store *st, enum aw_err (*each)(void *arg, const struct store_live *),
-                        void *arg, struct store_info *ret_info, struct aw_error *err)
+static enum aw_err load(struct store *st, const struct store_loader *loader, void *arg,
+                        struct store_info *ret_info, struct aw_error *err)
 {
     struct aw_error why = {0};
     enum aw_err e = store_db_open(st, ret_info, &why);
 
     if (!e)
-        e = load_live(st, each, arg, &why);
+        e = load_rows(st, "SELECT " STORE_QUEUE_COLUMNS " FROM queue", queue_tell, loader, arg,
+                      &why);
+    if (!e)
+        e = load_rows(
+            st,
+            "SELECT number, state, priority, flags, attempt, claim, due_us,"
+            " deadline_us, overall_us, queue, abandon_ms FROM job WHERE state < 4 ORDER BY number",
+            live_tell, loader, arg, &why);
+    if (!e)
+        e = load_rows(st, "SELECT " STORE_SET_COLUMNS " FROM bag", set_tell, loader, arg, &why);
+    if (!e)
+        e = load_rows(st, "SELECT bag FROM doomed LIMIT 1", doomed_set_tell, loader, arg, &why);
+    if (!e)
+        e = load_rows(st, "SELECT child, parent, kind FROM dep ORDER BY child, parent, kind",
+                      dep_tell, loader, arg, &why);
+    if (!e)
+        e = load_rows(st,
+                      "SELECT number, state FROM job WHERE state >= 4"
+                      " AND number IN (SELECT parent FROM dep) ORDER BY number",
+                      ended_parent_tell, loader, arg, &why);
     if (!e)
         e = store_db_take(st, &why);
     return e ? aw_fail(err, e, "store %.120s: %.120s", st->path, why.text) : AW_OK;
@@ -76,6 +142,7 @@ static void rollback(struct store *st)
     if (!sqlite3_get_autocommit(st->db))
         (void)!store_exec(st, SQL_ROLLBACK, NULL);
     st->high = 0; /* what was raised may be rolled back: to be written again */
+    st->sets_counted = false;
 }
 
 /* After these the disk may hold anything: half of it, or all of it. */
@@ -224,8 +291,12 @@ static void take_group(struct store *st, struct store_queue *ret)
 
     STAILQ_INIT(ret);
     for (int n = 0; n < GROUP_MAX && (op = STAILQ_FIRST(&st->todo)); n++) {
+        if (op->alone && n > 0)
+            break;
         STAILQ_REMOVE_HEAD(&st->todo, next);
         STAILQ_INSERT_TAIL(ret, op, next);
+        if (op->alone)
+            break;
     }
 }
 
@@ -368,8 +439,7 @@ static void store_free(struct store *st)
     free(st);
 }
 
-enum aw_err store_open(const char *path, struct event_base *base,
-                       enum aw_err (*each_live)(void *arg, const struct store_live *),
+enum aw_err store_open(const char *path, struct event_base *base, const struct store_loader *loader,
                        void (*down)(void *arg, const struct aw_error *err), void *arg,
                        struct store **ret, struct store_info *ret_info, struct aw_error *err)
 {
@@ -391,7 +461,7 @@ enum aw_err store_open(const char *path, struct event_base *base,
     STAILQ_INIT(&st->todo);
     STAILQ_INIT(&st->pushed);
     STAILQ_INIT(&st->finished);
-    e = load(st, each_live, arg, ret_info, err);
+    e = load(st, loader, arg, ret_info, err);
     if (!e)
         e = thread_start(st, base, err);
     if (e) {

@@ -20,6 +20,7 @@
 
 #include <sys/queue.h>
 
+#include "daemon/engine/engine.h"
 #include "proto/base.h"
 #include "proto/limits.h"
 
@@ -37,6 +38,7 @@ struct store_op {
     store_run_fn run;
     store_done_fn done;
     bool writes;
+    bool alone; /* it runs by itself, and outside of any transaction; it does not write */
     struct aw_error error; /* code AW_OK when done() is called: it is durable */
 };
 
@@ -53,16 +55,49 @@ struct store_live {
     int state, priority;
     unsigned flags;
     int64_t due_us, deadline_us, overall_us;
+    int queue; /* the id of a queue */
+    int64_t abandon_ms;
+};
+
+/* A queue, as it is on disk. */
+struct store_queue_row {
+    int id;
+    char name[AW_MAX_QUEUE_NAME + 1];
+    unsigned slots, limit;
+    int priority;
+    bool paused, draining;
+    uint64_t rate, rate_ms;
+};
+
+/* What a job waits for. */
+struct store_dep {
+    uint64_t child;
+    struct parent parent;
+};
+
+struct set_info;
+
+/* Who is told what is found when a store is opened, in this order; an error ends it. */
+struct store_loader {
+    enum aw_err (*queue)(void *arg, const struct store_queue_row *row);
+    enum aw_err (*live)(void *arg, const struct store_live *row);
+    /* Child by child. */
+    enum aw_err (*dep)(void *arg, const struct store_dep *row);
+    /* A job that has ended, with children that were not told so. */
+    enum aw_err (*ended_parent)(void *arg, const struct ended *parent);
+    enum aw_err (*set)(void *arg, const struct set_info *info);
+    /* There are rows of sets that are gone: store_set_sweep removes them. */
+    enum aw_err (*doomed_set)(void *arg);
 };
 
 /*
- * Opens the database file, makes it if there is none, migrates an older one, and calls each_live
- * for every job that has not ended. Blocks. `down` is called on the loop if the store fails later.
+ * Opens the database file, makes it if there is none, migrates an older one, and tells the loader
+ * all that is needed in memory. Blocks. `down` is called on the loop if the store fails later.
  * AW_ERR_STORE with a sentence when it is damaged, newer than this program, in use, not readable
  * or not ours; a store that is refused is left as it was found.
  */
 AW_MUSTCHECK enum aw_err store_open(const char *path, struct event_base *base,
-                                    enum aw_err (*each_live)(void *arg, const struct store_live *),
+                                    const struct store_loader *loader,
                                     void (*down)(void *arg, const struct aw_error *err), void *arg,
                                     struct store **ret, struct store_info *ret_info,
                                     struct aw_error *err);

@@ -112,6 +112,24 @@ static bool log_has_content(const char *path)
 }
 
 /*
+ * Whether the file was just being made when the machine went down: it may hold anything, and its
+ * journal says that it was empty before, which is what SQLite will make of it. The offsets are
+ * those of https://www.sqlite.org/fileformat.html, section 3.
+ */
+static bool is_half_made(const char *path)
+{
+    static const uint8_t magic[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    char journal[AW_MAX_PATH + sizeof("-journal")];
+    uint8_t h[20];
+    _cleanup_close_ int fd = -1;
+
+    snprintf(journal, sizeof(journal), "%s-journal", path);
+    fd = open(journal, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return fd >= 0 && pread(fd, h, sizeof(h), 0) == (ssize_t)sizeof(h) &&
+           memcmp(h, magic, sizeof(magic)) == 0 && header_u32(h, 16) == 0;
+}
+
+/*
  * Looks at the file's header without SQLite, which would write next to the file just by opening
  * it. The offsets are those of https://www.sqlite.org/fileformat.html, sections 1.3 and 1.6.
  */
@@ -136,7 +154,7 @@ static enum aw_err header_check(const char *path, bool has_log, bool *ret_fresh,
         return aw_fail(err, AW_ERR_STORE, "cannot be written: %s", strerror(errno));
     n = pread(fd, h, sizeof(h), 0);
     *ret_fresh = n == 0; /* created, and then the machine went down */
-    if (n == 0)
+    if (n == 0 || is_half_made(path))
         return AW_OK;
     if (n < (ssize_t)sizeof(h))
         return aw_fail(err, AW_ERR_STORE,

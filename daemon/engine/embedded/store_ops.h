@@ -9,7 +9,9 @@
 #ifndef AW_STORE_OPS_H
 #define AW_STORE_OPS_H
 
+#include "daemon/engine/embedded/deps.h"
 #include "daemon/engine/embedded/store.h"
+#include "daemon/engine/embedded/store_effects.h"
 #include "daemon/engine/engine.h"
 
 /* Memory for what was read: chunks that are freed together. */
@@ -24,22 +26,45 @@ struct store_row {
     unsigned flags; /* STORE_POLICY */
     int64_t due_us, deadline_us, overall_us, retention_ms;
     uint64_t retry_of;
+    int queue;           /* its id */
+    enum aw_err refused; /* why that queue does not take it; AW_OK: it does */
+    struct bytes queue_name;
     struct bytes key, spec, head;
+    const struct parent *parents; /* as deps_sort() leaves them; none: it begins in `state` */
+    size_t n_parents;
+    bool *open;           /* ret: which of them it waits for; the maker's memory */
+    int64_t cache_ttl_ms; /* 0: whatever has the key answers for it */
+    bool cache_failed;
+    int64_t abandon_ms;
+};
+
+/* How a job begins. */
+struct store_birth {
+    enum aw_state state;       /* its row's own, AW_BLOCKED, or AW_FAILED: it has ended */
+    struct parent cause;       /* AW_FAILED: because of this one, */
+    enum aw_state cause_ended; /* which has ended so */
 };
 
 /* Adds jobs, unless the call is known by its name, or the job by its key. */
 struct store_submit {
     struct store_op op;
     uint32_t uid, gid;
+    bool admin;
+    const char *tag; /* of the store */
     uint8_t request[16];
     bool has_request;
-    bool full; /* the queue is: only what is known already is answered, else AW_ERR_QUEUE_FULL */
+    bool full; /* it is here: only what is known already is answered, else AW_ERR_QUEUE_FULL */
     int64_t now_us;
+    int64_t default_retention_ms;
     const struct store_row *rows;
     size_t n;
+    struct bytes set; /* of which they become members, the maker's memory; empty: none */
     /* ret */
+    struct store_effects effects;
     struct submitted *submitted; /* n of them; the maker's memory */
+    struct store_birth *births;  /* n of them, for those that are new; the maker's memory */
     bool repeated;               /* the call is known: nothing was added */
+    int64_t expires_us;          /* of the one that does first; 0: none has ended */
 };
 void store_submit_init(struct store_submit *op);
 
@@ -67,6 +92,7 @@ void store_list_init(struct store_list *op);
 
 struct store_claim_row {
     uint64_t number, claim, attempt;
+    bool own_slot; /* for the maker */
 };
 
 /* Makes jobs running; or, with `recover`, only reads what a running job's claim was. */
@@ -95,6 +121,7 @@ struct store_finish {
     struct outcome outcome; /* what it points to: the maker's memory */
     int64_t now_us, default_retention_ms;
     /* ret */
+    struct store_effects effects;
     bool stale;         /* the claim is over: nothing was changed */
     int64_t expires_us; /* of a job that has ended */
 };
@@ -117,6 +144,7 @@ struct store_end_waiting {
     int64_t now_us;
     int64_t default_retention_ms;
     /* ret */
+    struct store_effects effects;
     int64_t expires_us; /* of the one that does first; 0: none has ended */
 };
 void store_end_waiting_init(struct store_end_waiting *op);
@@ -131,13 +159,30 @@ struct store_cancel {
     struct store_op op;
     const struct store_cancel_row *rows;
     size_t n;
+    const char *message; /* why; "": not said */
     int64_t now_us;
     int64_t default_retention_ms;
     /* ret */
+    struct store_effects effects;
     struct job_result *results; /* n of them; the maker's memory; err as of store_state_read() */
     int64_t expires_us;         /* of the one that does first; 0: none has ended */
 };
 void store_cancel_init(struct store_cancel *op);
+
+/* Removes edges whose parents have ended, and moves the children that this concerns. */
+struct store_resolve {
+    struct store_op op;
+    const struct dep_pair *pairs;
+    size_t n;
+    const char *tag; /* of the store */
+    int64_t now_us;
+    int64_t default_retention_ms;
+    /* ret */
+    struct store_effects effects;
+    enum aw_state *to;  /* n of them; the maker's memory; AW_BLOCKED: still is, or ended before */
+    int64_t expires_us; /* of the one that does first; 0: none has ended */
+};
+void store_resolve_init(struct store_resolve *op);
 
 /* Removes ended jobs: the given ones, or, with prune, those whose time is over. */
 struct store_remove {
@@ -156,6 +201,41 @@ struct store_remove {
 };
 void store_remove_init(struct store_remove *op);
 
+/* Makes a queue, or changes one. AW_ERR_WRONG_STATE, AW_ERR_NO_QUEUE. */
+struct store_queue_set {
+    struct store_op op;
+    struct bytes name;          /* the maker's memory */
+    struct queue_change change; /* what it points to, too */
+    /* ret */
+    struct store_queue_row row; /* as it is now */
+};
+void store_queue_set_init(struct store_queue_set *op);
+
+struct store_queue_remove {
+    struct store_op op;
+    int id;
+    /* ret */
+    bool found;
+};
+void store_queue_remove_init(struct store_queue_remove *op);
+
+/* Changes jobs that wait, each by itself. */
+struct store_change {
+    struct store_op op;
+    const uint64_t *numbers;
+    size_t n;
+    bool set_priority;
+    int priority;
+    bool now; /* only those that wait for a time */
+    int64_t now_us;
+    /* ret */
+    struct job_result *results; /* n of them; the maker's memory; err as of store_state_read(), */
+};                              /* state as on disk: a scheduled job may be queued by now */
+void store_change_init(struct store_change *op);
+
+/* Nothing but its place in the order of operations. */
+void store_nothing_init(struct store_op *op);
+
 struct store_output {
     struct store_op op;
     uint64_t number, attempt, offset;
@@ -166,5 +246,21 @@ struct store_output {
     struct store_arena arena;
 };
 void store_output_init(struct store_output *op);
+
+/*
+ * Copies the store into a file, a slice each time that it is pushed, until it is complete or
+ * fails. The copy is the store as it is when it becomes complete. The file is not synced.
+ */
+struct store_backup {
+    struct store_op op;
+    const char *path; /* of a file that is there, and empty; the maker's memory */
+    bool stop;        /* no more slices: to be pushed once more, to end it */
+    /* ret */
+    bool complete;
+    struct store_copy *copy; /* the store's own; NULL at first, and in the end */
+};
+void store_backup_init(struct store_backup *op);
+/* After an error, in done(): lets go of what an operation that was not run left behind. */
+void store_backup_end(struct store_backup *op);
 
 #endif

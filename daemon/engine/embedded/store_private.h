@@ -26,6 +26,8 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *sql[N_STORE_SQL];
     uint64_t high; /* the number that meta holds as given out */
+    uint64_t n_sets;
+    bool sets_counted; /* n_sets is right */
 
     /* Loop thread only. */
     char *path;
@@ -70,6 +72,9 @@ enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what)
 
 /* Runs a statement that returns no rows, with its bindings, and resets it. */
 AW_MUSTCHECK enum aw_err store_exec(struct store *st, enum store_sql which, struct aw_error *err);
+
+/* Reads a row of STORE_QUEUE_COLUMNS. */
+void store_queue_read(sqlite3_stmt *s, struct store_queue_row *ret);
 
 /* Raises the number that survives the removal of its row. */
 AW_MUSTCHECK enum aw_err store_raise_high(struct store *st, uint64_t number, struct aw_error *err);

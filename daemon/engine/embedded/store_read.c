@@ -24,8 +24,7 @@ void store_arena_free(struct store_arena *arena)
     arena->chunks = NULL;
 }
 
-/* Aligned for whatever it is to hold. */
-static void *store_arena_take(struct store_arena *arena, size_t size)
+void *store_arena_take(struct store_arena *arena, size_t size)
 {
     struct store_chunk *c = arena->chunks;
 
@@ -174,8 +173,8 @@ static enum aw_err attempts_read(struct store *st, struct store_arena *arena, st
     return e;
 }
 
-static enum aw_err get_one(struct store *st, struct store_get *op, uint64_t number,
-                           struct found *ret, struct aw_error *err)
+enum aw_err store_found_read(struct store *st, uint64_t number, unsigned what,
+                             struct store_arena *arena, struct found *ret, struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_RECORD];
     enum aw_err e = AW_OK;
@@ -186,11 +185,11 @@ static enum aw_err get_one(struct store *st, struct store_get *op, uint64_t numb
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         ret->err = AW_OK;
-        e = record_read(s, &op->arena, &ret->record, err);
-        if (!e && op->what & GET_ATTEMPTS)
-            e = attempts_read(st, &op->arena, &ret->record, err);
-        if (!e && op->what & GET_WHOLE && ret->record.flags & STORE_SPEC_APART)
-            e = store_spec_read(st, number, &op->arena, &ret->record.spec, err);
+        e = record_read(s, arena, &ret->record, err);
+        if (!e && what & GET_ATTEMPTS)
+            e = attempts_read(st, arena, &ret->record, err);
+        if (!e && what & GET_WHOLE && ret->record.flags & STORE_SPEC_APART)
+            e = store_spec_read(st, number, arena, &ret->record.spec, err);
     } else if (rc != SQLITE_DONE) {
         e = store_fail(st, err, "reading a job");
     }
@@ -205,7 +204,7 @@ static enum aw_err get_run(struct store_op *base, struct store *st, struct aw_er
 
     store_arena_free(&op->arena);
     for (size_t i = 0; !e && i < op->n; i++)
-        e = get_one(st, op, op->numbers[i], &op->found[i], err);
+        e = store_found_read(st, op->numbers[i], op->what, &op->arena, &op->found[i], err);
     return e;
 }
 

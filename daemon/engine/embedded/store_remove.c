@@ -25,6 +25,22 @@ static enum aw_err remove_one(struct store *st, struct store_remove *op, const s
     return e;
 }
 
+/* Jobs that are still to be told of its end. */
+static enum aw_err has_children(struct store *st, uint64_t number, bool *ret, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_DEP_CHILD];
+    enum aw_err e = AW_OK;
+    int rc;
+
+    sqlite3_bind_int64(s, 1, (int64_t)number);
+    rc = sqlite3_step(s);
+    *ret = rc == SQLITE_ROW;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        e = store_fail(st, err, "looking for children");
+    sqlite3_reset(s);
+    return e;
+}
+
 static enum aw_err forget_given(struct store *st, struct store_remove *op, struct aw_error *err)
 {
     enum aw_err e = AW_OK;
@@ -32,9 +48,12 @@ static enum aw_err forget_given(struct store *st, struct store_remove *op, struc
     for (size_t i = 0; !e && i < op->n; i++) {
         struct job_result *r = &op->results[i];
         struct gone gone = {0};
+        bool awaited = false;
 
         e = store_state_read(st, op->numbers[i], r, &gone, err);
-        if (!e && r->err == AW_ERR_WRONG_STATE && aw_state_is_final(r->state)) {
+        if (!e && r->err != AW_ERR_EXPIRED_ID)
+            e = has_children(st, op->numbers[i], &awaited, err);
+        if (!e && !awaited && r->err == AW_ERR_WRONG_STATE && aw_state_is_final(r->state)) {
             r->err = AW_OK;
             e = remove_one(st, op, &gone, err);
         }

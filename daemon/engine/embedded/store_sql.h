@@ -7,6 +7,10 @@
  *            holds the specification itself when it is short, otherwise a shortened one (flag
  *            STORE_SPEC_APART), with the whole in:
  *   spec     number, specification.
+ *   queue    id (never given to another one), name, settings. "default" is always there, as number
+ *            STORE_DEFAULT_QUEUE. "most" is its limit on jobs at once.
+ *   dep      who still waits for whom: parent, child, kind (enum parent_kind). A row goes when the
+ *            parent's end is seen to, or the child ends; until then the parent's record stays.
  *   output   what an attempt wrote, when it is little (spool files hold the rest).
  *   attempt  attempts that ended without ending their job.
  *   request  answers to submits, by the name that the client gave each, for a resend. Its first
@@ -17,8 +21,12 @@
 #ifndef AW_STORE_SQL_H
 #define AW_STORE_SQL_H
 
+#include "daemon/engine/embedded/store_sets_sql.h"
+
 #define STORE_APPLICATION_ID 0x61776431 /* "awd1", in the file's header */
 #define STORE_SCHEMA_VERSION 1
+
+#define STORE_DEFAULT_QUEUE 1
 
 #define STORE_REQUEST_BUCKET_US (INT64_C(12) * 3600 * 1000000)
 
@@ -41,9 +49,19 @@
     " stdout_size INTEGER NOT NULL DEFAULT 0, stderr_size INTEGER NOT NULL DEFAULT 0,"          \
     " cpu_user_us INTEGER NOT NULL DEFAULT 0, cpu_sys_us INTEGER NOT NULL DEFAULT 0,"           \
     " max_rss_kib INTEGER NOT NULL DEFAULT 0, retry_of INTEGER NOT NULL,"                       \
+    " queue INTEGER NOT NULL, abandon_ms INTEGER NOT NULL,"                                     \
     " key TEXT, message TEXT, spec BLOB NOT NULL);"                                             \
     "CREATE UNIQUE INDEX job_key ON job (uid, key) WHERE key IS NOT NULL;"                      \
     "CREATE INDEX job_expiry ON job (expires_us) WHERE expires_us IS NOT NULL;"                 \
+    "CREATE TABLE queue (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"      \
+    " slots INTEGER NOT NULL DEFAULT 0, most INTEGER NOT NULL DEFAULT 0,"                       \
+    " priority INTEGER NOT NULL DEFAULT 0, paused INTEGER NOT NULL DEFAULT 0,"                  \
+    " draining INTEGER NOT NULL DEFAULT 0, rate INTEGER NOT NULL DEFAULT 0,"                    \
+    " rate_ms INTEGER NOT NULL DEFAULT 0);"                                                     \
+    "INSERT INTO queue (id, name) VALUES (1, 'default');"                                       \
+    "CREATE TABLE dep (parent INTEGER, child INTEGER, kind INTEGER,"                            \
+    " PRIMARY KEY (parent, child, kind)) WITHOUT ROWID;"                                        \
+    "CREATE INDEX dep_child ON dep (child);"                                                    \
     "CREATE TABLE spec (number INTEGER PRIMARY KEY, spec BLOB NOT NULL);"                       \
     "CREATE TABLE output (number INTEGER, attempt INTEGER, stream INTEGER, data BLOB NOT NULL," \
     " PRIMARY KEY (number, attempt, stream)) WITHOUT ROWID;"                                    \
@@ -54,13 +72,16 @@
     " stdout_size INTEGER NOT NULL, stderr_size INTEGER NOT NULL,"                              \
     " message TEXT, PRIMARY KEY (number, attempt)) WITHOUT ROWID;"                              \
     "CREATE TABLE request (bucket INTEGER, uid INTEGER, name BLOB, answer BLOB NOT NULL,"       \
-    " PRIMARY KEY (bucket, uid, name)) WITHOUT ROWID;"
+    " PRIMARY KEY (bucket, uid, name)) WITHOUT ROWID;" STORE_SCHEMA_1_SETS
 
 /* The columns of struct record, in the order in which store_ops.c reads them. */
 #define STORE_RECORD_COLUMNS                                                              \
     "number, state, class, flags, exit_code, signal, priority, attempt, claim, uid, gid," \
     " created_us, due_us, started_us, ended_us, expires_us, stdout_size, stderr_size,"    \
     " cpu_user_us, cpu_sys_us, max_rss_kib, retry_of, key, message, spec, http_status"
+
+/* The columns of struct store_queue_row, in the order in which they are read. */
+#define STORE_QUEUE_COLUMNS "id, name, slots, most, priority, paused, draining, rate, rate_ms"
 
 /* Of a job whose end is recorded at ?1, if ?2 is the retention (ms) of those that do not say it
  * themselves. */
@@ -74,10 +95,29 @@
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(RAISE_HIGH, "UPDATE meta SET value = max(value, ?) WHERE name = 'high'")                     \
     X(INSERT_JOB, "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
-                  " deadline_us, overall_us, retention_ms, retry_of, key, spec)"                   \
-                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                            \
+                  " deadline_us, overall_us, retention_ms, retry_of, key, spec, queue,"            \
+                  " abandon_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
+    X(PARENT, "SELECT state, uid FROM job WHERE number = ?")                                       \
+    X(DEP_ADD, "INSERT INTO dep VALUES (?, ?, ?)")                                                 \
+    X(DEP_TAKE, "DELETE FROM dep WHERE parent = ? AND child = ? RETURNING kind")                   \
+    X(DEP_DROP, "DELETE FROM dep WHERE child = ?")                                                 \
+    X(DEP_CHILD, "SELECT child FROM dep WHERE parent = ? LIMIT 1")                                 \
+    X(UNBLOCK, "UPDATE job SET state = iif(due_us > ?2, 0, 2), due_us = max(due_us, ?2)"           \
+               " WHERE number = ?1 AND state = 1"                                                  \
+               " AND NOT EXISTS (SELECT 1 FROM dep WHERE child = ?1) RETURNING state")             \
+    X(QUEUE_ADD, "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING")                     \
+    X(QUEUE_SET,                                                                                   \
+      "UPDATE queue SET slots = coalesce(?2, slots), most = coalesce(?3, most),"                   \
+      " priority = coalesce(?4, priority), paused = coalesce(?5, paused),"                         \
+      " draining = coalesce(?6, draining), rate = coalesce(?7, rate),"                             \
+      " rate_ms = coalesce(?8, rate_ms) WHERE name = ?1 RETURNING " STORE_QUEUE_COLUMNS)           \
+    X(QUEUE_REMOVE, "DELETE FROM queue WHERE id = ?")                                              \
+    X(CHANGE, "UPDATE job SET priority = coalesce(?2, priority), due_us = coalesce(?3, due_us)"    \
+              " WHERE number = ?1 AND state < 3 AND (?3 IS NULL OR (state = 0 AND due_us > ?3))"   \
+              " RETURNING state")                                                                  \
     X(INSERT_SPEC, "INSERT INTO spec VALUES (?, ?)")                                               \
-    X(KEY_FIND, "SELECT number FROM job WHERE uid = ? AND key = ?")                                \
+    X(KEY_FIND, "SELECT number, state, ended_us FROM job WHERE uid = ? AND key = ?")               \
+    X(KEY_DROP, "UPDATE job SET key = NULL WHERE number = ?")                                      \
     X(REQUEST_FIND, "SELECT answer FROM request WHERE bucket = ? AND uid = ? AND name = ?")        \
     X(REQUEST_ADD, "INSERT INTO request VALUES (?, ?, ?, ?)")                                      \
     X(REQUEST_PRUNE, "DELETE FROM request WHERE (bucket, uid, name) IN"                            \
@@ -104,22 +144,28 @@
     X(FINISH,                                                                                      \
       "UPDATE job SET state = ?4, class = ?5, flags = (flags & ~6) | ?6, exit_code = ?7,"          \
       " signal = ?8, started_us = ?9, ended_us = ?17," STORE_EXPIRES ", stdout_size = ?10,"        \
-      " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14, message = ?15," \
+      " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14,"                \
+      " message = coalesce(?15, iif(?4 = 6, message, NULL)),"                                      \
       " http_status = ?18"                                                                         \
-      " WHERE number = ?3 AND claim = ?16 AND state = 3 RETURNING attempt, expires_us")            \
+      " WHERE number = ?3 AND claim = ?16 AND state = 3"                                           \
+      " RETURNING attempt, expires_us, flags, created_us, due_us")                                 \
     X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
     X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \
     X(END_WAITING,                                                                                 \
-      "UPDATE job SET state = ?4, class = ?5, message = ?6, ended_us = ?1," STORE_EXPIRES          \
-      " WHERE number = ?3 AND state < 3 RETURNING expires_us")                                     \
-    X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1 WHERE number = ? AND state < 4")           \
+      "UPDATE job SET state = ?4, class = ?5, message = coalesce(?6, message), ended_us = "        \
+      "?1," STORE_EXPIRES " WHERE number = ?3 AND state < 3"                                       \
+      " RETURNING expires_us, flags, created_us, due_us")                                          \
+    X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1, message = coalesce(?2, message)"          \
+                      " WHERE number = ?1 AND state < 4")                                          \
     X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
     X(PRUNABLE, "SELECT number, attempt, flags FROM job WHERE expires_us <= ?"                     \
+                " AND NOT EXISTS (SELECT 1 FROM dep WHERE parent = job.number)"                    \
                 " ORDER BY expires_us LIMIT ?")                                                    \
     X(NEXT_EXPIRY, "SELECT min(expires_us) FROM job WHERE expires_us IS NOT NULL")                 \
     X(DELETE_JOB, "DELETE FROM job WHERE number = ?")                                              \
     X(DELETE_SPEC, "DELETE FROM spec WHERE number = ?")                                            \
     X(DELETE_OUTPUT, "DELETE FROM output WHERE number = ?")                                        \
-    X(DELETE_ATTEMPTS, "DELETE FROM attempt WHERE number = ?")
+    X(DELETE_ATTEMPTS, "DELETE FROM attempt WHERE number = ?")                                     \
+    STORE_SETS_SQL_MAP(X)
 
 #endif

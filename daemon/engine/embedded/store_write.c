@@ -1,169 +1,5 @@
-/* Operations that write: submit, claim, finish, release, cancel. */
-#include "daemon/engine/embedded/store_records.h"
-
-static void bind_bytes(sqlite3_stmt *s, int col, struct bytes b)
-{
-    if (b.data)
-        sqlite3_bind_blob(s, col, b.data, (int)b.len, SQLITE_STATIC);
-    else
-        sqlite3_bind_null(s, col);
-}
-
-static void bind_text(sqlite3_stmt *s, int col, struct bytes b)
-{
-    if (b.data && b.len)
-        sqlite3_bind_text(s, col, b.data, (int)b.len, SQLITE_STATIC);
-    else
-        sqlite3_bind_null(s, col);
-}
-
-/* ---- Submit -------------------------------------------------------------------------------- */
-
-/* How a remembered answer looks: for each job 8 bytes, its number times two, plus one if it
- * existed before; in this machine's byte order. */
-static uint64_t answer_pack(const struct submitted *s)
-{
-    return s->number << 1 | s->deduplicated;
-}
-
-static enum aw_err request_find(struct store *st, struct store_submit *op, int64_t bucket,
-                                struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_REQUEST_FIND];
-    enum aw_err e = AW_OK;
-    int rc;
-
-    sqlite3_bind_int64(s, 1, bucket);
-    sqlite3_bind_int64(s, 2, op->uid);
-    sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
-    rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW) {
-        const char *answer = sqlite3_column_blob(s, 0);
-        size_t n = (size_t)sqlite3_column_bytes(s, 0) / sizeof(uint64_t);
-
-        if (n != op->n)
-            e = aw_fail(err, AW_ERR_INVALID,
-                        "request: this key came before, with %zu jobs instead of %zu; a new submit "
-                        "needs a new key",
-                        n, op->n);
-        for (size_t i = 0; !e && i < n; i++) {
-            uint64_t v;
-
-            memcpy(&v, answer + i * sizeof(v), sizeof(v));
-            op->submitted[i] = (struct submitted){.number = v >> 1, .deduplicated = v & 1};
-        }
-        op->repeated = true;
-    } else if (rc != SQLITE_DONE) {
-        e = store_fail(st, err, "looking up a request");
-    }
-    sqlite3_reset(s);
-    return e;
-}
-
-static enum aw_err request_add(struct store *st, struct store_submit *op, int64_t bucket,
-                               struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_REQUEST_ADD];
-    _cleanup_free_ uint64_t *answer = reallocarray(NULL, op->n, sizeof(*answer));
-
-    if (!answer)
-        return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
-    for (size_t i = 0; i < op->n; i++)
-        answer[i] = answer_pack(&op->submitted[i]);
-    sqlite3_bind_int64(s, 1, bucket);
-    sqlite3_bind_int64(s, 2, op->uid);
-    sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
-    sqlite3_bind_blob(s, 4, answer, (int)(op->n * sizeof(*answer)), SQLITE_STATIC);
-    return store_exec(st, SQL_REQUEST_ADD, err);
-}
-
-static enum aw_err key_find(struct store *st, uint32_t uid, struct bytes key, struct submitted *ret,
-                            struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_KEY_FIND];
-    enum aw_err e = AW_OK;
-    int rc;
-
-    sqlite3_bind_int64(s, 1, uid);
-    bind_text(s, 2, key);
-    rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW)
-        *ret = (struct submitted){(uint64_t)sqlite3_column_int64(s, 0), true};
-    else if (rc != SQLITE_DONE)
-        e = store_fail(st, err, "looking up a key");
-    sqlite3_reset(s);
-    return e;
-}
-
-static enum aw_err row_insert(struct store *st, const struct store_submit *op,
-                              const struct store_row *row, struct aw_error *err)
-{
-    sqlite3_stmt *s = st->sql[SQL_INSERT_JOB];
-    bool apart = row->head.data != NULL;
-    enum aw_err e;
-
-    sqlite3_bind_int64(s, 1, (int64_t)row->number);
-    sqlite3_bind_int(s, 2, row->state);
-    sqlite3_bind_int64(s, 3, row->flags | (apart ? STORE_SPEC_APART : 0));
-    sqlite3_bind_int(s, 4, row->priority);
-    sqlite3_bind_int64(s, 5, op->uid);
-    sqlite3_bind_int64(s, 6, op->gid);
-    sqlite3_bind_int64(s, 7, op->now_us);
-    sqlite3_bind_int64(s, 8, row->due_us);
-    sqlite3_bind_int64(s, 9, row->deadline_us);
-    sqlite3_bind_int64(s, 10, row->overall_us);
-    sqlite3_bind_int64(s, 11, row->retention_ms);
-    sqlite3_bind_int64(s, 12, (int64_t)row->retry_of);
-    bind_text(s, 13, row->key);
-    bind_bytes(s, 14, apart ? row->head : row->spec);
-    e = store_exec(st, SQL_INSERT_JOB, err);
-    if (!e && apart) {
-        sqlite3_bind_int64(st->sql[SQL_INSERT_SPEC], 1, (int64_t)row->number);
-        bind_bytes(st->sql[SQL_INSERT_SPEC], 2, row->spec);
-        e = store_exec(st, SQL_INSERT_SPEC, err);
-    }
-    return e;
-}
-
-static enum aw_err submit_row(struct store *st, struct store_submit *op, size_t i,
-                              struct aw_error *err)
-{
-    const struct store_row *row = &op->rows[i];
-    enum aw_err e = AW_OK;
-
-    op->submitted[i] = (struct submitted){row->number, false};
-    if (row->key.len)
-        e = key_find(st, op->uid, row->key, &op->submitted[i], err);
-    if (e || op->submitted[i].deduplicated)
-        return e;
-    if (op->full)
-        return aw_fail(err, AW_ERR_QUEUE_FULL, "submit: the queue is full");
-    return row_insert(st, op, row, err);
-}
-
-static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw_error *err)
-{
-    struct store_submit *op = (struct store_submit *)base;
-    int64_t bucket = op->now_us / STORE_REQUEST_BUCKET_US;
-    enum aw_err e = AW_OK;
-
-    op->repeated = false;
-    for (int64_t b = bucket; op->has_request && !e && !op->repeated && b >= bucket - 1; b--)
-        e = request_find(st, op, b, err);
-    if (op->repeated)
-        return e;
-    for (size_t i = 0; !e && i < op->n; i++)
-        e = submit_row(st, op, i, err);
-    if (!e && op->has_request && !op->full)
-        e = request_add(st, op, bucket, err);
-    return e;
-}
-
-void store_submit_init(struct store_submit *op)
-{
-    op->op.run = submit_run;
-    op->op.writes = !op->full;
-}
+/* Operations on jobs that are there: claim, finish, release, cancel. */
+#include "daemon/engine/embedded/store_sets.h"
 
 /* ---- Claim and release --------------------------------------------------------------------- */
 
@@ -285,7 +121,7 @@ static enum aw_err attempt_add(struct store *st, struct store_finish *op, int64_
     sqlite3_bind_int64(s, 7, spool_flags(o));
     sqlite3_bind_int64(s, 8, (int64_t)o->output[STREAM_STDOUT].size);
     sqlite3_bind_int64(s, 9, (int64_t)o->output[STREAM_STDERR].size);
-    bind_text(s, 10, message_of(o));
+    store_bind_text(s, 10, message_of(o));
     sqlite3_bind_int64(s, 11, (int64_t)op->number);
     sqlite3_bind_int64(s, 12, (int64_t)op->claim);
     rc = sqlite3_step(s);
@@ -320,7 +156,13 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
                               struct aw_error *err)
 {
     const struct outcome *o = &op->outcome;
+    struct store_ended ended = {.number = op->number,
+                                .state = op->to,
+                                .class = op->to == AW_FAILED ? o->class : AW_CLASS_NONE,
+                                .started_us = o->started_us,
+                                .ended_us = ended_us(op)};
     sqlite3_stmt *s = st->sql[SQL_FINISH];
+    unsigned flags = 0;
     enum aw_err e = AW_OK;
     int rc;
 
@@ -328,7 +170,7 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     sqlite3_bind_int64(s, 2, op->default_retention_ms);
     sqlite3_bind_int64(s, 3, (int64_t)op->number);
     sqlite3_bind_int(s, 4, (int)op->to);
-    sqlite3_bind_int(s, 5, op->to == AW_FAILED ? (int)o->class : AW_CLASS_NONE);
+    sqlite3_bind_int(s, 5, (int)ended.class);
     sqlite3_bind_int64(s, 6, spool_flags(o));
     sqlite3_bind_int(s, 7, o->exit_code);
     sqlite3_bind_int(s, 8, o->signal);
@@ -338,20 +180,25 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     sqlite3_bind_int64(s, 12, (int64_t)o->cpu_user_us);
     sqlite3_bind_int64(s, 13, (int64_t)o->cpu_sys_us);
     sqlite3_bind_int64(s, 14, (int64_t)o->max_rss_kib);
-    bind_text(s, 15, message_of(o));
+    store_bind_text(s, 15, message_of(o));
     sqlite3_bind_int64(s, 16, (int64_t)op->claim);
-    sqlite3_bind_int64(s, 17, ended_us(op));
+    sqlite3_bind_int64(s, 17, ended.ended_us);
     sqlite3_bind_int(s, 18, (int)o->http_status);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         *ret_attempt = sqlite3_column_int64(s, 0);
         op->expires_us = sqlite3_column_int64(s, 1);
+        flags = (unsigned)sqlite3_column_int64(s, 2);
+        ended.created_us = sqlite3_column_int64(s, 3);
+        ended.due_us = sqlite3_column_int64(s, 4);
     } else if (rc == SQLITE_DONE) {
         op->stale = true;
     } else {
         e = store_fail(st, err, "recording an end");
     }
     sqlite3_reset(s);
+    if (!e && !op->stale)
+        e = store_job_ended(st, &ended, flags, &op->effects, err);
     return e;
 }
 
@@ -363,7 +210,7 @@ static enum aw_err output_add(struct store *st, uint64_t number, int64_t attempt
     sqlite3_bind_int64(s, 1, (int64_t)number);
     sqlite3_bind_int64(s, 2, attempt);
     sqlite3_bind_int(s, 3, stream);
-    bind_bytes(s, 4, data);
+    store_bind_bytes(s, 4, data);
     return store_exec(st, SQL_OUTPUT_ADD, err);
 }
 
@@ -374,6 +221,7 @@ static enum aw_err finish_run(struct store_op *base, struct store *st, struct aw
     enum aw_err e;
 
     op->stale = false;
+    store_effects_empty(&op->effects);
     e = aw_state_is_final(op->to) ? finish_row(st, op, &attempt, err)
                                   : finish_again(st, op, &attempt, err);
     for (int i = 0; !e && !op->stale && i < N_STREAMS; i++)
@@ -390,17 +238,13 @@ void store_finish_init(struct store_finish *op)
 
 /* ---- Cancel, and other ends of what waits --------------------------------------------------- */
 
-struct end {
-    enum aw_state to;
-    enum aw_class class;
-    const char *message; /* NULL: none */
-    int64_t now_us, default_retention_ms;
-};
-
-static enum aw_err end_one(struct store *st, uint64_t number, const struct end *end,
-                           int64_t *expires_us, struct aw_error *err)
+enum aw_err store_end_one(struct store *st, uint64_t number, const struct store_ending *end,
+                          int64_t *expires_us, struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_END_WAITING];
+    struct store_ended ended = {
+        .number = number, .state = end->to, .class = end->class, .ended_us = end->now_us};
+    unsigned flags = 0;
     enum aw_err e = AW_OK;
     int rc;
 
@@ -409,28 +253,39 @@ static enum aw_err end_one(struct store *st, uint64_t number, const struct end *
     sqlite3_bind_int64(s, 3, (int64_t)number);
     sqlite3_bind_int(s, 4, (int)end->to);
     sqlite3_bind_int(s, 5, (int)end->class);
-    bind_text(s, 6, bytes_str(end->message));
+    store_bind_text(s, 6, bytes_str(end->message));
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         int64_t expires = sqlite3_column_int64(s, 0);
 
         *expires_us = *expires_us ? MIN(*expires_us, expires) : expires;
+        flags = (unsigned)sqlite3_column_int64(s, 1);
+        ended.created_us = sqlite3_column_int64(s, 2);
+        ended.due_us = sqlite3_column_int64(s, 3);
     } else if (rc != SQLITE_DONE) {
         e = store_fail(st, err, "recording an end");
     }
     sqlite3_reset(s);
+    if (!e && rc == SQLITE_ROW)
+        e = store_job_ended(st, &ended, flags, end->effects, err);
+    if (!e) {
+        sqlite3_bind_int64(st->sql[SQL_DEP_DROP], 1, (int64_t)number);
+        e = store_exec(st, SQL_DEP_DROP, err);
+    }
     return e;
 }
 
 static enum aw_err end_waiting_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_end_waiting *op = (struct store_end_waiting *)base;
-    struct end end = {AW_FAILED, op->class, op->message, op->now_us, op->default_retention_ms};
+    struct store_ending end = {
+        AW_FAILED, op->class, op->message, op->now_us, op->default_retention_ms, &op->effects};
     enum aw_err e = AW_OK;
 
     op->expires_us = 0;
+    store_effects_empty(&op->effects);
     for (size_t i = 0; !e && i < op->n; i++)
-        e = end_one(st, op->numbers[i], &end, &op->expires_us, err);
+        e = store_end_one(st, op->numbers[i], &end, &op->expires_us, err);
     return e;
 }
 
@@ -470,18 +325,22 @@ enum aw_err store_state_read(struct store *st, uint64_t number, struct job_resul
 static enum aw_err cancel_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_cancel *op = (struct store_cancel *)base;
-    struct end end = {AW_CANCELLED, AW_CLASS_NONE, NULL, op->now_us, op->default_retention_ms};
+    struct store_ending end = {
+        AW_CANCELLED, AW_CLASS_NONE, op->message, op->now_us, op->default_retention_ms,
+        &op->effects};
     struct gone ignored;
     enum aw_err e = AW_OK;
 
     op->expires_us = 0;
+    store_effects_empty(&op->effects);
     for (size_t i = 0; !e && i < op->n; i++) {
         uint64_t number = op->rows[i].number;
 
         if (op->rows[i].waits) {
-            e = end_one(st, number, &end, &op->expires_us, err);
+            e = store_end_one(st, number, &end, &op->expires_us, err);
         } else {
             sqlite3_bind_int64(st->sql[SQL_CANCEL_REQUEST], 1, (int64_t)number);
+            store_bind_text(st->sql[SQL_CANCEL_REQUEST], 2, bytes_str(op->message));
             e = store_exec(st, SQL_CANCEL_REQUEST, err);
         }
         if (!e)

@@ -1,0 +1,217 @@
+/* Lists as tables. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "client/awctl/lazy.h"
+#include "client/awctl/print.h"
+#include "proto/text.h"
+
+struct column {
+    const char *name;
+    double width;
+    int flags;
+};
+
+/* NULL, having said so, when there can be none; *ret_code is the exit code then. */
+static struct libscols_table *table_new(const struct column *columns, size_t n, int *ret_code)
+{
+    const char *no_color = getenv("NO_COLOR");
+    struct libscols_table *table;
+
+    *ret_code = aw_err_exit_code(AW_ERR_SYSTEM);
+    if (!lazy_smartcols())
+        return NULL;
+    table = lazy_scols_new_table();
+    if (!table) {
+        complain("table: out of memory");
+        *ret_code = aw_err_exit_code(AW_ERR_NO_MEMORY);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++)
+        lazy_scols_table_new_column(table, columns[i].name, columns[i].width, columns[i].flags);
+    lazy_scols_table_enable_colors(table, isatty(STDOUT_FILENO) && !(no_color && *no_color));
+    return table;
+}
+
+static int table_print(struct libscols_table *table)
+{
+    lazy_scols_print_table(table);
+    lazy_scols_unref_table(table);
+    return 0;
+}
+
+/* A row, from texts. */
+static void row_add(struct libscols_table *table, const char *const *texts, size_t n)
+{
+    struct libscols_line *row = lazy_scols_table_new_line(table, NULL);
+
+    for (size_t i = 0; row && i < n; i++)
+        lazy_scols_line_set_data(row, i, texts[i]);
+}
+
+static const char *age_text(int64_t us, char buf[TEXT_SMALL])
+{
+    duration_format(buf, TEXT_SMALL, MAX((now_us() - us) / 1000, INT64_C(0)));
+    return buf;
+}
+
+static const char *number_text(int64_t v, char buf[TEXT_SMALL])
+{
+    snprintf(buf, TEXT_SMALL, "%" PRId64, v);
+    return buf;
+}
+
+/* ---- Jobs --------------------------------------------------------------------------------- */
+
+enum { COL_ID, COL_STATE, COL_CODE, COL_AGE, COL_RAN, COL_NAME, COL_COMMAND, N_COLS };
+
+static const struct column columns[N_COLS] = {
+    [COL_ID] = {"ID", 8, 0},
+    [COL_STATE] = {"STATE", 9, 0},
+    [COL_CODE] = {"EXIT", 4, SCOLS_FL_RIGHT},
+    [COL_AGE] = {"AGE", 6, SCOLS_FL_RIGHT},
+    [COL_RAN] = {"RAN", 6, SCOLS_FL_RIGHT},
+    [COL_NAME] = {"NAME", 0.1, SCOLS_FL_TRUNC},
+    [COL_COMMAND] = {"COMMAND", 0.5, SCOLS_FL_TRUNC | SCOLS_FL_NOEXTREMES},
+};
+
+static const char *state_color(const struct aw_status *s)
+{
+    if (s->err || s->state == AW_FAILED)
+        return "red";
+    switch (s->state) {
+    case AW_SUCCEEDED:
+        return "green";
+    case AW_RUNNING:
+        return "cyan";
+    case AW_CANCELLED:
+        return "yellow";
+    default:
+        return NULL;
+    }
+}
+
+static void code_text(const struct aw_status *s, char buf[TEXT_SMALL])
+{
+    const char *name = s->signal ? sigabbrev_np(s->signal) : NULL;
+
+    *buf = '\0';
+    if (name)
+        snprintf(buf, TEXT_SMALL, "%s", name);
+    else if (s->signal)
+        snprintf(buf, TEXT_SMALL, "sig%d", s->signal);
+    else if (s->exit_code >= 0)
+        snprintf(buf, TEXT_SMALL, "%d", s->exit_code);
+}
+
+static void table_row(struct libscols_table *table, const struct aw_status *s)
+{
+    struct libscols_line *row = lazy_scols_table_new_line(table, NULL);
+    const char *color = state_color(s);
+    char text[1024], small[TEXT_SMALL];
+
+    if (!row)
+        return;
+    lazy_scols_line_set_data(row, COL_ID, s->id);
+    lazy_scols_line_set_data(row, COL_STATE,
+                             s->err ? aw_err_name(s->err) : aw_state_name(s->state));
+    if (color)
+        lazy_scols_cell_set_color(lazy_scols_line_get_cell(row, COL_STATE), color);
+    if (s->err)
+        return;
+    code_text(s, small);
+    lazy_scols_line_set_data(row, COL_CODE, small);
+    duration_format(small, sizeof(small), MAX((now_us() - s->created_us) / 1000, INT64_C(0)));
+    lazy_scols_line_set_data(row, COL_AGE, small);
+    lazy_scols_line_set_data(row, COL_RAN, run_text(s, small));
+    clean_text(s->name, text, sizeof(text));
+    lazy_scols_line_set_data(row, COL_NAME, text);
+    clean_text(*s->command ? s->command : s->type, text, sizeof(text));
+    lazy_scols_line_set_data(row, COL_COMMAND, text);
+}
+
+int print_table(const struct aw_statuses *list)
+{
+    size_t n = aw_statuses_count(list);
+    int code;
+    struct libscols_table *table = table_new(columns, N_COLS, &code);
+
+    if (!table)
+        return code;
+    for (size_t i = 0; i < n; i++)
+        table_row(table, aw_statuses_at(list, i));
+    return table_print(table);
+}
+
+/* ---- Sets --------------------------------------------------------------------------------- */
+
+int print_sets(const struct aw_sets *list)
+{
+    static const struct column cols[] = {
+        {"SET", 0.3, SCOLS_FL_TRUNC},   {"STATE", 8, 0},
+        {"MEMBERS", 7, SCOLS_FL_RIGHT}, {"ENDED", 6, SCOLS_FL_RIGHT},
+        {"FAILED", 6, SCOLS_FL_RIGHT},  {"AGE", 6, SCOLS_FL_RIGHT},
+    };
+    char name[1024], members[TEXT_SMALL], ended[TEXT_SMALL], failed[TEXT_SMALL], age[TEXT_SMALL];
+    int code;
+    struct libscols_table *table = table_new(cols, ARRAY_SIZE(cols), &code);
+
+    if (!table)
+        return code;
+    for (size_t i = 0; i < aw_sets_count(list); i++) {
+        const struct aw_set *s = aw_sets_at(list, i);
+        const char *texts[] = {name,
+                               set_state(s),
+                               number_text((int64_t)s->n_members, members),
+                               number_text((int64_t)s->n_ended, ended),
+                               number_text((int64_t)s->n_failed, failed),
+                               age_text(s->created_us, age)};
+
+        clean_text(s->name, name, sizeof(name));
+        row_add(table, texts, ARRAY_SIZE(texts));
+    }
+    return table_print(table);
+}
+
+/* ---- Queues ------------------------------------------------------------------------------- */
+
+/* Slots of its own, or, with a sign before it, how many of the daemon's it may take. */
+static const char *slots_text(const struct aw_queue *q, char buf[TEXT_SMALL])
+{
+    if (q->slots)
+        return number_text(q->slots, buf);
+    snprintf(buf, TEXT_SMALL, q->limit ? "<=%" PRIu32 : "", q->limit);
+    return buf;
+}
+
+int print_queues(const struct aw_queues *list)
+{
+    static const struct column cols[] = {
+        {"QUEUE", 0.2, SCOLS_FL_TRUNC}, {"STATE", 6, 0},
+        {"SLOTS", 5, SCOLS_FL_RIGHT},   {"PRIORITY", 4, SCOLS_FL_RIGHT},
+        {"RATE", 6, SCOLS_FL_RIGHT},    {"RUNNING", 6, SCOLS_FL_RIGHT},
+        {"QUEUED", 6, SCOLS_FL_RIGHT},  {"WAITING", 6, SCOLS_FL_RIGHT},
+    };
+    char name[1024], text[6][TEXT_SMALL];
+    int code;
+    struct libscols_table *table = table_new(cols, ARRAY_SIZE(cols), &code);
+
+    if (!table)
+        return code;
+    for (size_t i = 0; i < aw_queues_count(list); i++) {
+        const struct aw_queue *q = aw_queues_at(list, i);
+        const char *texts[] = {name,
+                               queue_state(q),
+                               slots_text(q, text[0]),
+                               number_text(q->priority, text[1]),
+                               rate_text(q, text[2]),
+                               number_text((int64_t)q->running, text[3]),
+                               number_text((int64_t)q->queued, text[4]),
+                               number_text((int64_t)q->waiting, text[5])};
+
+        clean_text(q->name, name, sizeof(name));
+        row_add(table, texts, ARRAY_SIZE(texts));
+    }
+    return table_print(table);
+}

@@ -1,0 +1,69 @@
+/*
+ * copy_fields.h - how copy.h's promise is kept: functions that copy a struct, made from its list.
+ *
+ * DEFINE_COPY(name, from, to, LIST) makes, for `struct from` of the protocol and `struct to` of the
+ * API, name_texts(): the bytes that its texts take; and name_fill(): the copy, whose texts go to
+ * *next, which moves on. Members of `to` that are in no list are zeroed.
+ */
+#ifndef AW_CLIENT_COPY_FIELDS_H
+#define AW_CLIENT_COPY_FIELDS_H
+
+#include "client/aw.h"
+#include "proto/messages.h"
+
+/* Puts a text behind the others; `*next` is where there is room. */
+static inline const char *text_copy(char **next, struct bytes text)
+{
+    char *to = *next;
+
+    if (text.len)
+        memcpy(to, text.data, text.len);
+    to[text.len] = '\0';
+    *next += text.len + 1;
+    return to;
+}
+
+static inline struct aw_latency latency_copy(const struct latency *from)
+{
+    return (struct aw_latency){
+        .count = from->count,
+        .p50_us = (int64_t)from->p50_us,
+        .p95_us = (int64_t)from->p95_us,
+        .p99_us = (int64_t)from->p99_us,
+        .max_us = (int64_t)from->max_us,
+    };
+}
+
+/* The bytes that a struct's texts take, and the struct itself, by its list of fields. */
+#define SIZE_U64(name)   0
+#define SIZE_I64(name)   0
+#define SIZE_BOOL(name)  0
+#define SIZE_STATE(name) 0
+#define SIZE_CLASS(name) 0
+#define SIZE_STR(name)   (from->name.len + 1)
+#define SIZE_OBJ(name)   0 /* a latency: numbers */
+
+#define COPY_NUMBER(name) to->name = (__typeof__(to->name))from->name;
+#define COPY_U64(name)    COPY_NUMBER(name)
+#define COPY_I64(name)    COPY_NUMBER(name)
+#define COPY_BOOL(name)   COPY_NUMBER(name)
+#define COPY_STATE(name)  COPY_NUMBER(name)
+#define COPY_CLASS(name)  to->error_class = from->name;
+#define COPY_STR(name)    to->name = text_copy(next, from->name);
+#define COPY_OBJ(name)    to->name = latency_copy(&from->name);
+
+#define FIELD_SIZE(T, KIND, name, sub, need, min, max, def, text) +SIZE_##KIND(name)
+#define FIELD_COPY(T, KIND, name, sub, need, min, max, def, text) COPY_##KIND(name)
+
+#define DEFINE_COPY(name, from_type, to_type, LIST)                                        \
+    static size_t name##_texts(const struct from_type *from)                               \
+    {                                                                                      \
+        return (size_t)0 LIST(FIELD_SIZE, _);                                              \
+    }                                                                                      \
+    static void name##_fill(struct to_type *to, const struct from_type *from, char **next) \
+    {                                                                                      \
+        memset(to, 0, sizeof(*to)); /* what this protocol does not have (yet) */           \
+        LIST(FIELD_COPY, _)                                                                \
+    }
+
+#endif

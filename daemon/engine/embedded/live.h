@@ -1,0 +1,43 @@
+/*
+ * live.h - a job that has not ended, as it is held in memory.
+ *
+ * Small, as there may be a million: what to run stays in the store until it is claimed.
+ *
+ * Loop thread only.
+ */
+#ifndef AW_LIVE_H
+#define AW_LIVE_H
+
+#include <sys/queue.h>
+
+#include "daemon/engine/numtable.h"
+#include "proto/lifecycle.h"
+
+/* Fields are read by all, written by sched.c and queues.c, except as noted. */
+struct live {
+    struct numnode node; /* node.number: of the job */
+    TAILQ_ENTRY(live) link;
+    uint64_t claim;       /* RUNNING: written by the engine */
+    int64_t due_us;       /* SCHEDULED: when it may start */
+    int64_t deadline_us;  /* when its time to wait is over; 0: never */
+    uint32_t attempt;     /* attempts begun; written by the engine */
+    uint32_t timer_index; /* its place in the heap; NO_TIMER: not there */
+    uint8_t state;
+    uint8_t flags; /* LIVE_*: written by the engine */
+    int8_t priority;
+    uint8_t queue;   /* the index of its queue */
+    uint8_t busy;    /* operations that hold it; see sched_set_busy() */
+    bool timed : 1;  /* may have a time on it some day: a place in the heap is kept for it */
+    bool listed : 1; /* stands in a list of its queue */
+    bool active : 1; /* holds a slot of its queue, or would if that had any of its own */
+};
+
+enum {
+    LIVE_CANCEL_REQUESTED = 1 << 0,
+    LIVE_POLICY = 1 << 1,  /* its specification says what happens after a failure */
+    LIVE_OVERALL = 1 << 2, /* deadline_us is the end of its time in all, not of that in the queue */
+};
+
+#define NO_TIMER UINT32_MAX
+
+#endif
