@@ -141,7 +141,8 @@ class Torture:
         if not self.ready():
             return
         for queue, fields in torture_client.QUEUES.items():
-            self.boss.ask('queue-set', queue=queue, create=True, **fields)
+            # Asked again, after an answer that was lost, it is there already.
+            self.boss.ask('queue-set', ('wrong-state',), queue=queue, create=True, **fields)
         clients = [multiprocessing.Process(target=live, args=(self.place, self.seed, i)) for i in range(3)]
         for client in clients:
             client.start()
