@@ -306,6 +306,26 @@ START_TEST(a_queue_that_holds_it_back_is_the_reason)
 }
 END_TEST
 
+/* Whoever asks learns what holds now, and takes nothing away from who waits for the event. */
+START_TEST(a_rate_that_allows_a_start_again_is_no_reason_and_is_still_told)
+{
+    uint64_t number;
+    int64_t due_us;
+
+    rig_queue_add("q", QUEUE_CHANGE(to.rate = 1, to.rate_ms = 200));
+    rig_queue(WANT(.queue = "q"));
+    number = rig_queue(WANT(.queue = "q"));
+    rig_forget_notes();
+    rig_claim_one();
+    due_us = rig_why(number).due_us;
+    while (now_us() <= due_us)
+        ; /* the engine's clock does not ring: the loop stands still */
+    ck_assert_int_eq(rig_why(number).reason, EXPLAIN_READY);
+    rig_await_note(NOTE_RUNNABLE, 0);
+    ck_assert_uint_eq(rig_claim_one().number, number);
+}
+END_TEST
+
 START_TEST(those_before_it_are_counted_and_named_in_their_order)
 {
     uint64_t first = rig_queue(WANT(.name = "first")), urgent, other, last;
@@ -411,6 +431,7 @@ void contract_change_add(TCase *tc)
     tcase_add_test(tc, delay_and_backoff_say_until_when);
     tcase_add_test(tc, what_waits_for_others_names_them);
     tcase_add_test(tc, a_queue_that_holds_it_back_is_the_reason);
+    tcase_add_test(tc, a_rate_that_allows_a_start_again_is_no_reason_and_is_still_told);
     tcase_add_test(tc, those_before_it_are_counted_and_named_in_their_order);
     tcase_add_test(tc, only_queues_that_want_the_same_slots_come_before);
     tcase_add_test(tc, of_a_long_line_so_many_are_counted);
