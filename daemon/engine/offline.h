@@ -19,7 +19,8 @@ struct offline;
 /*
  * Opens the file to be read; it is left as it is, and so is a log beside it, whose content counts.
  * AW_ERR_SYSTEM: it cannot be opened. AW_ERR_STORE: it is damaged from its first bytes on, or no
- * store of awd's. AW_ERR_BAD_VERSION: made by another version. AW_ERR_NO_MEMORY.
+ * store of awd's. AW_ERR_BAD_VERSION: made by a newer version; an older one's is looked at as what
+ * it is. AW_ERR_NO_MEMORY.
  */
 AW_MUSTCHECK enum aw_err offline_open(const char *path, struct offline **ret, struct aw_error *err);
 /* Harmless on NULL. */

@@ -3,6 +3,7 @@
 
 #include "daemon/engine/embedded/store_check_sql.h"
 #include "daemon/engine/embedded/store_offline.h"
+#include "daemon/engine/embedded/store_schema.h"
 
 /* ---- Telling ------------------------------------------------------------------------------- */
 
@@ -103,14 +104,14 @@ static enum aw_err schema_compare(struct check *check, sqlite3 *a, sqlite3 *b, c
     return e;
 }
 
-/* Held against one that is made for this. */
+/* Held against one of the same version that is made for this. */
 static enum aw_err check_schema(struct check *check, bool *ret_same, struct aw_error *err)
 {
     sqlite3 *fresh = NULL;
     enum aw_err e = AW_OK;
 
     if (sqlite3_open(":memory:", &fresh) != SQLITE_OK ||
-        sqlite3_exec(fresh, STORE_SCHEMA_1, NULL, NULL, NULL) != SQLITE_OK)
+        store_schema_make(fresh, check->off->version) != SQLITE_OK)
         e = aw_fail(err, AW_ERR_NO_MEMORY, "reading the schema: out of memory");
     if (!e)
         e = schema_compare(check, fresh, check->off->db, "is missing, or not as it should be", err);
@@ -144,15 +145,22 @@ static enum aw_err check_rule(struct check *check, const char *sql, struct aw_er
 
 static enum aw_err check_rules(struct check *check, struct aw_error *err)
 {
-    static const char *const rules[] = {
-#define X(sql) sql,
-        STORE_CHECK_MAP(X)
+    static const struct {
+        int since; /* which schema */
+        const char *sql;
+    } rules[] = {
+#define X(sql) {1, sql},
+        STORE_CHECK_MAP_1(X)
+#undef X
+#define X(sql) {2, sql},
+            STORE_CHECK_MAP_2(X)
 #undef X
     };
     enum aw_err e = AW_OK;
 
     for (size_t i = 0; !e && i < ARRAY_SIZE(rules); i++)
-        e = check_rule(check, rules[i], err);
+        if (rules[i].since <= check->off->version)
+            e = check_rule(check, rules[i].sql, err);
     return e;
 }
 

@@ -15,8 +15,8 @@
 
 /* clang-format off */
 
-/* X(sql): gives a sentence for each fault. */
-#define STORE_CHECK_MAP(X)                                                                         \
+/* X(sql): gives a sentence for each fault. The name has the schema from which on it holds. */
+#define STORE_CHECK_MAP_1(X)                                                                         \
     X("SELECT 'meta: ' || name || ' is missing' FROM (SELECT 'tag' AS name UNION ALL"              \
       " SELECT 'epoch' UNION ALL SELECT 'high') WHERE name NOT IN (SELECT name FROM meta)")        \
     X("SELECT printf('meta: %s is %s', name, quote(value)) FROM meta"                              \
@@ -108,6 +108,10 @@
       " WHERE bag NOT IN (SELECT id FROM bag) AND bag NOT IN (SELECT bag FROM doomed)")            \
     X("SELECT printf('set %d: is being removed, and still there', bag) FROM doomed"                \
       " WHERE bag IN (SELECT id FROM bag)")
+
+#define STORE_CHECK_MAP_2(X)                                                                       \
+    X("SELECT printf('queue %s: its limits are not encoded', name) FROM queue"                     \
+      " WHERE limits IS NOT NULL AND (typeof(limits) <> 'blob' OR length(limits) = 0)")
 
 /* clang-format on */
 

@@ -1,12 +1,12 @@
-/* Opening, creating, checking and migrating the database file. */
+/* Opening and checking the database file. */
 #include "daemon/engine/embedded/store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "daemon/engine/embedded/store_schema.h"
 #include "proto/future_id.h"
 
 /* While it is opened the sentence gets the path in front, later this. */
@@ -93,10 +93,7 @@ static enum aw_err header_judge(const uint8_t *h, off_t size, bool has_log, stru
     if (header_u32(h, 68) != STORE_APPLICATION_ID && !header_is_blank(h))
         return aw_fail(err, AW_ERR_STORE, "a database of another program; it was left as it is");
     if (version > STORE_SCHEMA_VERSION)
-        return aw_fail(err, AW_ERR_STORE,
-                       "schema %" PRIu32 " is newer than this awd, which knows up to %d; "
-                       "it was left as it is",
-                       version, STORE_SCHEMA_VERSION);
+        return aw_fail(err, AW_ERR_STORE, STORE_SCHEMA_NEWER, (long long)version);
     if (!has_log && header_is_cut_off(h, size))
         return aw_fail(err, AW_ERR_STORE, "damaged: the file was cut off; it was left as it is");
     return AW_OK;
@@ -173,15 +170,14 @@ static enum aw_err file_create(const char *path, struct aw_error *err)
     return AW_OK;
 }
 
-static enum aw_err run_sql(struct store *st, const char *sql, const char *what,
-                           struct aw_error *err)
+enum aw_err store_run_sql(struct store *st, const char *sql, const char *what, struct aw_error *err)
 {
     if (sqlite3_exec(st->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return store_fail(st, err, what);
     return AW_OK;
 }
 
-static enum aw_err pragma_int(struct store *st, const char *sql, int64_t *ret, struct aw_error *err)
+enum aw_err store_read_int(struct store *st, const char *sql, int64_t *ret, struct aw_error *err)
 {
     sqlite3_stmt *s = NULL;
     enum aw_err e = AW_OK;
@@ -200,83 +196,16 @@ static enum aw_err pragma_int(struct store *st, const char *sql, int64_t *ret, s
  */
 static enum aw_err settings_apply(struct store *st, struct aw_error *err)
 {
-    return run_sql(st,
-                   "PRAGMA locking_mode = EXCLUSIVE;"
-                   "PRAGMA page_size = 4096;"
-                   "PRAGMA journal_mode = WAL;"
-                   "PRAGMA synchronous = FULL;"
-                   "PRAGMA cache_size = -8192;"
-                   "PRAGMA temp_store = MEMORY;"
-                   "PRAGMA trusted_schema = OFF;"
-                   "PRAGMA cell_size_check = ON;",
-                   "opening", err);
-}
-
-/* How the schema came to be: step i leads from version i to i + 1. What was released stays. */
-static const char *const schema_steps[STORE_SCHEMA_VERSION] = {STORE_SCHEMA_1};
-
-/* Each step is one transaction: a crash in between leaves a version that is whole. */
-static enum aw_err schema_step(struct store *st, int64_t from, const char *also,
-                               struct aw_error *err)
-{
-    char end[64];
-    enum aw_err e = run_sql(st, "BEGIN IMMEDIATE", "updating the schema", err);
-
-    snprintf(end, sizeof(end), "PRAGMA user_version = %" PRId64 "; COMMIT", from + 1);
-    if (!e)
-        e = run_sql(st, schema_steps[from], "updating the schema", err);
-    if (!e)
-        e = run_sql(st, also, "updating the schema", err);
-    return e ? e : run_sql(st, end, "updating the schema", err);
-}
-
-static enum aw_err schema_steps_run(struct store *st, int64_t version, const char *first_also,
-                                    struct aw_error *err)
-{
-    enum aw_err e = AW_OK;
-
-    for (int64_t v = version; !e && v < STORE_SCHEMA_VERSION; v++)
-        e = schema_step(st, v, v == version ? first_also : "", err);
-    /* Into the file itself, where header_check() looks. */
-    return e ? e : run_sql(st, "PRAGMA wal_checkpoint(TRUNCATE)", "updating the schema", err);
-}
-
-static enum aw_err schema_create(struct store *st, struct aw_error *err)
-{
-    char tag[AW_TAG_LEN + 1], sql[160];
-    enum aw_err e = future_tag_make(tag, err);
-
-    if (e)
-        return e;
-    snprintf(sql, sizeof(sql),
-             "INSERT INTO meta VALUES ('tag', '%s'), ('epoch', 0), ('high', 0);"
-             "PRAGMA application_id = %d",
-             tag, STORE_APPLICATION_ID);
-    return schema_steps_run(st, 0, sql, err);
-}
-
-static enum aw_err schema_create_if_empty(struct store *st, struct aw_error *err)
-{
-    int64_t n = 0;
-    enum aw_err e = pragma_int(st, "SELECT count(*) FROM sqlite_schema", &n, err);
-
-    if (!e && n > 0)
-        e = aw_fail(err, AW_ERR_STORE, "a database of another program");
-    return e ? e : schema_create(st, err);
-}
-
-static enum aw_err schema_update(struct store *st, struct aw_error *err)
-{
-    int64_t version = 0;
-    enum aw_err e = pragma_int(st, "PRAGMA user_version", &version, err);
-
-    if (e)
-        return e;
-    if (version == 0)
-        return schema_create_if_empty(st, err);
-    if (version > STORE_SCHEMA_VERSION)
-        return aw_fail(err, AW_ERR_STORE, "schema %" PRId64 " is newer than this awd", version);
-    return version < STORE_SCHEMA_VERSION ? schema_steps_run(st, version, "", err) : AW_OK;
+    return store_run_sql(st,
+                         "PRAGMA locking_mode = EXCLUSIVE;"
+                         "PRAGMA page_size = 4096;"
+                         "PRAGMA journal_mode = WAL;"
+                         "PRAGMA synchronous = FULL;"
+                         "PRAGMA cache_size = -8192;"
+                         "PRAGMA temp_store = MEMORY;"
+                         "PRAGMA trusted_schema = OFF;"
+                         "PRAGMA cell_size_check = ON;",
+                         "opening", err);
 }
 
 static enum aw_err meta_read(struct store *st, struct store_info *ret, struct aw_error *err)
@@ -294,13 +223,13 @@ static enum aw_err meta_read(struct store *st, struct store_info *ret, struct aw
     }
     snprintf(ret->tag, sizeof(ret->tag), "%s", (const char *)sqlite3_column_text(s, 0));
     sqlite3_finalize(s);
-    e = pragma_int(st, "SELECT value FROM meta WHERE name = 'epoch'", &epoch, err);
+    e = store_read_int(st, "SELECT value FROM meta WHERE name = 'epoch'", &epoch, err);
     if (!e)
-        e = pragma_int(st, "SELECT value FROM meta WHERE name = 'high'", &high, err);
+        e = store_read_int(st, "SELECT value FROM meta WHERE name = 'high'", &high, err);
     if (!e)
-        e = pragma_int(st, "SELECT max(number) FROM job", &top, err);
+        e = store_read_int(st, "SELECT max(number) FROM job", &top, err);
     if (!e)
-        e = pragma_int(st, "SELECT count(*) FROM job WHERE expires_us IS NOT NULL", &kept, err);
+        e = store_read_int(st, "SELECT count(*) FROM job WHERE expires_us IS NOT NULL", &kept, err);
     if (e)
         return e;
     st->high = (uint64_t)high;
@@ -344,7 +273,7 @@ enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct 
     sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log, NULL);
     e = settings_apply(st, err);
     if (!e)
-        e = schema_update(st, err);
+        e = store_schema_update(st, err);
     if (!e)
         e = meta_read(st, ret_info, err);
     return e ? e : statements_prepare(st, err);
@@ -353,7 +282,7 @@ enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct 
 enum aw_err store_db_take(struct store *st, struct aw_error *err)
 {
     enum aw_err e =
-        run_sql(st, "UPDATE meta SET value = value + 1 WHERE name = 'epoch'", "opening", err);
+        store_run_sql(st, "UPDATE meta SET value = value + 1 WHERE name = 'epoch'", "opening", err);
 
     if (!e)
         sqlite3_db_config(st->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "daemon/engine/embedded/store_sql.h"
+#include "daemon/engine/embedded/store_schema.h"
 #include "proto/future_id.h"
 
 /* ---- Opening ------------------------------------------------------------------------------- */
@@ -109,10 +109,12 @@ static enum aw_err identify(struct offline *off, const char *path, struct aw_err
                        sqlite3_errmsg(off->db));
     if (application != STORE_APPLICATION_ID)
         return aw_fail(err, AW_ERR_STORE, "%.160s: no store of awd", path);
-    if (version != STORE_SCHEMA_VERSION)
-        return aw_fail(err, AW_ERR_BAD_VERSION,
-                       "%.160s: schema %" PRId64 "; this awd looks at schema %d only", path,
-                       version, STORE_SCHEMA_VERSION);
+    if (version < 0 || version > STORE_SCHEMA_VERSION)
+        return aw_fail(err, AW_ERR_BAD_VERSION, "%.100s: " STORE_SCHEMA_NEWER, path,
+                       (long long)version);
+    if (version == 0)
+        return aw_fail(err, AW_ERR_STORE, "%.160s: no store of awd: it has no version", path);
+    off->version = (int)version;
     return AW_OK;
 }
 

@@ -11,6 +11,7 @@
 
 struct offline {
     sqlite3 *db;
+    int version; /* of its schema: 1 to STORE_SCHEMA_VERSION */
     sqlite3_stmt *has_job;
 };
 

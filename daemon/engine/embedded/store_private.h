@@ -70,6 +70,13 @@ void store_db_close(struct store *st);
  */
 enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what);
 
+/* Runs SQL that returns nothing; `what` is what the sentence says was being done. */
+AW_MUSTCHECK enum aw_err store_run_sql(struct store *st, const char *sql, const char *what,
+                                       struct aw_error *err);
+/* Reads one number. */
+AW_MUSTCHECK enum aw_err store_read_int(struct store *st, const char *sql, int64_t *ret,
+                                        struct aw_error *err);
+
 /* Runs a statement that returns no rows, with its bindings, and resets it. */
 AW_MUSTCHECK enum aw_err store_exec(struct store *st, enum store_sql which, struct aw_error *err);
 

@@ -1,14 +1,15 @@
 /*
  * store_sql.h - the schema, and every statement that is run on it.
  *
- * Schema 1. Times are microseconds since 1970. The enums are those of aw_codes.h.
+ * Schema 2. Times are microseconds since 1970. The enums are those of aw_codes.h.
  *
  *   job      one row for each future. It is rewritten at each move, so it is kept narrow: `spec`
  *            holds the specification itself when it is short, otherwise a shortened one (flag
  *            STORE_SPEC_APART), with the whole in:
  *   spec     number, specification.
  *   queue    id (never given to another one), name, settings. "default" is always there, as number
- *            STORE_DEFAULT_QUEUE. "most" is its limit on jobs at once.
+ *            STORE_DEFAULT_QUEUE. "most" is its limit on jobs at once;
+ *            "limits" those on each of its jobs, encoded, or NULL.
  *   dep      who still waits for whom: parent, child, kind (enum parent_kind). A row goes when the
  *            parent's end is seen to, or the child ends; until then the parent's record stays.
  *   output   what an attempt wrote, when it is little (spool files hold the rest).
@@ -24,7 +25,7 @@
 #include "daemon/engine/embedded/store_sets_sql.h"
 
 #define STORE_APPLICATION_ID 0x61776431 /* "awd1", in the file's header */
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2          /* see store_schema.h */
 
 #define STORE_DEFAULT_QUEUE 1
 
@@ -73,6 +74,9 @@
     " message TEXT, PRIMARY KEY (number, attempt)) WITHOUT ROWID;"                              \
     "CREATE TABLE request (bucket INTEGER, uid INTEGER, name BLOB, answer BLOB NOT NULL,"       \
     " PRIMARY KEY (bucket, uid, name)) WITHOUT ROWID;" STORE_SCHEMA_1_SETS
+
+/* What leads from version 1 to 2. */
+#define STORE_SCHEMA_2 "ALTER TABLE queue ADD COLUMN limits BLOB;"
 
 /* The columns of struct record, in the order in which store_ops.c reads them. */
 #define STORE_RECORD_COLUMNS                                                              \
