@@ -246,8 +246,38 @@ START_TEST(jobs_wait_for_so_many_and_no_more)
 }
 END_TEST
 
+/* Nothing makes such a store; but a damaged one is opened, and does what it still can. */
+START_TEST(a_store_with_edges_of_jobs_that_do_not_wait_is_opened_all_the_same)
+{
+    uint64_t parent = rig_queue(WANT(.name = "parent")), child, ready;
+    struct outcome o = outcome_exit(0);
+    struct claimed c = rig_claim_one();
+
+    rig_run_one(WANT(.name = "ended"));
+    child = rig_queue(WANT(.name = "child", AFTER(parent, PARENT_SUCCEEDED)));
+    ready = rig_queue(WANT(.name = "ready"));
+    rig_close();
+    disk_damaged();
+    disk_run("INSERT INTO dep SELECT 1, number, 1 FROM job WHERE state > 1 AND number > 1");
+    disk_run("INSERT INTO dep VALUES (1, 99, 1), (2, 99, 0), (2, 1, 0)");
+    rig_open();
+    ck_assert_ok(rig_finish(&c, &o));
+    rig_await_note(NOTE_RUNNABLE, 0);
+    while (rig_stats().live[AW_BLOCKED] > 0)
+        rig_turn();
+    c = rig_claim_one();
+    ck_assert_uint_eq(c.number, ready);
+    ck_assert_ok(rig_finish(&c, &o));
+    ck_assert_uint_eq(rig_claim_one().number, child);
+    rig_reopen();
+    ck_assert_state(parent, AW_SUCCEEDED);
+    ck_assert_state(ready, AW_SUCCEEDED);
+}
+END_TEST
+
 void disk_deps_add(TCase *tc)
 {
+    tcase_add_test(tc, a_store_with_edges_of_jobs_that_do_not_wait_is_opened_all_the_same);
     tcase_add_test(tc, jobs_wait_for_so_many_and_no_more);
     tcase_add_test(tc, a_job_that_waits_and_finds_no_room_leaves_nothing_behind);
     tcase_add_test(tc, what_follows_from_an_end_waits_until_there_is_room);
