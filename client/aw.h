@@ -133,6 +133,19 @@ AW_API void aw_client_address(struct aw_client *client, char *buf, size_t size);
 struct aw_future;
 
 /* What to run, and how. Whatever is 0 or NULL after aw_job_init() means "the usual". */
+/* What an exec job may use; of a queue, what each of its jobs may use at most. Zeroed: no limits.
+ */
+struct aw_limits {
+    uint64_t memory;     /* bytes, all its processes together */
+    uint32_t cpu;        /* percent of one processor, all its processes together */
+    int64_t cpu_time_ms; /* processor time of each of its processes */
+    uint64_t processes;  /* and threads, at once */
+    uint64_t files;      /* open files of each of its processes */
+    uint64_t file_size;  /* bytes of each file that it writes */
+    int nice;            /* at least this niceness: 0 to 19 */
+    int io_priority;     /* 1 (first) to 8 (last), 9: when nobody else uses the disk; 0: as it is */
+};
+
 struct aw_job {
     size_t size;
 
@@ -220,6 +233,8 @@ struct aw_job {
 
     /* Cancelled when nobody waits for it, or renews it (aw_renew()), for so long; 0: never. */
     int64_t abandon_ms;
+
+    struct aw_limits limits; /* exec: what it may use; its queue may allow less */
 };
 
 /* Fills in the defaults above. Always first. */
@@ -284,6 +299,7 @@ struct aw_status {
     uint64_t max_attempts;
     const char *queue; /* "" stands for "default" */
     int64_t abandon_ms;
+    struct aw_limits limits;
 };
 
 struct aw_statuses;
@@ -639,6 +655,7 @@ struct aw_queue {
     uint32_t rate;  /* most starts in rate_ms; 0: no limit */
     int64_t rate_ms;
     uint64_t queued, running, waiting; /* jobs: could run; run; wait for a time, or other jobs */
+    struct aw_limits limits;           /* what each of its jobs may use at most */
 };
 
 struct aw_queues;
@@ -659,7 +676,8 @@ struct aw_queue_change {
     int paused;   /* 1, 0, -1 */
     int draining;
     int rate;
-    int64_t rate_ms; /* 1,000 */
+    int64_t rate_ms;                /* 1,000 */
+    const struct aw_limits *limits; /* the new ones, all of them; NULL: leave them */
 };
 #define AW_QUEUE_LEAVE               (-1000)
 #define aw_queue_change_init(change) aw_queue_change_init_sized((change), sizeof(*(change)))

@@ -40,7 +40,8 @@
     X(EXPIRED_IN_QUEUE, 8, "expired-in-queue", "was not started within its time in the queue") \
     X(OUTPUT_LIMIT, 9, "output-limit", "wrote more than its output limit and was ended")       \
     X(INTERRUPTED, 10, "interrupted", "the runner or the machine went down while it ran")      \
-    X(TLS, 11, "tls", "no secure connection: certificate or handshake failed")
+    X(TLS, 11, "tls", "no secure connection: certificate or handshake failed")                 \
+    X(OOM, 12, "oom", "used more memory than its limit, or than there was, and was killed")
 
 /*
  * Errors: X(NAME, number, "name", "meaning", retryable, awctl exit code).
@@ -72,6 +73,8 @@
     X(STORE, 34, "store", "the store could not be read or written", 0, 6)                          \
     X(IN_DOUBT, 35, "in-doubt", "whether it was recorded is not known; ask again by key", 1, 6)    \
     X(STOPPING, 36, "stopping", "the daemon is going down; ask again once it is back", 1, 3)       \
+    X(QUOTA, 37, "quota", "this user has as much as the configuration allows to one", 1, 6)        \
+    X(LIMIT, 38, "limit", "a fixed limit is reached; to wait does not help", 0, 6)                 \
     X(WRONG_STATE, 40, "wrong-state", "not possible in the state that the future is in", 0, 1)     \
     X(NO_MEMORY, 50, "no-memory", "out of memory", 1, 6)                                           \
     X(INTERNAL, 51, "internal", "a defect in awd", 0, 6)                                           \

@@ -55,6 +55,10 @@
 #define AW_MAX_CONSUMER  64       /* the name of one */
 #define AW_SET_IDLE_MS   600000   /* a temporary set that nobody reads for so long goes */
 
+#define AW_MAX_CPU       409600     /* percent of one processor: 4,096 processors */
+#define AW_MAX_PROCESSES 4194304    /* the kernel's own limit */
+#define AW_MAX_FILES     1073741816 /* the same */
+
 #define AW_MAX_EXPLAINED 10 /* futures that explain names, of each kind */
 
 #define AW_MAX_PRIORITY    10 /* the most urgent; AW_MIN_PRIORITY the least */

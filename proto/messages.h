@@ -10,6 +10,7 @@
 #ifndef AW_MESSAGES_H
 #define AW_MESSAGES_H
 
+#include "proto/job_limits.h"
 #include "proto/limits.h"
 #include "proto/schema.h"
 
@@ -34,7 +35,7 @@
     F(T, STR,  message,        _, OPT, 0, 1024, 0, "what went wrong, as a sentence") \
     F(T, U64,  retry_after_ms, _, OPT, 0, AW_MAX_DURATION_MS, 0, "when to try again, if that helps")
 
-/* ---- Parts --------------------------------------------------------------------------------- */
+/* ---- Parts (and struct limits: job_limits.h) ----------------------------------------------- */
 
 /* What to run, and how. Also what the store keeps of it (spec). */
 #define JOB_FIELDS(F, T) \
@@ -79,7 +80,8 @@
     F(T, STRV, after_fail,     _, OPT, 0, AW_MAX_PARENTS, 0, "futures that must have ended without success") \
     F(T, U64,  cache_ttl_ms,   _, OPT, 0, AW_MAX_DURATION_MS, 0, "with key: a future that succeeded answers for so long; 0: any does while its record is kept") \
     F(T, BOOL, cache_failed,   _, OPT, 0, 0, 0, "with cache_ttl_ms: so does one that did not succeed") \
-    F(T, U64,  abandon_ms,     _, OPT, 0, AW_MAX_DURATION_MS, 0, "cancelled when nobody waits for it or renews it for so long; 0: never")
+    F(T, U64,  abandon_ms,     _, OPT, 0, AW_MAX_DURATION_MS, 0, "cancelled when nobody waits for it or renews it for so long; 0: never") \
+    F(T, OBJ,  limits,    limits, OPT, 0, 0, 0, "exec: what it may use; its queue may allow less")
 
 /* One attempt at a job. */
 #define ATTEMPT_STATUS_FIELDS(F, T) \
@@ -127,7 +129,8 @@
     F(T, STR,  retry_of,       _, OPT, 0, AW_MAX_ID, 0, "the future that this one tries again") \
     F(T, U64,  max_attempts,   _, OPT, 1, AW_MAX_ATTEMPTS, 1, "as submitted") \
     F(T, STR,  queue,          _, OPT, 0, AW_MAX_QUEUE_NAME, 0, "as submitted; absent: default") \
-    F(T, U64,  abandon_ms,     _, OPT, 0, AW_MAX_DURATION_MS, 0, "as submitted")
+    F(T, U64,  abandon_ms,     _, OPT, 0, AW_MAX_DURATION_MS, 0, "as submitted") \
+    F(T, OBJ,  limits,    limits, OPT, 0, 0, 0, "as submitted")
 
 /* How long something took, over many jobs. */
 #define LATENCY_FIELDS(F, T) \
@@ -163,7 +166,8 @@
     F(T, U64,  rate_ms,        _, OPT, 0, AW_MAX_DURATION_MS, 0, "the period that rate counts for") \
     F(T, U64,  queued,         _, OPT, 0, INT64_MAX, 0, "jobs that could run now") \
     F(T, U64,  running,        _, OPT, 0, INT64_MAX, 0, "jobs that run") \
-    F(T, U64,  waiting,        _, OPT, 0, INT64_MAX, 0, "jobs that wait for a time, or for other jobs")
+    F(T, U64,  waiting,        _, OPT, 0, INT64_MAX, 0, "jobs that wait for a time, or for other jobs") \
+    F(T, OBJ,  limits,    limits, OPT, 0, 0, 0, "what each of its jobs may use at most")
 
 /* What an operation on several IDs did to one of them. */
 #define ID_RESULT_FIELDS(F, T) \
@@ -372,7 +376,9 @@
     F(T, I64,  paused,         _, OPT, -1, 1, -1, "1: start no jobs; 0: start them again; -1: leave it") \
     F(T, I64,  draining,       _, OPT, -1, 1, -1, "1: take no new jobs; 0: take them again; -1: leave it") \
     F(T, I64,  rate,           _, OPT, -1, AW_MAX_RATE, -1, "most starts in rate_ms; 0: no limit; -1: leave it") \
-    F(T, U64,  rate_ms,        _, OPT, 0, AW_MAX_DURATION_MS, 1000, "with rate: the period")
+    F(T, U64,  rate_ms,        _, OPT, 0, AW_MAX_DURATION_MS, 1000, "with rate: the period") \
+    F(T, BOOL, set_limits,     _, OPT, 0, 0, 0, "`limits` are the new ones, all of them") \
+    F(T, OBJ,  limits,    limits, OPT, 0, 0, 0, "with set_limits: what each of its jobs may use at most, from its next attempt on")
 #define QUEUE_SET_REP_FIELDS(F, T) \
     F(T, OBJ,  queue, queue_status, REQ, 0, 0, 0, "as it is now")
 

@@ -168,6 +168,18 @@ static void io_welcome(struct io *io, struct runner_welcome *m)
     io_u64(io, &m->instance, 0, UINT64_MAX, "instance");
 }
 
+static void io_limits(struct io *io, struct limits *m)
+{
+    io_u64(io, &m->memory, 0, INT64_MAX, "memory");
+    io_u64(io, &m->cpu, 0, AW_MAX_CPU, "cpu");
+    io_u64(io, &m->cpu_time_ms, 0, AW_MAX_DURATION_MS, "cpu_time_ms");
+    io_u64(io, &m->processes, 0, AW_MAX_PROCESSES, "processes");
+    io_u64(io, &m->files, 0, AW_MAX_FILES, "files");
+    io_u64(io, &m->file_size, 0, INT64_MAX, "file_size");
+    io_u64(io, &m->nice, 0, 19, "nice");
+    io_u64(io, &m->io_priority, 0, 9, "io_priority");
+}
+
 static void io_start_fields(struct io *io, struct runner_start *m)
 {
     int kind = (int)m->stdin_kind;
@@ -181,6 +193,9 @@ static void io_start_fields(struct io *io, struct runner_start *m)
     io_i32(io, &m->umask, -1, 0777, "umask");
     io_i32(io, &m->nice, -20, 19, "nice");
     io_bool(io, &m->merge_stderr, "merge_stderr");
+    io_u32(io, &m->uid, "uid");
+    io_u32(io, &m->gid, "gid");
+    io_limits(io, &m->limits);
     io_i32(io, &kind, RUNNER_STDIN_NULL, RUNNER_STDIN_FILE, "stdin_kind");
     m->stdin_kind = (enum runner_stdin)kind;
     io_str(io, &m->id, 1, AW_MAX_ID - 1, "id");
@@ -244,7 +259,7 @@ static void io_class(struct io *io, enum aw_class *v)
 {
     int class = (int)*v;
 
-    io_i32(io, &class, AW_CLASS_NONE, AW_CLASS_INTERRUPTED, "class");
+    io_i32(io, &class, AW_CLASS_NONE, AW_CLASS_OOM, "class");
     *v = (enum aw_class) class;
 }
 

@@ -33,8 +33,7 @@
 #include <sys/types.h>
 
 #include "proto/base.h"
-#include "proto/limits.h"
-#include "proto/schema.h"
+#include "proto/job_limits.h"
 
 #define RUNNER_WIRE_VERSION     1
 #define RUNNER_MAX_PACKET       (64u << 10)
@@ -96,6 +95,8 @@ struct runner_start {
     int umask; /* -1: the runner's own */
     int nice;
     bool merge_stderr;
+    uint32_t uid, gid; /* who submitted it */
+    struct limits limits;
     enum runner_stdin stdin_kind;
     struct bytes id;
     struct bytes cwd;        /* empty: / */

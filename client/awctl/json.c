@@ -90,21 +90,33 @@ static json_t *latency_json(const struct aw_latency *l)
     return obj;
 }
 
+static json_t *limits_json(const struct aw_limits *l)
+{
+    json_t *obj = lazy_json_object();
+
+#define X(T, KIND, name, sub, need, min, max, def, text) \
+    put(obj, #name, lazy_json_integer((json_int_t)l->name));
+    LIMITS_FIELDS(X, _)
+#undef X
+    return obj;
+}
+
 /* ---- Structs, by the protocol's own lists of fields --------------------------------------- */
 
-#define JSON_U64(obj, from, name)  put(obj, #name, lazy_json_integer((json_int_t)(from)->name));
-#define JSON_I64(obj, from, name)  put(obj, #name, lazy_json_integer((json_int_t)(from)->name));
-#define JSON_BOOL(obj, from, name) put(obj, #name, bool_json((from)->name));
-#define JSON_STR(obj, from, name)  put_text(obj, #name, (from)->name);
-#define JSON_STATE(obj, from, name)                                                           \
+#define JSON_U64(obj, from, name, sub)  put(obj, #name, lazy_json_integer((json_int_t)(from)->name));
+#define JSON_I64(obj, from, name, sub)  put(obj, #name, lazy_json_integer((json_int_t)(from)->name));
+#define JSON_BOOL(obj, from, name, sub) put(obj, #name, bool_json((from)->name));
+#define JSON_STR(obj, from, name, sub)  put_text(obj, #name, (from)->name);
+#define JSON_STATE(obj, from, name, sub)                                                      \
     put(obj, #name,                                                                           \
         (from)->err && !((from)->err == AW_ERR_EXPIRED_ID && aw_state_is_final((from)->name)) \
             ? lazy_json_null()                                                                \
             : text_json(aw_state_name((from)->name), strlen(aw_state_name((from)->name))));
-#define JSON_OBJ(obj, from, name)   put(obj, #name, latency_json(&(from)->name));
-#define JSON_CLASS(obj, from, name) put_text(obj, #name, aw_class_name((from)->error_class));
+#define JSON_OBJ(obj, from, name, sub)   put(obj, #name, sub##_json(&(from)->name));
+#define JSON_CLASS(obj, from, name, sub) put_text(obj, #name, aw_class_name((from)->error_class));
 
-#define JSON_FIELD(from, KIND, name, sub, need, min, max, def, text) JSON_##KIND(obj, from, name)
+#define JSON_FIELD(from, KIND, name, sub, need, min, max, def, text) \
+    JSON_##KIND(obj, from, name, sub)
 
 static json_t *status_object(const struct aw_status *s)
 {

@@ -63,4 +63,19 @@ struct aw_backup *backup_copy(const struct backup_rep *rep);
 struct aw_hello *hello_copy(const struct hello_rep *rep);
 struct aw_stats *stats_copy(const struct stats_rep *rep);
 
+/* What is out of range is for the daemon to refuse: it says what would be right. */
+static inline struct limits limits_from(const struct aw_limits *from)
+{
+    return (struct limits){
+        .memory = from->memory,
+        .cpu = from->cpu,
+        .cpu_time_ms = (uint64_t)from->cpu_time_ms,
+        .processes = from->processes,
+        .files = from->files,
+        .file_size = from->file_size,
+        .nice = (uint64_t)from->nice,
+        .io_priority = (uint64_t)from->io_priority,
+    };
+}
+
 #endif

@@ -34,6 +34,20 @@ static inline struct aw_latency latency_copy(const struct latency *from)
     };
 }
 
+static inline struct aw_limits limits_copy(const struct limits *from)
+{
+    return (struct aw_limits){
+        .memory = from->memory,
+        .cpu = (uint32_t)from->cpu,
+        .cpu_time_ms = (int64_t)from->cpu_time_ms,
+        .processes = from->processes,
+        .files = from->files,
+        .file_size = from->file_size,
+        .nice = (int)from->nice,
+        .io_priority = (int)from->io_priority,
+    };
+}
+
 /* The bytes that a struct's texts take, and the struct itself, by its list of fields. */
 #define SIZE_U64(name)   0
 #define SIZE_I64(name)   0
@@ -41,19 +55,19 @@ static inline struct aw_latency latency_copy(const struct latency *from)
 #define SIZE_STATE(name) 0
 #define SIZE_CLASS(name) 0
 #define SIZE_STR(name)   (from->name.len + 1)
-#define SIZE_OBJ(name)   0 /* a latency: numbers */
+#define SIZE_OBJ(name)   0 /* latency, limits: numbers */
 
-#define COPY_NUMBER(name) to->name = (__typeof__(to->name))from->name;
-#define COPY_U64(name)    COPY_NUMBER(name)
-#define COPY_I64(name)    COPY_NUMBER(name)
-#define COPY_BOOL(name)   COPY_NUMBER(name)
-#define COPY_STATE(name)  COPY_NUMBER(name)
-#define COPY_CLASS(name)  to->error_class = from->name;
-#define COPY_STR(name)    to->name = text_copy(next, from->name);
-#define COPY_OBJ(name)    to->name = latency_copy(&from->name);
+#define COPY_NUMBER(name)     to->name = (__typeof__(to->name))from->name;
+#define COPY_U64(name, sub)   COPY_NUMBER(name)
+#define COPY_I64(name, sub)   COPY_NUMBER(name)
+#define COPY_BOOL(name, sub)  COPY_NUMBER(name)
+#define COPY_STATE(name, sub) COPY_NUMBER(name)
+#define COPY_CLASS(name, sub) to->error_class = from->name;
+#define COPY_STR(name, sub)   to->name = text_copy(next, from->name);
+#define COPY_OBJ(name, sub)   to->name = sub##_copy(&from->name);
 
 #define FIELD_SIZE(T, KIND, name, sub, need, min, max, def, text) +SIZE_##KIND(name)
-#define FIELD_COPY(T, KIND, name, sub, need, min, max, def, text) COPY_##KIND(name)
+#define FIELD_COPY(T, KIND, name, sub, need, min, max, def, text) COPY_##KIND(name, sub)
 
 #define DEFINE_COPY(name, from_type, to_type, LIST)                                        \
     static size_t name##_texts(const struct from_type *from)                               \

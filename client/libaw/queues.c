@@ -97,6 +97,8 @@ static struct queue_set_req change_request(const char *name, const struct aw_que
         .draining = ours.draining,
         .rate = ours.rate,
         .rate_ms = (uint64_t)ours.rate_ms,
+        .set_limits = ours.limits != NULL,
+        .limits = ours.limits ? limits_from(ours.limits) : (struct limits){0},
     };
 }
 

@@ -1,3 +1,4 @@
+#include "client/libaw/copy.h"
 #include "client/libaw/future.h"
 
 #define JOB_SIZE_MAX 4096 /* of a caller's struct aw_job: more is not one */
@@ -86,6 +87,7 @@ static void job_fill(struct job *to, const struct aw_job *from, struct bytes **n
     to->cache_ttl_ms = (uint64_t)from->cache_ttl_ms;
     to->cache_failed = from->cache_failed;
     to->abandon_ms = (uint64_t)from->abandon_ms;
+    to->limits = limits_from(&from->limits);
 }
 
 static const struct aw_job *job_at(const struct aw_job *jobs, size_t i)

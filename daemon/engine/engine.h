@@ -128,9 +128,10 @@ struct claimed {
     uint64_t attempt;
     uint32_t uid, gid;
     int64_t started_us;
-    int64_t overall_us; /* when the job's time in all is over; 0: never */
-    uint64_t uncounted; /* earlier attempts that do not count, as they were interrupted */
-    bool own_slot;      /* of its queue: does not take one of the daemon's */
+    int64_t overall_us;   /* when the job's time in all is over; 0: never */
+    uint64_t uncounted;   /* earlier attempts that do not count, as they were interrupted */
+    bool own_slot;        /* of its queue: does not take one of the daemon's */
+    struct limits limits; /* of its queue */
     struct bytes spec;
 };
 
@@ -205,6 +206,7 @@ struct queue_change {
     int slots, limit, paused, draining;
     const int *priority;
     int64_t rate, rate_ms;
+    const struct limits *limits;
 };
 
 struct job_change {

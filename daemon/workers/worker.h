@@ -23,6 +23,7 @@ struct work {
     const struct job *job; /* what to run */
     uint32_t uid, gid;     /* who submitted it */
     uint64_t output_limit; /* bytes; the daemon's own limit already applied */
+    struct limits limits;  /* the job's own, or its queue's where those are stricter */
     int64_t started_us;    /* adopt(): when the attempt began */
 };
 

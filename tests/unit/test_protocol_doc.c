@@ -220,9 +220,9 @@ static void has_no_others(const char *text, const char *heading, const struct sc
 START_TEST(every_field_of_every_part_is_described_as_it_is)
 {
     static const struct schema *const parts[] = {
-        &request_schema,    &reply_schema,      &job_schema,
-        &job_status_schema, &id_result_schema,  &attempt_status_schema,
-        &latency_schema,    &set_status_schema, &queue_status_schema};
+        &request_schema,      &reply_schema,          &job_schema,     &job_status_schema,
+        &id_result_schema,    &attempt_status_schema, &latency_schema, &set_status_schema,
+        &queue_status_schema, &limits_schema};
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         char heading[64];
@@ -372,6 +372,9 @@ static const struct {
     L(AW_MAX_CONSUMERS),
     L(AW_MAX_CONSUMER),
     L(AW_SET_IDLE_MS),
+    L(AW_MAX_CPU),
+    L(AW_MAX_PROCESSES),
+    L(AW_MAX_FILES),
     L(AW_MAX_EXPLAINED),
     L(AW_MAX_PRIORITY),
     L(AW_MIN_PRIORITY),
