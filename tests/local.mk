@@ -91,6 +91,7 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_contract_cache.c \
 	tests/unit/engine_contract_cancel.c \
 	tests/unit/engine_contract_change.c \
+	tests/unit/engine_contract_claims.c \
 	tests/unit/engine_contract_deps.c tests/unit/engine_contract_deps.h \
 	tests/unit/engine_contract_deps_many.c \
 	tests/unit/engine_contract_queues.c \
@@ -101,11 +102,13 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_contract_sets_read.c \
 	tests/unit/engine_contract_submit.c \
 	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
+	tests/unit/engine_rig_calls.c \
 	tests/unit/engine_rig_queues.c \
 	tests/unit/engine_rig_sets.c
 POWER_LOSS = \
 	tests/unit/dice.h \
 	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
+	tests/unit/engine_rig_calls.c \
 	tests/unit/engine_rig_queues.c \
 	tests/unit/engine_rig_sets.c \
 	tests/unit/power_check.c tests/unit/power_check.h \

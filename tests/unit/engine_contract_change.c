@@ -1,14 +1,6 @@
 /* The engine's contract: changes to jobs that wait, and why they do. */
 #include "tests/unit/engine_contract.h"
 
-static void assert_claims(const struct answer *r, const uint64_t *numbers, size_t n)
-{
-    ck_assert_ok(r);
-    ck_assert_uint_eq(r->n, n);
-    for (size_t i = 0; i < n; i++)
-        ck_assert_uint_eq(r->claims[i].number, numbers[i]);
-}
-
 static void assert_before(const struct explanation *why, const uint64_t *numbers, size_t n)
 {
     ck_assert_uint_eq(why->n_before, n);
@@ -38,7 +30,7 @@ START_TEST(a_new_priority_counts_behind_those_that_have_it)
     ck_assert_int_eq(r.state, AW_QUEUED);
     ck_assert_int_eq(rig_set_priority(d, 5).err, AW_OK);
     ck_assert_int_eq(rig_record(a).priority, 0);
-    assert_claims(rig_claim(10), (uint64_t[]){d, c, b, a}, 4);
+    rig_assert_claims(rig_claim(10), (uint64_t[]){d, c, b, a}, 4);
 }
 END_TEST
 
@@ -47,7 +39,7 @@ START_TEST(the_priority_that_it_has_already_leaves_it_where_it_is)
     uint64_t a = rig_queue(WANT(.name = "a")), b = rig_queue(WANT(.name = "b"));
 
     ck_assert_int_eq(rig_set_priority(a, 0).err, AW_OK);
-    assert_claims(rig_claim(10), (uint64_t[]){a, b}, 2);
+    rig_assert_claims(rig_claim(10), (uint64_t[]){a, b}, 2);
 }
 END_TEST
 
@@ -62,7 +54,7 @@ START_TEST(a_new_priority_outlives_a_restart)
     rig_reopen();
     ck_assert_int_eq(rig_record(later).priority, 9);
     ck_assert_int_eq(rig_record(blocked).priority, -9);
-    assert_claims(rig_claim(10), (uint64_t[]){b, a}, 2);
+    rig_assert_claims(rig_claim(10), (uint64_t[]){b, a}, 2);
 }
 END_TEST
 
@@ -115,7 +107,7 @@ START_TEST(one_that_is_claimed_while_it_changes_has_changed)
     struct answer *claim = start_claim(1);
 
     rig_await(claim);
-    assert_claims(claim, &number, 1);
+    rig_assert_claims(claim, &number, 1);
     ck_assert_int_eq(change->results[0].err, AW_OK);
     ck_assert_int_eq(rig_record(number).priority, 4);
     ck_assert_ok(rig_release(&claim->claims[0]));

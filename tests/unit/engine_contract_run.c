@@ -3,14 +3,6 @@
 
 #include <stdio.h>
 
-static void assert_claims(const struct answer *r, const uint64_t *numbers, size_t n)
-{
-    ck_assert_ok(r);
-    ck_assert_uint_eq(r->n, n);
-    for (size_t i = 0; i < n; i++)
-        ck_assert_uint_eq(r->claims[i].number, numbers[i]);
-}
-
 /* ---- Claim ------------------------------------------------------------------------------------
  */
 
@@ -20,8 +12,8 @@ START_TEST(first_come_first_served)
 
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         numbers[i] = rig_queue(WANT(.name = "x"));
-    assert_claims(rig_claim(7), numbers, 7);
-    assert_claims(rig_claim(100), numbers + 7, 13);
+    rig_assert_claims(rig_claim(7), numbers, 7);
+    rig_assert_claims(rig_claim(100), numbers + 7, 13);
 }
 END_TEST
 
@@ -32,7 +24,7 @@ START_TEST(the_more_urgent_come_first_whenever_they_came)
     uint64_t high = rig_queue(WANT(.priority = AW_MAX_PRIORITY));
     uint64_t normal_2 = rig_queue(WANT(.priority = 0));
 
-    assert_claims(rig_claim(10), (uint64_t[]){high, normal, normal_2, low}, 4);
+    rig_assert_claims(rig_claim(10), (uint64_t[]){high, normal, normal_2, low}, 4);
 }
 END_TEST
 
@@ -43,7 +35,7 @@ START_TEST(the_order_is_the_same_after_a_restart)
     uint64_t c = rig_queue(WANT(.priority = 1));
 
     rig_reopen();
-    assert_claims(rig_claim(10), (uint64_t[]){b, a, c}, 3);
+    rig_assert_claims(rig_claim(10), (uint64_t[]){b, a, c}, 3);
 }
 END_TEST
 
@@ -63,8 +55,8 @@ START_TEST(claims_under_way_never_get_the_same_job)
     struct answer *one = start_claim(1), *two = start_claim(5);
 
     rig_await(two);
-    assert_claims(one, &a, 1);
-    assert_claims(two, &b, 1);
+    rig_assert_claims(one, &a, 1);
+    rig_assert_claims(two, &b, 1);
     ck_assert_uint_ne(one->claims[0].claim, two->claims[0].claim);
 }
 END_TEST
@@ -371,7 +363,7 @@ START_TEST(several_claims_given_back_in_reverse_stand_as_they_stood)
     claims = rig_claim(3);
     for (int i = 3; i-- > 0;)
         ck_assert_ok(rig_release(&claims->claims[i]));
-    assert_claims(rig_claim(3), numbers, 3);
+    rig_assert_claims(rig_claim(3), numbers, 3);
 }
 END_TEST
 

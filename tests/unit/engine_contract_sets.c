@@ -3,47 +3,6 @@
 
 #define S .name = bytes_str("s")
 
-static struct answer *read_set(struct reading reading)
-{
-    struct answer *r = rig_set_read(reading);
-
-    ck_assert_ok(r);
-    return r;
-}
-
-/* All completions of the set "s", and nothing else, in this order. */
-static void assert_completions(const uint64_t *numbers, size_t n)
-{
-    struct answer *r = rig_set_read_at("s", 0, AW_MAX_PAGE);
-
-    ck_assert_ok(r);
-
-    ck_assert_uint_eq(r->n, n);
-    ck_assert_uint_eq(r->page.first, 1);
-    ck_assert_uint_eq(r->page.set.status.n_ended, n);
-    for (size_t i = 0; i < n; i++)
-        ck_assert_uint_eq(r->page.jobs[i].record.number, numbers[i]);
-}
-
-static void finish(const struct claimed *c, int code)
-{
-    struct outcome o = outcome_exit(code);
-
-    ck_assert_ok(rig_finish(c, &o));
-}
-
-/* Three jobs in the set "s" that run; claims[i] is that of numbers[i]. */
-static struct claimed *three_running(uint64_t numbers[3])
-{
-    struct answer *r;
-
-    for (int i = 0; i < 3; i++)
-        numbers[i] = rig_queue(WANT(.name = "x", .set = "s"));
-    r = rig_claim(3);
-    ck_assert_uint_eq(r->n, 3);
-    return r->claims;
-}
-
 /* ---- Members ----------------------------------------------------------------------------------
  */
 
@@ -99,7 +58,7 @@ START_TEST(one_that_is_named_twice_becomes_a_member_once)
         ck_assert_int_eq(r->results[i].err, AW_OK);
     ck_assert_uint_eq(r->set.status.n_members, 2);
     ck_assert_uint_eq(r->set.status.n_ended, 1);
-    assert_completions(&done, 1);
+    rig_assert_completions(&done, 1);
 }
 END_TEST
 
@@ -160,9 +119,9 @@ START_TEST(one_that_was_there_under_its_key_becomes_a_member_too)
 
     ck_assert_ok(r);
     ck_assert(r->submitted[0].deduplicated);
-    assert_completions(&done, 1);
+    rig_assert_completions(&done, 1);
     ck_assert_ok(rig_submit(&WANT(.key = "k", .set = "s"), 1));
-    assert_completions(&done, 1);
+    rig_assert_completions(&done, 1);
 }
 END_TEST
 
@@ -300,17 +259,17 @@ END_TEST
 START_TEST(members_get_their_places_in_the_order_in_which_they_end)
 {
     uint64_t numbers[3];
-    struct claimed *c = three_running(numbers);
+    struct claimed *c = rig_three_running(numbers);
     const struct note *note;
     struct set_status s;
 
-    finish(&c[2], 0);
-    finish(&c[0], 3);
+    rig_exit(&c[2], 0);
+    rig_exit(&c[0], 3);
     s = rig_set_status("s");
     ck_assert_uint_eq(s.n_ended, 2);
     ck_assert_uint_eq(s.n_failed, 1);
-    finish(&c[1], 0);
-    assert_completions((uint64_t[]){numbers[2], numbers[0], numbers[1]}, 3);
+    rig_exit(&c[1], 0);
+    rig_assert_completions((uint64_t[]){numbers[2], numbers[0], numbers[1]}, 3);
     ck_assert_int_lt(rig_note_at(NOTE_ENDED, numbers[0]), rig_note_at(NOTE_SET, numbers[0]));
     note = rig_await_note(NOTE_SET, numbers[0]);
     ck_assert_uint_eq(note->place, 2);
@@ -331,7 +290,7 @@ START_TEST(those_that_had_ended_come_in_the_order_of_their_ends)
 
     ck_assert_uint_eq(r->set.status.n_ended, 3);
     ck_assert_int_eq(r->results[0].state, AW_SUCCEEDED);
-    assert_completions((uint64_t[]){a, b, c}, 3);
+    rig_assert_completions((uint64_t[]){a, b, c}, 3);
     /* Nobody waited for them: they say nothing about the time to a first result. */
     ck_assert_uint_eq(rig_stats().first_result.count, 0);
 }
@@ -340,12 +299,12 @@ END_TEST
 START_TEST(a_job_may_end_in_several_sets)
 {
     uint64_t numbers[3];
-    struct claimed *c = three_running(numbers);
+    struct claimed *c = rig_three_running(numbers);
 
     ck_assert_ok(rig_set_add("t", &numbers[1], 1));
-    finish(&c[0], 0);
+    rig_exit(&c[0], 0);
     rig_forget_notes();
-    finish(&c[1], 0);
+    rig_exit(&c[1], 0);
     ck_assert_int_eq(rig_count(NOTE_SET), 2);
     ck_assert_uint_eq(rig_set_status("s").n_ended, 2);
     ck_assert_uint_eq(rig_set_status("t").n_ended, 1);
@@ -363,7 +322,7 @@ START_TEST(every_way_to_end_is_an_end)
     ck_assert_ok(rig_cancel(&cancelled, 1, -1));
     rig_await_note(NOTE_SET, child);
     born_dead = rig_queue(WANT(.set = "s", AFTER(cancelled, PARENT_SUCCEEDED)));
-    assert_completions((uint64_t[]){late, cancelled, child, born_dead}, 4);
+    rig_assert_completions((uint64_t[]){late, cancelled, child, born_dead}, 4);
     ck_assert_uint_eq(rig_set_status("s").n_failed, 4);
     ck_assert_uint_eq(rig_stats().total.count, 4);
     ck_assert_uint_eq(rig_stats().run.count, 0);
@@ -381,8 +340,8 @@ START_TEST(an_attempt_that_is_made_again_is_no_end)
     ck_assert_uint_eq(rig_set_status("s").n_ended, 0);
     rig_await_note(NOTE_RUNNABLE, 0);
     c = rig_claim_one();
-    finish(&c, 0);
-    assert_completions(&c.number, 1);
+    rig_exit(&c, 0);
+    rig_assert_completions(&c.number, 1);
     ck_assert_uint_eq(rig_set_status("s").n_failed, 0);
 }
 END_TEST
@@ -409,12 +368,12 @@ END_TEST
 START_TEST(a_record_that_is_gone_leaves_number_state_and_class)
 {
     uint64_t numbers[3];
-    struct claimed *c = three_running(numbers);
+    struct claimed *c = rig_three_running(numbers);
     struct answer *pages[2];
 
-    finish(&c[0], 3);
+    rig_exit(&c[0], 3);
     ck_assert_ok(rig_forget(numbers, 1));
-    pages[0] = read_set((struct reading){S});
+    pages[0] = rig_read((struct reading){S});
     pages[1] = rig_set_members("s", 0, 1);
     for (int i = 0; i < 2; i++) {
         const struct found *f = pages[i]->page.jobs;
@@ -432,10 +391,10 @@ END_TEST
 START_TEST(what_was_recorded_is_there_after_a_restart_and_goes_on)
 {
     uint64_t numbers[3];
-    struct claimed *c = three_running(numbers);
+    struct claimed *c = rig_three_running(numbers);
     struct answer *r;
 
-    finish(&c[1], 0);
+    rig_exit(&c[1], 0);
     rig_reopen();
     ck_assert_uint_eq(rig_stats().sets, 1);
     r = rig_recover();
@@ -443,8 +402,8 @@ START_TEST(what_was_recorded_is_there_after_a_restart_and_goes_on)
     rig_forget_notes();
     for (size_t i = 0; i < 2; i++)
         if (r->claims[i].number == numbers[2])
-            finish(&r->claims[i], 0);
-    assert_completions((uint64_t[]){numbers[1], numbers[2]}, 2);
+            rig_exit(&r->claims[i], 0);
+    rig_assert_completions((uint64_t[]){numbers[1], numbers[2]}, 2);
     ck_assert_bytes_eq(rig_await_note(NOTE_SET, numbers[2])->set.status.name, "s");
 }
 END_TEST

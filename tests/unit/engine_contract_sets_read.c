@@ -5,47 +5,6 @@
 
 #define S .name = bytes_str("s")
 
-static struct answer *read_set(struct reading reading)
-{
-    struct answer *r = rig_set_read(reading);
-
-    ck_assert_ok(r);
-    return r;
-}
-
-/* All completions of the set "s", and nothing else, in this order. */
-static void assert_completions(const uint64_t *numbers, size_t n)
-{
-    struct answer *r = rig_set_read_at("s", 0, AW_MAX_PAGE);
-
-    ck_assert_ok(r);
-
-    ck_assert_uint_eq(r->n, n);
-    ck_assert_uint_eq(r->page.first, 1);
-    ck_assert_uint_eq(r->page.set.status.n_ended, n);
-    for (size_t i = 0; i < n; i++)
-        ck_assert_uint_eq(r->page.jobs[i].record.number, numbers[i]);
-}
-
-static void finish(const struct claimed *c, int code)
-{
-    struct outcome o = outcome_exit(code);
-
-    ck_assert_ok(rig_finish(c, &o));
-}
-
-/* Three jobs in the set "s" that run; claims[i] is that of numbers[i]. */
-static struct claimed *three_running(uint64_t numbers[3])
-{
-    struct answer *r;
-
-    for (int i = 0; i < 3; i++)
-        numbers[i] = rig_queue(WANT(.name = "x", .set = "s"));
-    r = rig_claim(3);
-    ck_assert_uint_eq(r->n, 3);
-    return r->claims;
-}
-
 /* ---- Cursors ----------------------------------------------------------------------------------
  */
 
@@ -61,20 +20,20 @@ START_TEST(a_consumer_goes_on_where_it_was_done)
     struct answer *r;
 
     ended_set(4);
-    r = read_set((struct reading){S, .limit = 2});
+    r = rig_read((struct reading){S, .limit = 2});
     ck_assert_uint_eq(r->n, 2);
     ck_assert_uint_eq(r->page.cursor, 0);
-    r = read_set((struct reading){S, .limit = 2});
+    r = rig_read((struct reading){S, .limit = 2});
     ck_assert_uint_eq(r->page.first, 1);
-    r = read_set((struct reading){S, .ack = 2, .limit = 2});
+    r = rig_read((struct reading){S, .ack = 2, .limit = 2});
     ck_assert_uint_eq(r->page.first, 3);
     ck_assert_uint_eq(r->n, 2);
     ck_assert_uint_eq(r->page.cursor, 2);
     rig_reopen();
-    r = read_set((struct reading){S});
+    r = rig_read((struct reading){S});
     ck_assert_uint_eq(r->page.first, 3);
     ck_assert_uint_eq(r->n, 2);
-    r = read_set((struct reading){S, .ack = 4});
+    r = rig_read((struct reading){S, .ack = 4});
     ck_assert_uint_eq(r->n, 0);
     ck_assert_uint_eq(r->page.cursor, 4);
 }
@@ -87,9 +46,9 @@ START_TEST(a_cursor_goes_neither_back_nor_beyond_the_end)
     ended_set(2);
     rig_queue(WANT(.set = "s"));
     ck_assert_err(rig_set_read(((struct reading){S, .ack = 3})), AW_ERR_INVALID);
-    ck_assert_uint_eq(read_set((struct reading){S})->page.cursor, 0);
-    ck_assert_uint_eq(read_set((struct reading){S, .ack = 2})->page.cursor, 2);
-    r = read_set((struct reading){S, .ack = 1});
+    ck_assert_uint_eq(rig_read((struct reading){S})->page.cursor, 0);
+    ck_assert_uint_eq(rig_read((struct reading){S, .ack = 2})->page.cursor, 2);
+    r = rig_read((struct reading){S, .ack = 1});
     ck_assert_uint_eq(r->page.cursor, 2);
     ck_assert_uint_eq(r->n, 0);
     ck_assert_err(rig_set_read(((struct reading){.name = bytes_str("t")})), AW_ERR_NO_SET);
@@ -101,13 +60,13 @@ START_TEST(consumers_do_not_disturb_each_other)
     struct answer *r;
 
     ended_set(3);
-    read_set((struct reading){S, .consumer = "one", .ack = 3});
-    read_set((struct reading){S, .ack = 1});
-    r = read_set((struct reading){S, .consumer = "two"});
+    rig_read((struct reading){S, .consumer = "one", .ack = 3});
+    rig_read((struct reading){S, .ack = 1});
+    r = rig_read((struct reading){S, .consumer = "two"});
     ck_assert_uint_eq(r->n, 3);
     ck_assert_uint_eq(r->page.cursor, 0);
-    ck_assert_uint_eq(read_set((struct reading){S, .consumer = "one"})->n, 0);
-    ck_assert_uint_eq(read_set((struct reading){S})->n, 2);
+    ck_assert_uint_eq(rig_read((struct reading){S, .consumer = "one"})->n, 0);
+    ck_assert_uint_eq(rig_read((struct reading){S})->n, 2);
 }
 END_TEST
 
@@ -118,11 +77,11 @@ START_TEST(a_set_has_so_many_consumers_and_no_more)
     ended_set(1);
     for (int i = 0; i < AW_MAX_CONSUMERS; i++) {
         snprintf(name, sizeof(name), "c%d", i);
-        read_set((struct reading){S, .consumer = name, .ack = 1});
+        rig_read((struct reading){S, .consumer = name, .ack = 1});
     }
     ck_assert_err(rig_set_read(((struct reading){S, .ack = 1})), AW_ERR_QUEUE_FULL);
-    read_set((struct reading){S});
-    read_set((struct reading){S, .consumer = "c0", .ack = 1});
+    rig_read((struct reading){S});
+    rig_read((struct reading){S, .consumer = "c0", .ack = 1});
 }
 END_TEST
 
@@ -131,7 +90,7 @@ START_TEST(a_place_can_be_read_again_whatever_the_cursor)
     struct answer *r;
 
     ended_set(3);
-    read_set((struct reading){S, .ack = 3});
+    rig_read((struct reading){S, .ack = 3});
     r = rig_set_read_at("s", 1, 1);
     ck_assert_uint_eq(r->page.first, 2);
     ck_assert_uint_eq(r->n, 1);
@@ -147,7 +106,7 @@ START_TEST(looking_at_sets_writes_nothing)
 
     ended_set(2);
     commits = rig_stats().commits;
-    read_set((struct reading){S});
+    rig_read((struct reading){S});
     rig_set_status("s");
     ck_assert_ok(rig_set_show("s"));
     ck_assert_ok(rig_set_members("s", 0, 5));
@@ -197,7 +156,7 @@ END_TEST
 START_TEST(what_took_how_long_is_told_of_those_that_ran)
 {
     uint64_t numbers[3], waits = rig_queue(WANT(.set = "s", .delay_ms = 100000));
-    struct claimed *c = three_running(numbers);
+    struct claimed *c = rig_three_running(numbers);
     struct outcome o = outcome_exit(0);
     struct answer *r;
 
@@ -272,10 +231,10 @@ END_TEST
 START_TEST(a_set_that_is_forgotten_is_gone_at_once_and_its_members_stay)
 {
     uint64_t numbers[3], id;
-    struct claimed *c = three_running(numbers);
+    struct claimed *c = rig_three_running(numbers);
 
     id = rig_set_get("s")->set.id;
-    read_set((struct reading){S});
+    rig_read((struct reading){S});
     ck_assert_ok(rig_set_forget("s"));
     ck_assert_uint_eq(rig_stats().sets, 0);
     ck_assert_err(rig_set_get("s"), AW_ERR_NO_SET);
@@ -283,11 +242,11 @@ START_TEST(a_set_that_is_forgotten_is_gone_at_once_and_its_members_stay)
     ck_assert_ok(rig_set_add("s", &numbers[1], 1));
     ck_assert_uint_gt(rig_set_get("s")->set.id, id);
     rig_forget_notes();
-    finish(&c[0], 0);
+    rig_exit(&c[0], 0);
     ck_assert_int_eq(rig_count(NOTE_SET), 0);
-    finish(&c[1], 0);
-    assert_completions(&numbers[1], 1);
-    ck_assert_uint_eq(read_set((struct reading){S})->page.cursor, 0);
+    rig_exit(&c[1], 0);
+    rig_assert_completions(&numbers[1], 1);
+    ck_assert_uint_eq(rig_read((struct reading){S})->page.cursor, 0);
 }
 END_TEST
 
@@ -410,7 +369,7 @@ static int consume_many(bool seen[MANY + 1])
     int reads = 0;
 
     while (done < MANY) {
-        struct answer *r = read_set((struct reading){S, .ack = done});
+        struct answer *r = rig_read((struct reading){S, .ack = done});
 
         reads++;
         ck_assert_uint_eq(r->page.first, done + 1);
@@ -424,7 +383,7 @@ static int consume_many(bool seen[MANY + 1])
         done += r->n;
         if (reads % 4 == 0) {
             rig_reopen();
-            done = read_set((struct reading){S, .ack = done})->page.cursor;
+            done = rig_read((struct reading){S, .ack = done})->page.cursor;
         }
     }
     return reads;

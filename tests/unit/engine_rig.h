@@ -199,6 +199,7 @@ struct reading {
     size_t limit; /* 0: AW_MAX_PAGE */
 };
 struct answer *rig_set_read(struct reading reading);
+struct answer *rig_read(struct reading reading); /* must succeed */
 /* Completions behind a place. */
 struct answer *rig_set_read_at(const char *name, uint64_t after, size_t limit);
 struct answer *rig_sets_of(uint64_t number);
@@ -207,6 +208,10 @@ struct answer *start_set_forget(const char *name);
 struct answer *start_set_read(struct reading reading);
 /* How a set that must be there stands. */
 struct set_status rig_set_status(const char *name);
+/* Three jobs in the set "s" that run; the claim at i is that of numbers[i]. */
+struct claimed *rig_three_running(uint64_t numbers[3]);
+/* All completions of the set "s", and nothing else, in this order. */
+void rig_assert_completions(const uint64_t *numbers, size_t n);
 
 /* ---- Queues, and places in them (engine_rig_queues.c) ---------------------------------------- */
 
@@ -252,6 +257,10 @@ struct outcome outcome_exit(int code);
 struct outcome outcome_interrupted(void);
 struct outcome outcome_stopped(void);
 
+/* Ends a claim by an exit, which must be recorded. */
+void rig_exit(const struct claimed *c, int code);
+/* That these were claimed, and nothing else, in this order. */
+void rig_assert_claims(const struct answer *r, const uint64_t *numbers, size_t n);
 /* A job that has run and ended with code 0. */
 uint64_t rig_run_one(struct want want);
 

@@ -216,3 +216,34 @@ struct set_status rig_set_status(const char *name)
     ck_assert_bytes_eq(r->set.status.name, name);
     return r->set.status;
 }
+
+struct answer *rig_read(struct reading reading)
+{
+    struct answer *r = rig_set_read(reading);
+
+    ck_assert_ok(r);
+    return r;
+}
+
+void rig_assert_completions(const uint64_t *numbers, size_t n)
+{
+    struct answer *r = rig_set_read_at("s", 0, AW_MAX_PAGE);
+
+    ck_assert_ok(r);
+    ck_assert_uint_eq(r->n, n);
+    ck_assert_uint_eq(r->page.first, 1);
+    ck_assert_uint_eq(r->page.set.status.n_ended, n);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_uint_eq(r->page.jobs[i].record.number, numbers[i]);
+}
+
+struct claimed *rig_three_running(uint64_t numbers[3])
+{
+    struct answer *r;
+
+    for (int i = 0; i < 3; i++)
+        numbers[i] = rig_queue(WANT(.name = "x", .set = "s"));
+    r = rig_claim(3);
+    ck_assert_uint_eq(r->n, 3);
+    return r->claims;
+}
