@@ -59,6 +59,7 @@ UNIT_TESTS = \
 	tests/unit/test_spool \
 	tests/unit/test_store \
 	tests/unit/test_store_deps \
+	tests/unit/test_store_schema \
 	tests/unit/test_text \
 	tests/unit/test_validator \
 	tests/unit/test_watchdog \
@@ -135,6 +136,11 @@ tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
 tests_unit_test_store_deps_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_deps_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
+tests_unit_test_store_schema_SOURCES = tests/unit/test_store_schema.c tests/unit/dice.h \
+	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/powerloss_vfs.c \
+	tests/unit/powerloss_vfs.h tests/unit/private_dir.h
+tests_unit_test_store_schema_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_store_schema_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 
 # libaw against a daemon that does what the test says.
 FAKE_DAEMON = tests/unit/fake_daemon.c tests/unit/fake_daemon.h
