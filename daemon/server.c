@@ -49,7 +49,11 @@ static void on_set_changed(void *arg, const struct set_info *set, uint64_t place
                 (int)set->status.name.len, (const char *)set->status.name.data, place,
                 set->status.n_members, id, aw_state_name(state));
     }
-    watches_tell(srv->set_watches, set->id, &(struct watch_news){.event = WATCH_SET, .set = set});
+    if (set->gone)
+        watches_notify(srv->set_watches, set->id, WATCH_SET_GONE);
+    else
+        watches_tell(srv->set_watches, set->id,
+                     &(struct watch_news){.event = WATCH_SET, .set = set});
 }
 
 static void on_stop(void *arg, uint64_t number, uint64_t claim, int64_t grace_ms)

@@ -157,6 +157,7 @@ struct ended {
 /* A set. `status.name` is valid as long as what it came in. */
 struct set_info {
     uint64_t id; /* never given to another set */
+    bool gone;   /* it is no more; this is how it stood. Only in set_changed() */
     struct set_status status;
 };
 
@@ -267,9 +268,10 @@ struct engine_events {
     /* These jobs have reached their final state, and that is durable. */
     void (*ended)(void *arg, const struct ended *jobs, size_t n);
     /*
-     * A set has other members, or was closed, or is gone, or one of its members has ended: then
-     * `job` is that one, and `place` its place in the order of completion; else 0. After ended(),
-     * if both. Those that had ended before they were added come with the change that added them.
+     * A set has other members, or was closed, or is gone (set->gone; whatever removed it, and
+     * nothing follows), or one of its members has ended: then `job` is that one, and `place` its
+     * place in the order of completion; else 0. After ended(), if both. Those that had ended before
+     * they were added come with the change that added them.
      */
     void (*set_changed)(void *arg, const struct set_info *set, uint64_t place, uint64_t job,
                         enum aw_state state);

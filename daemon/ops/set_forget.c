@@ -8,50 +8,33 @@ enum { FORGOTTEN, LEFT };
 
 struct removal {
     struct exchange *x;
-    uint64_t set;
     uint64_t forgotten;
 };
 
+/* Those who wait for the set have been told by the event. */
 static void removed(void *arg, const struct aw_error *err)
 {
     struct removal *rm = arg;
     struct set_forget_rep rep = {.forgotten = rm->forgotten};
 
-    if (err) {
+    if (err)
         exchange_fail(rm->x, err);
-    } else {
-        watches_notify(rm->x->srv->set_watches, rm->set, WATCH_SET_GONE);
+    else
         exchange_reply(rm->x, &rep);
-    }
     free(rm);
-}
-
-/* The ID is for those who wait for the set: they learn that it is gone. */
-static void found(void *arg, const struct aw_error *err, const struct set_info *set)
-{
-    struct removal *rm = arg;
-    const struct set_forget_req *req = rm->x->args;
-
-    if (err) {
-        removed(rm, err);
-        return;
-    }
-    rm->set = set->id;
-    engine_set_forget(rm->x->srv->engine, exchange_uid(rm->x), req->set, removed, rm);
 }
 
 static void set_remove(struct exchange *x, uint64_t forgotten)
 {
     const struct set_forget_req *req = x->args;
-    struct removal *rm = calloc(1, sizeof(*rm));
+    struct removal *rm = malloc(sizeof(*rm));
 
     if (!rm) {
         exchange_failf(x, AW_ERR_NO_MEMORY, "set-forget: out of memory");
         return;
     }
-    rm->x = x;
-    rm->forgotten = forgotten;
-    engine_set_get(x->srv->engine, exchange_uid(x), req->set, found, rm);
+    *rm = (struct removal){x, forgotten};
+    engine_set_forget(x->srv->engine, exchange_uid(x), req->set, removed, rm);
 }
 
 /* ---- The members' records, too --------------------------------------------------------------- */

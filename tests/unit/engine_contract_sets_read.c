@@ -285,6 +285,43 @@ START_TEST(a_temporary_set_goes_when_nobody_reads_it)
 }
 END_TEST
 
+/* How a set that was removed is told of: once, and nothing after it. */
+static void assert_gone_told(struct bytes name)
+{
+    int n_gone = 0;
+
+    for (size_t i = 0; i < rig.n_notes; i++) {
+        const struct note *note = &rig.notes[i];
+
+        if (note->kind != NOTE_SET || !bytes_eq(note->set.status.name, name))
+            continue;
+        ck_assert_int_eq(n_gone, 0);
+        n_gone += note->set.gone;
+    }
+    ck_assert_int_eq(n_gone, 1);
+}
+
+START_TEST(that_a_set_is_gone_is_told_whatever_removed_it)
+{
+    struct answer *idle;
+    uint64_t number = rig_queue(WANT(.set = "forgotten"));
+
+    ck_assert(!rig_await_note(NOTE_SET, 0)->set.gone);
+    ck_assert_ok(rig_set_forget("forgotten"));
+    assert_gone_told(bytes_str("forgotten"));
+    rig.limits.set_idle_ms = 100;
+    rig.limits.retention_ms = 100;
+    rig_reopen();
+    ck_assert_ok(rig_set_add("complete", &number, 1));
+    ck_assert_ok(rig_cancel(&number, 1, -1));
+    ck_assert_ok(rig_set_close("complete"));
+    idle = rig_set_make((struct set_add){0});
+    await_sets(0);
+    assert_gone_told(bytes_str("complete"));
+    assert_gone_told(idle->set.status.name);
+}
+END_TEST
+
 /* The one that is read outlives the one that is not. */
 START_TEST(a_temporary_set_stays_while_it_is_read)
 {
@@ -423,6 +460,7 @@ void contract_sets_read_add(TCase *tc)
     tcase_add_test(tc, times_are_of_those_that_are_said_to_have_ended);
     tcase_add_test(tc, a_set_that_is_forgotten_is_gone_at_once_and_its_members_stay);
     tcase_add_test(tc, a_temporary_set_goes_when_nobody_reads_it);
+    tcase_add_test(tc, that_a_set_is_gone_is_told_whatever_removed_it);
     tcase_add_test(tc, a_temporary_set_stays_while_it_is_read);
     tcase_add_test(tc, a_complete_set_goes_in_its_time_and_an_open_one_stays);
     tcase_add_test(tc, a_complete_set_whose_time_was_over_while_the_engine_was_closed_goes);

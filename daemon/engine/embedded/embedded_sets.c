@@ -19,6 +19,7 @@ static void latency_record(struct embedded *em, const struct store_ended *end)
 static void tell_gone(struct embedded *em, struct set *set)
 {
     sets_remove(&em->sets, set);
+    set->info.gone = true;
     em->events->set_changed(em->arg, &set->info, 0, 0, AW_SCHEDULED);
     set_free(set);
 }

@@ -53,6 +53,7 @@ enum aw_err store_set_changed(struct store_effects *effects, const struct set_in
 void store_set_columns(sqlite3_stmt *s, struct set_info *ret)
 {
     ret->id = (uint64_t)sqlite3_column_int64(s, 0);
+    ret->gone = false;
     ret->status = (struct set_status){
         .name = ret->status.name,
         .uid = (uint64_t)sqlite3_column_int64(s, 1),
