@@ -15,6 +15,10 @@
 /* Sets that were used are swept when there are twice as many as after the last time, and these. */
 #define SWEEP_SLACK 64
 
+/* A timer runs at least so long; and after the engine was asked, so long. */
+#define TIMER_US     INT64_C(1000)
+#define ASK_AGAIN_US INT64_C(1000000)
+
 struct lease {
     struct numnode node;
     struct leases *ls;
@@ -114,9 +118,9 @@ static int64_t lease_left_us(const struct lease *l)
     return l->wanted_us + l->ms * 1000 - boottime_us();
 }
 
-static void lease_arm(struct lease *l)
+static void lease_arm(struct lease *l, int64_t least_us)
 {
-    int64_t us = MAX(lease_left_us(l), INT64_C(1000));
+    int64_t us = MAX(lease_left_us(l), least_us);
     struct timeval tv = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
 
     if (l->armed || l->asking)
@@ -128,7 +132,7 @@ static void lease_arm(struct lease *l)
 static void lease_renew(struct lease *l)
 {
     l->wanted_us = boottime_us();
-    lease_arm(l);
+    lease_arm(l, TIMER_US);
 }
 
 static void why_text(const struct lease *l, char buf[64])
@@ -157,10 +161,12 @@ static void cancelled(void *arg, const struct aw_error *err, const struct job_re
     l->asking = false;
     if (!err && !jobs->err)
         log_cancelled(l);
-    if (l->over || (!err && jobs->err))
+    if (l->over || (!err && jobs->err)) {
         lease_free(l); /* it has ended by itself */
-    else if (err)
-        lease_renew(l); /* no room on the disk: another time */
+    } else if (err) {
+        l->wanted_us = boottime_us(); /* no room on the disk: another time */
+        lease_arm(l, ASK_AGAIN_US);
+    }
     /* Else it was told to stop, or its end is on its way here. */
 }
 
@@ -186,8 +192,8 @@ static void sets_known(void *arg, const struct aw_error *err, const uint64_t *id
         l->wanted_us = boottime_us(); /* nobody can say: another time */
     for (size_t i = 0; !err && i < n; i++)
         l->wanted_us = MAX(l->wanted_us, set_used_us(l->ls, ids[i]));
-    if (lease_left_us(l) > 0)
-        lease_arm(l);
+    if (err || lease_left_us(l) > 0)
+        lease_arm(l, ASK_AGAIN_US);
     else if (!watches_held(l->ls->srv->watches, l->node.number))
         lease_cancel(l);
 }
@@ -202,7 +208,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (watches_held(l->ls->srv->watches, l->node.number))
         return; /* the end of the last watch starts the clock again */
     if (lease_left_us(l) > 0) {
-        lease_arm(l);
+        lease_arm(l, TIMER_US);
         return;
     }
     l->asking = true;

@@ -43,6 +43,7 @@ UNIT_TESTS = \
 	tests/unit/test_histogram \
 	tests/unit/test_http_job \
 	tests/unit/test_job_next \
+	tests/unit/test_leases \
 	tests/unit/test_lifecycle \
 	tests/unit/test_log \
 	tests/unit/test_messages \
@@ -220,6 +221,10 @@ tests_unit_test_runner_wire_LDADD = proto/librunnerwire.la $(BASE_TEST)
 tests_unit_test_spool_LDADD = $(RUNNER_TEST)
 tests_unit_test_worker_loop_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_worker_loop_LDADD = $(WORKER_TEST)
+
+# The daemon's own modules, with an engine that does what the test says.
+tests_unit_test_leases_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_leases_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
 
 # The exec worker with a real runner.
 EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h daemon/log.c daemon/spool.c
