@@ -22,26 +22,37 @@ UNIT_TESTS = \
 	tests/unit/test_awctl_args \
 	tests/unit/test_awctl_commands \
 	tests/unit/test_awctl_sets \
+	tests/unit/test_awctl_text \
 	tests/unit/test_base \
 	tests/unit/test_client \
-	tests/unit/test_client_connection \
 	tests/unit/test_client_completions \
+	tests/unit/test_client_connection \
 	tests/unit/test_client_doc \
+	tests/unit/test_client_errors \
+	tests/unit/test_client_gather \
 	tests/unit/test_client_loop \
 	tests/unit/test_client_on_done \
+	tests/unit/test_client_queues \
 	tests/unit/test_client_sets \
 	tests/unit/test_client_tcp \
+	tests/unit/test_client_threads \
 	tests/unit/test_codec \
+	tests/unit/test_codec_write \
 	tests/unit/test_config \
 	tests/unit/test_dirs \
 	tests/unit/test_endpoint \
+	tests/unit/test_endpoint_limits \
 	tests/unit/test_endpoint_listen \
 	tests/unit/test_engine_embedded \
 	tests/unit/test_exec_end \
 	tests/unit/test_exec_restart \
+	tests/unit/test_exec_socket \
 	tests/unit/test_future_id \
 	tests/unit/test_histogram \
 	tests/unit/test_http_job \
+	tests/unit/test_http_limits \
+	tests/unit/test_http_run \
+	tests/unit/test_job_check \
 	tests/unit/test_job_next \
 	tests/unit/test_leases \
 	tests/unit/test_lifecycle \
@@ -52,10 +63,11 @@ UNIT_TESTS = \
 	tests/unit/test_power_loss \
 	tests/unit/test_protocol_doc \
 	tests/unit/test_queues \
-	tests/unit/test_sched \
+	tests/unit/test_queues_model \
 	tests/unit/test_runner_output \
 	tests/unit/test_runner_proc \
 	tests/unit/test_runner_wire \
+	tests/unit/test_sched \
 	tests/unit/test_sp \
 	tests/unit/test_spool \
 	tests/unit/test_store \
@@ -76,11 +88,16 @@ RUNNER_TEST = daemon/runner/librunner.la proto/libbase.la $(CHECK_LIBS)
 WORKER_TEST = daemon/workers/libworkers.la proto/libbase.la $(LIBEVENT_LIBS) $(SYSTEMD_LIBS) $(CHECK_LIBS)
 
 tests_unit_test_base_LDADD = $(BASE_TEST)
+CODEC_RIG = tests/unit/codec_rig.c tests/unit/codec_rig.h
+tests_unit_test_codec_SOURCES = tests/unit/test_codec.c $(CODEC_RIG)
 tests_unit_test_codec_LDADD = $(PROTO_TEST)
+tests_unit_test_codec_write_SOURCES = tests/unit/test_codec_write.c $(CODEC_RIG)
+tests_unit_test_codec_write_LDADD = $(PROTO_TEST)
 tests_unit_test_future_id_LDADD = $(BASE_TEST)
 tests_unit_test_http_job_LDADD = $(PROTO_TEST)
 tests_unit_test_lifecycle_LDADD = $(BASE_TEST)
 tests_unit_test_messages_LDADD = $(PROTO_TEST)
+tests_unit_test_job_check_LDADD = $(PROTO_TEST)
 tests_unit_test_protocol_doc_LDADD = $(PROTO_TEST)
 tests_unit_test_sp_LDADD = $(BASE_TEST)
 tests_unit_test_text_LDADD = $(BASE_TEST)
@@ -131,8 +148,13 @@ tests_unit_test_power_loss_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_power_loss_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 tests_unit_test_histogram_LDADD = $(ENGINE_TEST)
 tests_unit_test_job_next_LDADD = $(ENGINE_TEST)
+QUEUES_RIG = tests/unit/queues_rig.c tests/unit/queues_rig.h
+tests_unit_test_queues_SOURCES = tests/unit/test_queues.c $(QUEUES_RIG)
 tests_unit_test_queues_LDADD = $(ENGINE_TEST)
+tests_unit_test_queues_model_SOURCES = tests/unit/test_queues_model.c $(QUEUES_RIG)
+tests_unit_test_queues_model_LDADD = $(ENGINE_TEST)
 tests_unit_test_sched_LDADD = $(ENGINE_TEST)
+tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/store_rig.c tests/unit/store_rig.h
 tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
 tests_unit_test_store_deps_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
@@ -147,23 +169,47 @@ tests_unit_test_store_schema_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LI
 FAKE_DAEMON = tests/unit/fake_daemon.c tests/unit/fake_daemon.h
 CLIENT_TEST = client/libaw.la proto/libproto.la $(CHECK_LIBS) -lpthread
 CLIENT_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
-tests_unit_test_client_SOURCES = tests/unit/test_client.c $(FAKE_DAEMON)
+CLIENT_RIG = $(FAKE_DAEMON) tests/unit/client_rig.c tests/unit/client_rig.h
+tests_unit_test_client_SOURCES = tests/unit/test_client.c $(CLIENT_RIG)
 tests_unit_test_client_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_sets_SOURCES = tests/unit/test_client_sets.c $(FAKE_DAEMON)
+tests_unit_test_client_errors_SOURCES = tests/unit/test_client_errors.c $(CLIENT_RIG)
+tests_unit_test_client_errors_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_errors_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_errors_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_threads_SOURCES = tests/unit/test_client_threads.c $(CLIENT_RIG)
+tests_unit_test_client_threads_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_threads_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_threads_LDADD = $(CLIENT_TEST)
+SETS_RIG = $(CLIENT_RIG) tests/unit/sets_rig.c tests/unit/sets_rig.h
+tests_unit_test_client_sets_SOURCES = tests/unit/test_client_sets.c $(SETS_RIG)
 tests_unit_test_client_sets_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_sets_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_sets_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_queues_SOURCES = tests/unit/test_client_queues.c $(SETS_RIG)
+tests_unit_test_client_queues_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_queues_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_queues_LDADD = $(CLIENT_TEST)
 tests_unit_test_client_connection_SOURCES = tests/unit/test_client_connection.c $(FAKE_DAEMON)
 tests_unit_test_client_connection_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_connection_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_connection_LDADD = $(CLIENT_TEST)
-FAKE_WORLD = $(FAKE_DAEMON) tests/unit/fake_world.c tests/unit/fake_world.h
-tests_unit_test_client_completions_SOURCES = tests/unit/test_client_completions.c $(FAKE_WORLD)
+FAKE_WORLD = $(CLIENT_RIG) \
+	tests/unit/fake_world.c tests/unit/fake_world.h tests/unit/fake_world_private.h \
+	tests/unit/fake_world_jobs.c \
+	tests/unit/fake_world_sets.c
+COMPLETIONS_RIG = $(FAKE_WORLD) tests/unit/completions_rig.c tests/unit/completions_rig.h
+tests_unit_test_client_completions_SOURCES = tests/unit/test_client_completions.c \
+	$(COMPLETIONS_RIG)
 tests_unit_test_client_completions_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_completions_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_completions_LDADD = $(CLIENT_TEST)
+tests_unit_test_client_gather_SOURCES = tests/unit/test_client_gather.c \
+	$(COMPLETIONS_RIG)
+tests_unit_test_client_gather_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_gather_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_client_gather_LDADD = $(CLIENT_TEST)
 tests_unit_test_client_loop_SOURCES = tests/unit/test_client_loop.c tests/unit/loop_rig.h $(FAKE_WORLD)
 tests_unit_test_client_loop_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_loop_LDFLAGS = $(PROGRAM_LINK) -static
@@ -175,13 +221,17 @@ tests_unit_test_client_on_done_LDADD = $(CLIENT_TEST)
 tests_unit_test_awctl_args_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_awctl_args_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
+tests_unit_test_awctl_text_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
+tests_unit_test_awctl_text_LDFLAGS = $(PROGRAM_LINK) -static
+tests_unit_test_awctl_text_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
 AWCTL_RIG = tests/unit/awctl_rig.c tests/unit/awctl_rig.h $(FAKE_DAEMON)
 AWCTL_RIG_CPPFLAGS = $(AM_CPPFLAGS) -DAWCTL_BUILT='"$(abs_top_builddir)/client/awctl/awctl"'
 tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(AWCTL_RIG)
 tests_unit_test_awctl_commands_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
 tests_unit_test_awctl_commands_LDADD = $(PROTO_TEST) -lpthread
 EXTRA_tests_unit_test_awctl_commands_DEPENDENCIES = client/awctl/awctl
-tests_unit_test_awctl_sets_SOURCES = tests/unit/test_awctl_sets.c $(AWCTL_RIG)
+tests_unit_test_awctl_sets_SOURCES = tests/unit/test_awctl_sets.c $(AWCTL_RIG) \
+	tests/unit/awctl_daemon.c tests/unit/awctl_daemon.h
 tests_unit_test_awctl_sets_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
 tests_unit_test_awctl_sets_LDADD = $(PROTO_TEST) -lpthread
 EXTRA_tests_unit_test_awctl_sets_DEPENDENCIES = client/awctl/awctl
@@ -201,9 +251,13 @@ ENDPOINT_TEST = tests/unit/sp_client.h daemon/sendmsg.c
 tests_unit_test_addresses_LDADD = $(EDGE_TEST)
 tests_unit_test_config_LDADD = $(EDGE_TEST)
 tests_unit_test_dirs_LDADD = $(EDGE_TEST)
-tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c $(ENDPOINT_TEST)
+ENDPOINT_RIG = tests/unit/endpoint_rig.h $(ENDPOINT_TEST)
+tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c $(ENDPOINT_RIG)
 tests_unit_test_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_endpoint_LDADD = $(EDGE_TEST)
+tests_unit_test_endpoint_limits_SOURCES = tests/unit/test_endpoint_limits.c $(ENDPOINT_RIG)
+tests_unit_test_endpoint_limits_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_endpoint_limits_LDADD = $(EDGE_TEST)
 tests_unit_test_endpoint_listen_SOURCES = tests/unit/test_endpoint_listen.c $(ENDPOINT_TEST)
 tests_unit_test_endpoint_listen_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_endpoint_listen_LDADD = $(EDGE_TEST)
@@ -242,6 +296,10 @@ tests_unit_test_exec_restart_SOURCES = tests/unit/test_exec_restart.c $(EXEC_RIG
 tests_unit_test_exec_restart_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_unit_test_exec_restart_LDADD = $(WORKER_TEST)
 EXTRA_tests_unit_test_exec_restart_DEPENDENCIES = daemon/runner/aw-runner
+tests_unit_test_exec_socket_SOURCES = tests/unit/test_exec_socket.c $(EXEC_RIG)
+tests_unit_test_exec_socket_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
+tests_unit_test_exec_socket_LDADD = $(WORKER_TEST)
+EXTRA_tests_unit_test_exec_socket_DEPENDENCIES = daemon/runner/aw-runner
 
 # The http worker with a web server on the same loop.
 HTTP_RIG = tests/unit/http_rig.c tests/unit/http_rig.h daemon/addresses.c daemon/inbox.c daemon/log.c \
@@ -249,6 +307,12 @@ HTTP_RIG = tests/unit/http_rig.c tests/unit/http_rig.h daemon/addresses.c daemon
 tests_unit_test_worker_http_SOURCES = tests/unit/test_worker_http.c $(HTTP_RIG)
 tests_unit_test_worker_http_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS)
 tests_unit_test_worker_http_LDADD = proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
+tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c $(HTTP_RIG)
+tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_http_limits_LDADD = proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
+tests_unit_test_http_run_SOURCES = tests/unit/test_http_run.c $(HTTP_RIG)
+tests_unit_test_http_run_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_http_run_LDADD = proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)

@@ -54,6 +54,8 @@ void rig_worker_free(struct rig *rig);
 void rig_job_init(const struct rig *rig, struct job *job, const char *const *argv);
 #define RIG_ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define RIG_SH(text)  RIG_ARGV("/bin/sh", "-c", (text))
+/* For a shell: waits until there is a file called go. */
+#define UNTIL_GO "while [ ! -e $D/go ]; do sleep 0.01; done; "
 
 /* Each returns the claim of a new attempt. */
 uint64_t rig_start(struct rig *rig, const struct job *job);

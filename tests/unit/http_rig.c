@@ -534,3 +534,23 @@ int rig_threads(void)
     closedir(dir);
     return n - 2;
 }
+
+void rig_check_fails(struct rig *rig, const struct job *job, enum aw_class class,
+                     const char *message)
+{
+    const struct outcome *o = rig_run(rig, job);
+
+    ck_assert_msg(o->class == class, "class %s, '%s'", aw_class_name(o->class), o->message);
+    ck_assert_msg(strstr(o->message, message), "'%s' is not in '%s'", message, o->message);
+    ck_assert_int_eq(o->exit_code, NO_EXIT_CODE);
+    ck_assert(!o->stopped);
+}
+
+void rig_check_succeeds(struct rig *rig, const struct job *job)
+{
+    const struct outcome *o = rig_run(rig, job);
+
+    ck_assert_msg(o->class == AW_CLASS_NONE, "%s", o->message);
+    ck_assert_str_eq(o->message, "");
+    ck_assert_int_eq(o->exit_code, 0);
+}

@@ -83,6 +83,11 @@ const struct outcome *rig_ended(struct rig *rig, uint64_t claim);
 /* The same in one: a job that has no more to it. */
 const struct outcome *rig_run(struct rig *rig, const struct job *job);
 
+/* Runs the job, which is to fail like that: `message` is a part of what is said. */
+void rig_check_fails(struct rig *rig, const struct job *job, enum aw_class class,
+                     const char *message);
+void rig_check_succeeds(struct rig *rig, const struct job *job);
+
 /* Runs the loop until fn() says so; the test fails if that takes half a minute. */
 void rig_until(struct rig *rig, bool (*fn)(struct rig *rig, const void *arg), const void *arg);
 

@@ -11,21 +11,10 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "client/aw.h"
+#include "tests/unit/client_rig.h"
 #include "tests/unit/fake_world.h"
 
 #define LONG_MS 60000
-
-static inline struct aw_client *client_at(const char *path)
-{
-    struct aw_client_config config;
-    struct aw_client *client;
-
-    aw_client_config_init(&config);
-    config.url = path;
-    ck_assert_int_eq(aw_client_open(&config, &client, NULL), AW_OK);
-    return client;
-}
 
 static inline struct aw_future *future_of(struct aw_client *client, unsigned number)
 {

@@ -1,137 +1,8 @@
-/* libaw against a daemon that does what the test says: calls, futures, errors, limits. */
+/* libaw against a daemon that does what the test says: calls, futures, output, limits. */
 #include "tests/unit/unit.h"
 
-#include <pthread.h>
-#include <stdio.h>
-#include <stdatomic.h>
-#include <sys/wait.h>
-
-#include "client/aw.h"
 #include "proto/future_id.h"
-#include "tests/unit/fake_daemon.h"
-
-static struct aw_client *client_of(const char *url)
-{
-    struct aw_client_config config;
-    struct aw_client *client;
-
-    aw_client_config_init(&config);
-    config.url = url;
-    ck_assert_int_eq(aw_client_open(&config, &client, NULL), AW_OK);
-    return client;
-}
-
-/* ---- Answers as a daemon would give them ------------------------------------------------- */
-
-/* Counts submits by their request number, so that one that came twice is counted once. */
-struct store {
-    atomic_uint n_jobs;
-    unsigned n_keys;
-    uint8_t keys[64][16];
-    uint64_t first_of_key[64];
-};
-
-static void answer_submit(struct fake_request *rq, struct store *s)
-{
-    struct submit_req req;
-    struct submit_rep rep = {0};
-    struct bytes ids[AW_MAX_JOBS_PER_SUBMIT];
-    static char text[AW_MAX_JOBS_PER_SUBMIT][AW_MAX_ID];
-    unsigned key = 0;
-
-    fake_read(rq, &req);
-    ck_assert_uint_eq(req.request.len, 16);
-    while (key < s->n_keys && memcmp(s->keys[key], req.request.data, 16) != 0)
-        key++;
-    if (key == s->n_keys) {
-        memcpy(s->keys[s->n_keys], req.request.data, 16);
-        s->first_of_key[s->n_keys++] = s->n_jobs + 1;
-        s->n_jobs += (unsigned)req.jobs.n;
-    }
-    for (size_t i = 0; i < req.jobs.n; i++) {
-        snprintf(text[i], sizeof(text[i]), "k3f9q-%u", (unsigned)(s->first_of_key[key] + i));
-        ids[i] = bytes_str(text[i]);
-    }
-    rep.ids = (struct strv){ids, req.jobs.n};
-    fake_reply(rq, &rep);
-}
-
-static void answer_wait(int fd, uint32_t id, const struct strv *ids, enum aw_state state)
-{
-    struct job_status *jobs = calloc(ids->n, sizeof(*jobs));
-    bool done = state >= AW_SUCCEEDED;
-    struct wait_rep rep = {
-        .done = done, .n_ended = done ? ids->n : 0, .n_failed = state > AW_SUCCEEDED ? ids->n : 0};
-
-    for (size_t i = 0; i < ids->n; i++) {
-        codec_defaults(&job_status_schema, &jobs[i]);
-        jobs[i].id = ids->v[i];
-        jobs[i].state = state;
-    }
-    if (done) {
-        rep.jobs.v = jobs;
-        rep.jobs.n = ids->n;
-    }
-    fake_reply_to(fd, id, OP_WAIT, &rep);
-    free(jobs);
-}
-
-static void answer_status(struct fake_request *rq, enum aw_state state)
-{
-    struct status_req req;
-    struct status_rep rep = {0};
-    struct job_status *jobs;
-
-    fake_read(rq, &req);
-    jobs = calloc(req.ids.n, sizeof(*jobs));
-    for (size_t i = 0; i < req.ids.n; i++) {
-        codec_defaults(&job_status_schema, &jobs[i]);
-        jobs[i].id = req.ids.v[i];
-        jobs[i].state = state;
-        jobs[i].name = bytes_str("backup");
-        jobs[i].exit_code = 7;
-        if (bytes_eq(req.ids.v[i], bytes_str("404"))) {
-            jobs[i].err = AW_ERR_UNKNOWN_ID;
-            jobs[i].message = bytes_str("no future 404 was ever issued");
-        }
-    }
-    rep.jobs.v = jobs;
-    rep.jobs.n = req.ids.n;
-    fake_reply(rq, &rep);
-    free(jobs);
-}
-
-/* What most tests want: submits are kept, everything has succeeded. */
-static void well_behaved(struct fake_request *rq, void *arg)
-{
-    struct wait_req wait;
-
-    switch (rq->op) {
-    case OP_SUBMIT:
-        answer_submit(rq, arg);
-        break;
-    case OP_WAIT:
-        fake_read(rq, &wait);
-        answer_wait(rq->fd, rq->id, &wait.ids, AW_SUCCEEDED);
-        break;
-    case OP_STATUS:
-        answer_status(rq, AW_SUCCEEDED);
-        break;
-    default:
-        fake_error(rq, AW_ERR_UNKNOWN_OP, "the fake does not know this");
-    }
-}
-
-static char *echo_argv[] = {(char *)"echo", (char *)"hello", NULL};
-
-static struct aw_job echo_job(void)
-{
-    struct aw_job job;
-
-    aw_job_init(&job);
-    job.argv = echo_argv;
-    return job;
-}
+#include "tests/unit/client_rig.h"
 
 /* ---- Submitting -------------------------------------------------------------------------- */
 
@@ -139,7 +10,7 @@ START_TEST(a_submit_gives_one_future_for_each_job_in_their_order)
 {
     struct store store = {0};
     struct fake *fake = fake_start(well_behaved, &store);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     struct aw_job jobs[3] = {echo_job(), echo_job(), echo_job()};
     struct aw_future *futures[3];
 
@@ -187,7 +58,7 @@ START_TEST(every_field_of_a_job_arrives)
 {
     struct store store = {0};
     struct fake *fake = fake_start(check_job_arrives, &store);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     char *env[] = {(char *)"A=1", NULL};
     struct aw_job job = echo_job();
     struct aw_future *future;
@@ -218,7 +89,7 @@ END_TEST
 
 START_TEST(a_job_that_cannot_be_right_is_refused_before_it_is_sent)
 {
-    struct aw_client *client = client_of("/nonexistent/awd.sock");
+    struct aw_client *client = client_at("/nonexistent/awd.sock");
     struct aw_job jobs[2] = {echo_job(), echo_job()};
     struct aw_future *futures[2] = {NULL, NULL};
     struct aw_error err = {0};
@@ -237,7 +108,7 @@ END_TEST
 
 START_TEST(a_request_beyond_the_limit_is_refused_before_it_is_sent)
 {
-    struct aw_client *client = client_of("/nonexistent/awd.sock");
+    struct aw_client *client = client_at("/nonexistent/awd.sock");
     struct aw_job jobs[3] = {echo_job(), echo_job(), echo_job()};
     struct aw_future *futures[3];
     struct aw_error err = {0};
@@ -259,7 +130,7 @@ START_TEST(a_shorter_struct_of_an_older_caller_is_understood)
 {
     struct store store = {0};
     struct fake *fake = fake_start(well_behaved, &store);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     size_t old = offsetof(struct aw_job, sleep_ms);
     char *jobs = malloc(2 * old);
     char **argv = echo_argv;
@@ -285,7 +156,7 @@ START_TEST(a_future_that_has_ended_answers_without_asking_again)
 {
     struct store store = {0};
     struct fake *fake = fake_start(well_behaved, &store);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     struct aw_job job = echo_job();
     struct aw_future *future;
     enum aw_state state;
@@ -308,7 +179,7 @@ END_TEST
 START_TEST(looking_up_an_unknown_id_gives_the_daemons_reason)
 {
     struct fake *fake = fake_start(well_behaved, NULL);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     struct aw_future *future = NULL;
     struct aw_error err;
 
@@ -327,7 +198,7 @@ START_TEST(a_future_outlives_its_client)
 {
     struct store store = {0};
     struct fake *fake = fake_start(well_behaved, &store);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     struct aw_job job = echo_job();
     struct aw_future *future;
 
@@ -352,7 +223,7 @@ static void not_yet(struct fake_request *rq, void *arg)
 START_TEST(a_wait_without_time_asks_once)
 {
     struct fake *fake = fake_start(not_yet, NULL);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     const char *ids[] = {"k3f9q-1", "k3f9q-2"};
     struct aw_progress progress = {9, 9};
     struct aw_statuses *list = NULL;
@@ -371,7 +242,7 @@ START_TEST(many_ids_are_asked_for_in_pieces)
 {
     enum { N = 4500 };
     struct fake *fake = fake_start(well_behaved, NULL);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     static char text[N][AW_MAX_ID];
     static const char *ids[N];
     struct aw_statuses *list;
@@ -443,7 +314,7 @@ START_TEST(a_result_is_fetched_whole_however_many_replies_it_takes)
     for (size_t i = 0; i < OUTPUT_SIZE; i++)
         output[i] = (char)(i * 31 >> 3);
     fake = fake_start(status_and_lookup, output);
-    client = client_of(fake_path(fake));
+    client = client_at(fake_path(fake));
     ck_assert_int_eq(aw_lookup(client, "k3f9q-1", &future, NULL), AW_OK);
     ck_assert_int_eq(aw_future_result(future, AW_FOREVER, &result, NULL), AW_OK);
     ck_assert_uint_eq(result->len, OUTPUT_SIZE);
@@ -478,7 +349,7 @@ static void slow_logs(struct fake_request *rq, void *arg)
 START_TEST(logs_wait_for_output_at_the_place_where_they_began)
 {
     struct fake *fake = fake_start(slow_logs, NULL);
-    struct aw_client *client = client_of(fake_path(fake));
+    struct aw_client *client = client_at(fake_path(fake));
     struct aw_chunk *chunk;
 
     ck_assert_int_eq(aw_logs(client, "1", AW_STDOUT, -10, AW_FOREVER, &chunk, NULL), AW_OK);
@@ -486,260 +357,6 @@ START_TEST(logs_wait_for_output_at_the_place_where_they_began)
     ck_assert_uint_eq(chunk->offset, 90);
     ck_assert(!chunk->eof);
     aw_chunk_free(chunk);
-    aw_client_close(client);
-    fake_stop(fake);
-}
-END_TEST
-
-/* ---- Errors ------------------------------------------------------------------------------ */
-
-static void refuses(struct fake_request *rq, void *arg)
-{
-    (void)arg;
-    fake_error(rq, AW_ERR_QUEUE_FULL, "500 jobs are waiting; no more are taken");
-}
-
-START_TEST(what_the_daemon_refuses_comes_back_with_its_sentence)
-{
-    struct fake *fake = fake_start(refuses, NULL);
-    struct aw_client *client = client_of(fake_path(fake));
-    struct aw_job job = echo_job();
-    struct aw_future *future = NULL;
-    struct aw_error err = {0};
-
-    ck_assert_int_eq(aw_submit(client, &job, 1, &future, &err), AW_ERR_QUEUE_FULL);
-    ck_assert_int_eq(err.code, AW_ERR_QUEUE_FULL);
-    ck_assert_str_eq(err.text, "500 jobs are waiting; no more are taken");
-    ck_assert_ptr_null(future);
-    aw_client_close(client);
-    fake_stop(fake);
-}
-END_TEST
-
-static void busy_twice(struct fake_request *rq, void *arg)
-{
-    if (rq->n < 2)
-        fake_error(rq, rq->n ? AW_ERR_STOPPING : AW_ERR_BUSY, "not now");
-    else
-        well_behaved(rq, arg);
-}
-
-START_TEST(a_daemon_that_says_not_now_is_asked_again)
-{
-    struct store store = {0};
-    struct fake *fake = fake_start(busy_twice, &store);
-    struct aw_client *client = client_of(fake_path(fake));
-    struct aw_job job = echo_job();
-    struct aw_future *future;
-
-    ck_assert_int_eq(aw_submit(client, &job, 1, &future, NULL), AW_OK);
-    fake_await_requests(fake, 3);
-    aw_future_unref(future);
-    aw_client_close(client);
-    fake_stop(fake);
-}
-END_TEST
-
-START_TEST(addresses_that_cannot_be_are_refused_at_once)
-{
-    struct aw_client_config config;
-    struct aw_client *client = NULL;
-    struct aw_error err;
-
-    aw_client_config_init(&config);
-    config.url = "http://localhost/";
-    ck_assert_int_eq(aw_client_open(&config, &client, &err), AW_ERR_USAGE);
-    ck_assert_ptr_nonnull(strstr(err.text, "tls+tcp://host:port"));
-    config.url = "ipc://relative";
-    ck_assert_int_eq(aw_client_open(&config, &client, &err), AW_ERR_USAGE);
-    config.url = "";
-    ck_assert_int_eq(aw_client_open(&config, &client, &err), AW_ERR_USAGE);
-    ck_assert_ptr_null(client);
-}
-END_TEST
-
-START_TEST(a_missing_daemon_is_named_with_the_reason)
-{
-    struct aw_client_config config;
-    struct aw_client *client;
-    struct aw_hello *hello;
-    struct aw_error err;
-
-    aw_client_config_init(&config);
-    config.url = "/nonexistent/awd.sock";
-    config.retry_ms = 20;
-    ck_assert_int_eq(aw_client_open(&config, &client, NULL), AW_OK);
-    ck_assert_int_eq(aw_hello(client, &hello, &err), AW_ERR_UNREACHABLE);
-    ck_assert_str_eq(err.text, "no daemon at /nonexistent/awd.sock (no such socket)");
-    aw_client_close(client);
-}
-END_TEST
-
-START_TEST(without_an_address_the_users_own_socket_is_found)
-{
-    struct fake *fake = fake_start(well_behaved, NULL);
-    char runtime[] = "/tmp/fake-runtime-XXXXXX", link[64], want[96], got[AW_MAX_PATH];
-    _cleanup_free_ char *dir = strdup(fake_path(fake));
-    const char *id = "1";
-    struct aw_statuses *list;
-    struct aw_client *client;
-
-    *strrchr(dir, '/') = '\0';
-    ck_assert_ptr_nonnull(mkdtemp(runtime));
-    snprintf(link, sizeof(link), "%s/awd", runtime);
-    snprintf(want, sizeof(want), "%s/awd/awd.sock", runtime);
-    ck_assert_int_eq(symlink(dir, link), 0);
-    setenv("XDG_RUNTIME_DIR", runtime, 1);
-    unsetenv("AWD_SOCKET");
-    client = client_of(NULL);
-    ck_assert_int_eq(aw_status(client, &id, 1, &list, NULL), AW_OK);
-    aw_client_address(client, got, sizeof(got));
-    ck_assert_str_eq(got, want);
-    aw_statuses_free(list);
-    aw_client_close(client);
-    unlink(link);
-    rmdir(runtime);
-    fake_stop(fake);
-}
-END_TEST
-
-START_TEST(the_environments_address_comes_before_the_usual_places)
-{
-    struct fake *fake = fake_start(well_behaved, NULL);
-    const char *id = "1";
-    struct aw_statuses *list;
-    struct aw_client *client;
-
-    setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
-    setenv("AWD_SOCKET", fake_path(fake), 1);
-    client = client_of(NULL);
-    ck_assert_int_eq(aw_status(client, &id, 1, &list, NULL), AW_OK);
-    aw_statuses_free(list);
-    aw_client_close(client);
-    fake_stop(fake);
-}
-END_TEST
-
-/* ---- Threads ----------------------------------------------------------------------------- */
-
-struct load {
-    struct aw_client *client;
-    int n_each;
-};
-
-static void *submit_and_wait(void *arg)
-{
-    struct load *load = arg;
-
-    for (int i = 0; i < load->n_each; i++) {
-        struct aw_job job = echo_job();
-        struct aw_future *future;
-
-        if (aw_submit(load->client, &job, 1, &future, NULL) ||
-            aw_future_wait(future, AW_FOREVER, NULL))
-            return load;
-        aw_future_unref(future);
-    }
-    return NULL;
-}
-
-static void counts_jobs(struct fake_request *rq, void *arg)
-{
-    struct store *store = arg;
-
-    store->n_keys = 0; /* more submits than the table has room for; none comes twice here */
-    well_behaved(rq, arg);
-}
-
-START_TEST(many_threads_share_one_client_and_one_connection)
-{
-    enum { N_THREADS = 16, N_EACH = 50 };
-    struct store store = {0};
-    struct fake *fake = fake_start(counts_jobs, &store);
-    struct load load = {client_of(fake_path(fake)), N_EACH};
-    pthread_t threads[N_THREADS];
-
-    for (int i = 0; i < N_THREADS; i++)
-        pthread_create(&threads[i], NULL, submit_and_wait, &load);
-    for (int i = 0; i < N_THREADS; i++) {
-        void *failed;
-
-        pthread_join(threads[i], &failed);
-        ck_assert_ptr_null(failed);
-    }
-    ck_assert_uint_eq(store.n_jobs, N_THREADS * N_EACH);
-    fake_await_requests(fake, 2 * N_THREADS * N_EACH);
-    ck_assert_uint_eq(fake_requests(fake), 2 * N_THREADS * N_EACH);
-    fake_await_connections(fake, 1);
-    aw_client_close(load.client);
-    fake_stop(fake);
-}
-END_TEST
-
-static void parks(struct fake_request *rq, void *arg)
-{
-    (void)rq;
-    (void)arg;
-}
-
-static void *wait_for_one(void *arg)
-{
-    const char *id = "k3f9q-1";
-    struct aw_statuses *list;
-
-    return (void *)(intptr_t)aw_wait(arg, &id, 1, AW_FOREVER, NULL, &list, NULL);
-}
-
-START_TEST(closing_a_client_ends_the_waits_of_all_threads)
-{
-    struct fake *fake = fake_start(parks, NULL);
-    struct aw_client *client = client_of(fake_path(fake));
-    pthread_t threads[4];
-
-    for (int i = 0; i < 4; i++)
-        pthread_create(&threads[i], NULL, wait_for_one, client);
-    fake_await_requests(fake, 4);
-    aw_client_close(client);
-    for (int i = 0; i < 4; i++) {
-        void *e;
-
-        pthread_join(threads[i], &e);
-        ck_assert_int_eq((intptr_t)e, AW_ERR_CLOSED);
-    }
-    fake_stop(fake);
-}
-END_TEST
-
-/* ---- Fork -------------------------------------------------------------------------------- */
-
-START_TEST(a_child_cannot_use_its_parents_client_and_does_not_disturb_it)
-{
-    struct store store = {0};
-    static struct fake *fake; /* static, so that leak checkers find it in the child as well */
-    struct aw_client *client;
-    struct aw_job job = echo_job();
-    struct aw_future *future;
-    int status;
-    pid_t pid;
-
-    fake = fake_start(well_behaved, &store);
-    client = client_of(fake_path(fake));
-    ck_assert_int_eq(aw_submit(client, &job, 1, &future, NULL), AW_OK);
-    pid = fork();
-    if (pid == 0) {
-        struct aw_future *mine;
-        int e = aw_submit(client, &job, 1, &mine, NULL);
-
-        aw_future_unref(future);
-        aw_client_close(client);
-        _exit(e == AW_ERR_USAGE ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
-    aw_future_unref(future);
-    ck_assert_int_eq(aw_submit(client, &job, 1, &future, NULL), AW_OK);
-    ck_assert_str_eq(aw_future_id(future), "k3f9q-2");
-    aw_future_unref(future);
     aw_client_close(client);
     fake_stop(fake);
 }
@@ -763,15 +380,6 @@ static Suite *client_suite(void)
     tcase_add_test(t, many_ids_are_asked_for_in_pieces);
     tcase_add_test(t, a_result_is_fetched_whole_however_many_replies_it_takes);
     tcase_add_test(t, logs_wait_for_output_at_the_place_where_they_began);
-    tcase_add_test(t, what_the_daemon_refuses_comes_back_with_its_sentence);
-    tcase_add_test(t, a_daemon_that_says_not_now_is_asked_again);
-    tcase_add_test(t, addresses_that_cannot_be_are_refused_at_once);
-    tcase_add_test(t, a_missing_daemon_is_named_with_the_reason);
-    tcase_add_test(t, without_an_address_the_users_own_socket_is_found);
-    tcase_add_test(t, the_environments_address_comes_before_the_usual_places);
-    tcase_add_test(t, many_threads_share_one_client_and_one_connection);
-    tcase_add_test(t, closing_a_client_ends_the_waits_of_all_threads);
-    tcase_add_test(t, a_child_cannot_use_its_parents_client_and_does_not_disturb_it);
     suite_add_tcase(s, t);
     return s;
 }

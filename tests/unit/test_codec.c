@@ -1,36 +1,9 @@
+/* What the codec takes and what it refuses, and what it says then. */
 #include "tests/unit/unit.h"
 
-#include "proto/codec.h"
 #include "proto/limits.h"
+#include "tests/unit/codec_rig.h"
 #include "tests/unit/pack.h"
-
-/* A schema of our own, with a field of each kind, so that these tests need no real message. */
-/* clang-format off */
-#define INNER_FIELDS(F, T) \
-    F(T, STR,   word,   _, REQ, 1, 5, 0, "-") \
-    F(T, U64,   count,  _, OPT, 0, 100, 7, "-")
-#define OUTER_FIELDS(F, T) \
-    F(T, U64,   u,      _, OPT, 0, INT64_MAX, 3, "-") \
-    F(T, I64,   i,      _, OPT, -5, 5, -1, "-") \
-    F(T, BOOL,  b,      _, OPT, 0, 0, 1, "-") \
-    F(T, STR,   s,      _, OPT, 0, 10, 0, "-") \
-    F(T, BIN,   bin,    _, OPT, 0, 10, 0, "-") \
-    F(T, STATE, state,  _, OPT, 0, 0, AW_QUEUED, "-") \
-    F(T, CLASS, class,  _, OPT, 0, 0, AW_CLASS_NONE, "-") \
-    F(T, STRV,  strv,   _, OPT, 0, 3, 0, "-") \
-    F(T, U64V,  u64v,   _, OPT, 0, 3, 0, "-") \
-    F(T, OBJ,   obj, inner, OPT, 0, 0, 0, "-") \
-    F(T, OBJV,  objv, inner, OPT, 0, 3, 0, "-")
-#define NEEDY_FIELDS(F, T) \
-    F(T, STR,   must,   _, REQ, 1, 5, 0, "-")
-/* clang-format on */
-
-SCHEMA_STRUCT(inner, INNER_FIELDS)
-SCHEMA_STRUCT(outer, OUTER_FIELDS)
-SCHEMA_STRUCT(needy, NEEDY_FIELDS)
-SCHEMA_DEFINE(inner, INNER_FIELDS)
-SCHEMA_DEFINE(outer, OUTER_FIELDS)
-SCHEMA_DEFINE(needy, NEEDY_FIELDS)
 
 /* Opens and reads a message; what came out stays valid until doc is closed. */
 static enum aw_err read_outer(const struct pack *k, struct codec_doc *doc, struct outer *ret,
@@ -520,160 +493,10 @@ START_TEST(a_sentence_about_a_deep_field_fits_whatever_the_message_says)
 }
 END_TEST
 
-/* ---- Writing ---------------------------------------------------------------------------- */
-
-START_TEST(defaults_are_not_written)
-{
-    struct codec_buf buf = {0};
-    struct outer o;
-
-    codec_defaults(&outer_schema, &o);
-    o.obj.word = bytes_str("w");
-    ck_assert_int_eq(codec_write(&buf, &(struct codec_part){&outer_schema, &o}, 1), AW_OK);
-    ck_assert_uint_eq(buf.len, 13);
-    ck_assert_mem_eq(buf.data, "\x81\xa3obj\x81\xa4word\xa1w", 13);
-    codec_buf_done(&buf);
-}
-END_TEST
-
-START_TEST(parts_become_one_map)
-{
-    struct codec_buf buf = {0};
-    struct needy n = {bytes_str("a")};
-    struct inner i = {bytes_str("b"), 1};
-
-    ck_assert_int_eq(
-        codec_write(&buf, (struct codec_part[]){{&needy_schema, &n}, {&inner_schema, &i}}, 2),
-        AW_OK);
-    ck_assert_uint_eq(buf.len, 1 + 5 + 2 + 5 + 2 + 6 + 1);
-    ck_assert_mem_eq(buf.data,
-                     "\x83\xa4must\xa1"
-                     "a\xa4word\xa1"
-                     "b\xa5"
-                     "count\x01",
-                     buf.len);
-    codec_buf_done(&buf);
-}
-END_TEST
-
-START_TEST(a_buffer_can_be_used_again)
-{
-    struct codec_buf buf = {0};
-    struct needy n = {bytes_str("a")};
-    const struct codec_part part = {&needy_schema, &n};
-    size_t len;
-
-    ck_assert_int_eq(codec_write(&buf, &part, 1), AW_OK);
-    len = buf.len;
-    codec_buf_reset(&buf);
-    ck_assert_uint_eq(buf.len, 0);
-    ck_assert_int_eq(codec_write(&buf, &part, 1), AW_OK);
-    ck_assert_uint_eq(buf.len, len);
-    codec_buf_done(&buf);
-    codec_buf_done(&buf);
-}
-END_TEST
-
-START_TEST(a_message_that_grows_too_large_fails_and_stays_failed)
-{
-    struct codec_buf buf = {0};
-    size_t len = (size_t)AW_MAX_MESSAGE - 64;
-    const struct needy small = {bytes_str("a")};
-    char *big = calloc(1, len);
-    struct outer o;
-
-    codec_defaults(&outer_schema, &o);
-    o.bin = bytes_of(big, len);
-    ck_assert_int_eq(codec_write(&buf, &(struct codec_part){&outer_schema, &o}, 1), AW_OK);
-    ck_assert_int_eq(codec_write(&buf, &(struct codec_part){&outer_schema, &o}, 1),
-                     AW_ERR_TOO_LARGE);
-    ck_assert_uint_le(buf.len, AW_MAX_MESSAGE);
-    ck_assert_int_eq(codec_write(&buf, &(struct codec_part){&needy_schema, &small}, 1),
-                     AW_ERR_TOO_LARGE);
-    codec_buf_reset(&buf);
-    ck_assert_int_eq(codec_write(&buf, &(struct codec_part){&outer_schema, &o}, 1), AW_OK);
-    codec_buf_done(&buf);
-    free(big);
-}
-END_TEST
-
-/* ---- Hostile bytes ---------------------------------------------------------------------- */
-
-/* A message with a field of each kind. */
-static void full_message(struct codec_buf *buf)
-{
-    struct bytes words[] = {bytes_str("a"), bytes_str("bcd")};
-    uint64_t numbers[] = {1, 1000, UINT64_C(1) << 40};
-    struct inner inner[] = {{bytes_str("x"), 1}, {bytes_str("yy"), 2}};
-    struct outer o = {.u = 9,
-                      .i = -5,
-                      .s = bytes_str("string"),
-                      .bin = bytes_of("\0\1\2", 3),
-                      .state = AW_RUNNING,
-                      .class = AW_CLASS_SIGNAL,
-                      .strv = {words, 2},
-                      .u64v = {numbers, 3},
-                      .obj = {bytes_str("zz"), 3},
-                      .objv = {inner, 2}};
-
-    ck_assert_int_eq(codec_write(buf, &(struct codec_part){&outer_schema, &o}, 1), AW_OK);
-}
-
-START_TEST(a_message_cut_off_anywhere_is_refused)
-{
-    struct codec_buf buf = {0};
-
-    full_message(&buf);
-    for (size_t len = 0; len < buf.len; len++) {
-        char *cut = malloc(len ? len : 1);
-        struct codec_doc doc;
-
-        memcpy(cut, buf.data, len);
-        ck_assert_int_eq(codec_open(cut, len, &doc, NULL), AW_ERR_MALFORMED);
-        free(cut);
-    }
-    codec_buf_done(&buf);
-}
-END_TEST
-
-/* Nothing is asserted about what comes out; that nothing breaks is for the sanitizers to see. */
-START_TEST(any_byte_may_have_any_other_value)
-{
-    struct codec_buf buf = {0};
-    size_t n_read = 0, n_refused = 0;
-
-    full_message(&buf);
-    for (size_t at = 0; at < buf.len; at++) {
-        char saved = buf.data[at];
-
-        for (int value = 0; value < 256; value++) {
-            struct codec_doc doc;
-            struct outer o;
-
-            buf.data[at] = (char)value;
-            if (codec_open(buf.data, buf.len, &doc, NULL)) {
-                n_refused++;
-                continue;
-            }
-            if (codec_read(&doc, &outer_schema, &o, NULL))
-                n_refused++;
-            else
-                n_read++;
-            codec_close(&doc);
-        }
-        buf.data[at] = saved;
-    }
-    ck_assert_uint_gt(n_read, buf.len); /* the right byte at least, each time */
-    ck_assert_uint_gt(n_refused, buf.len);
-    codec_buf_done(&buf);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("codec");
-    TCase *opening = tcase_create("opening"), *reading = tcase_create("reading"),
-          *writing = tcase_create("writing"), *hostile = tcase_create("hostile bytes");
+    TCase *opening = tcase_create("opening"), *reading = tcase_create("reading");
 
     suite_add_tcase(suite, opening);
     tcase_add_test(opening, only_a_map_is_a_message);
@@ -695,13 +518,5 @@ int main(void)
     tcase_add_test(reading, fields_may_come_in_any_order);
     tcase_add_test(reading, several_structs_read_from_one_map);
     tcase_add_test(reading, a_sentence_about_a_deep_field_fits_whatever_the_message_says);
-    suite_add_tcase(suite, writing);
-    tcase_add_test(writing, defaults_are_not_written);
-    tcase_add_test(writing, parts_become_one_map);
-    tcase_add_test(writing, a_buffer_can_be_used_again);
-    tcase_add_test(writing, a_message_that_grows_too_large_fails_and_stays_failed);
-    suite_add_tcase(suite, hostile);
-    tcase_add_test(hostile, a_message_cut_off_anywhere_is_refused);
-    tcase_add_test(hostile, any_byte_may_have_any_other_value);
     return unit_run(suite);
 }

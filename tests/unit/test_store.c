@@ -2,201 +2,13 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <event2/event.h>
-
-#include "daemon/engine/embedded/store_ops.h"
 #include "daemon/engine/embedded/store_sql.h"
-#include "tests/unit/private_dir.h"
-
-static struct event_base *base;
-static char db[PRIVATE_PATH], wal[PRIVATE_PATH];
-
-static void setup(void)
-{
-    private_dir_make();
-    private_path(db, "awd.db");
-    private_path(wal, "awd.db-wal");
-    base = event_base_new();
-    ck_assert_ptr_nonnull(base);
-}
-
-static void teardown(void)
-{
-    event_base_free(base);
-    private_dir_remove();
-}
-
-static enum aw_err count_live(void *arg, const struct store_live *live)
-{
-    (void)live;
-    if (arg)
-        ++*(int *)arg;
-    return AW_OK;
-}
-
-static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static const struct store_loader loader = {.queue = ignore_queue, .live = count_live};
-
-static void unexpected_down(void *arg, const struct aw_error *err)
-{
-    (void)arg;
-    ck_abort_msg("down: %s", err->text);
-}
-
-static enum aw_err try_open(int *n_live, struct store **ret, struct store_info *info,
-                            struct aw_error *err)
-{
-    return store_open(db, base, &loader, unexpected_down, n_live, ret, info, err);
-}
-
-static struct store *open_store(int *n_live, struct store_info *info)
-{
-    struct aw_error err = {0};
-    struct store *st = NULL;
-
-    ck_assert_msg(try_open(n_live, &st, info, &err) == AW_OK, "%s", err.text);
-    return st;
-}
-
-/* ---- Operations -------------------------------------------------------------------------------
- */
-
-struct test_op {
-    struct store_submit submit;
-    struct submitted answer;
-    struct store_birth birth;
-    struct store_row row;
-    bool done;
-};
-
-static void op_done(struct store_op *op)
-{
-    ((struct test_op *)op)->done = true;
-}
-
-/* Records one queued job and waits for the commit. */
-static void add_job(struct store *st, uint64_t number)
-{
-    struct test_op op = {
-        .row = {.number = number, .state = AW_QUEUED, .spec = bytes_str("a specification")},
-        .submit = {.n = 1, .now_us = now_us()},
-    };
-
-    op.submit.rows = &op.row;
-    op.submit.submitted = &op.answer;
-    op.submit.births = &op.birth;
-    op.submit.op.done = op_done;
-    store_submit_init(&op.submit);
-    store_push(st, &op.submit.op);
-    while (!op.done)
-        event_base_loop(base, EVLOOP_ONCE);
-    ck_assert_msg(op.submit.op.error.code == AW_OK, "%s", op.submit.op.error.text);
-}
-
-/* A store with so many jobs in it, closed. */
-static void make_store(int n_jobs)
-{
-    struct store_info info;
-    struct store *st = open_store(NULL, &info);
-
-    for (int i = 1; i <= n_jobs; i++)
-        add_job(st, info.high + (uint64_t)i);
-    store_close(st);
-}
-
-/* ---- Files ------------------------------------------------------------------------------------
- */
-
-struct image {
-    char *data;
-    size_t len;
-};
-
-static struct image read_file(const char *path)
-{
-    struct image im = {0};
-    struct stat sb;
-    FILE *f = NULL;
-
-    if (stat(path, &sb) == 0 && S_ISREG(sb.st_mode))
-        f = fopen(path, "r");
-    if (!f)
-        return im;
-    im.data = malloc(16 << 20);
-    ck_assert_ptr_nonnull(im.data);
-    im.len = fread(im.data, 1, 16 << 20, f);
-    fclose(f);
-    return im;
-}
-
-static long file_size(const char *path)
-{
-    struct stat sb;
-
-    return stat(path, &sb) == 0 ? (long)sb.st_size : -1;
-}
-
-static void write_file(const char *path, const void *data, size_t len)
-{
-    FILE *f = fopen(path, "w");
-
-    ck_assert_ptr_nonnull(f);
-    if (len)
-        ck_assert_uint_eq(fwrite(data, 1, len, f), len);
-    fclose(f);
-}
-
-static void patch_file(const char *path, long offset, const void *data, size_t len)
-{
-    FILE *f = fopen(path, "r+");
-
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_eq(fseek(f, offset, SEEK_SET), 0);
-    ck_assert_uint_eq(fwrite(data, 1, len, f), len);
-    fclose(f);
-}
-
-static void assert_unchanged(const char *path, struct image before)
-{
-    struct image after = read_file(path);
-
-    /* An empty log is no log. */
-    ck_assert_msg(before.len == after.len, "%s had %zu bytes and now has %zu", path, before.len,
-                  after.len);
-    if (before.len)
-        ck_assert_msg(memcmp(before.data, after.data, before.len) == 0, "%s changed", path);
-    free(before.data);
-    free(after.data);
-}
-
-/* Opening must fail, say why, and leave file and log byte for byte. */
-static void assert_refused(const char *why)
-{
-    struct image db_before = read_file(db), wal_before = read_file(wal);
-    struct store_info info;
-    struct aw_error err = {0};
-    struct store *st = NULL;
-
-    ck_assert_int_eq(try_open(NULL, &st, &info, &err), AW_ERR_STORE);
-    ck_assert_ptr_null(st);
-    ck_assert_int_eq(err.code, AW_ERR_STORE);
-    ck_assert_msg(strstr(err.text, why) != NULL, "it says: %s", err.text);
-    ck_assert_msg(strstr(err.text, "awd.db") != NULL, "it names no file: %s", err.text);
-    assert_unchanged(db, db_before);
-    assert_unchanged(wal, wal_before);
-}
+#include "tests/unit/store_rig.h"
 
 /* ---- Taken ------------------------------------------------------------------------------------
  */
@@ -391,12 +203,12 @@ static void make_half_written(uint8_t n_pages)
 {
     static const uint8_t magic[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
     char page[4096], journal[512] = {[19] = (char)n_pages, [22] = 2, [26] = 16};
-    char path[PRIVATE_PATH];
+    char path[STORE_PATH];
 
     memset(page, 'x', sizeof(page));
     write_file(db, page, sizeof(page));
     memcpy(journal, magic, sizeof(magic));
-    write_file(private_path(path, "awd.db-journal"), journal, sizeof(journal));
+    write_file(store_path(path, "awd.db-journal"), journal, sizeof(journal));
 }
 
 START_TEST(a_store_whose_first_page_was_torn_is_made_again)
@@ -504,7 +316,7 @@ END_TEST
 
 START_TEST(what_is_no_file_is_refused)
 {
-    char target[PRIVATE_PATH];
+    char target[STORE_PATH];
 
     ck_assert_int_eq(mkdir(db, 0700), 0);
     assert_refused("not a regular file");
@@ -512,7 +324,7 @@ START_TEST(what_is_no_file_is_refused)
     ck_assert_int_eq(mkfifo(db, 0600), 0);
     assert_refused("not a regular file");
     remove(db);
-    private_path(target, "elsewhere.db");
+    store_path(target, "elsewhere.db");
     write_file(target, "", 0);
     ck_assert_int_eq(symlink(target, db), 0);
     assert_refused(strerror(ELOOP));
@@ -522,8 +334,8 @@ END_TEST
 
 START_TEST(a_directory_that_is_missing_is_named)
 {
-    private_path(db, "missing/awd.db");
-    private_path(wal, "missing/awd.db-wal");
+    store_path(db, "missing/awd.db");
+    store_path(wal, "missing/awd.db-wal");
     assert_refused("missing/awd.db");
 }
 END_TEST
@@ -596,7 +408,7 @@ int main(void)
     TCase *taken = tcase_create("taken"), *refused = tcase_create("refused");
 
     suite_add_tcase(suite, taken);
-    tcase_add_checked_fixture(taken, setup, teardown);
+    tcase_add_checked_fixture(taken, store_setup, store_teardown);
     tcase_set_timeout(taken, 60);
     tcase_add_test(taken, a_store_is_made_where_there_is_none);
     tcase_add_test(taken, a_store_is_made_of_an_empty_file);
@@ -608,7 +420,7 @@ int main(void)
     tcase_add_test(taken, a_store_is_whole_after_a_crash);
     tcase_add_test(taken, a_commit_that_was_cut_off_is_as_if_it_never_was);
     suite_add_tcase(suite, refused);
-    tcase_add_checked_fixture(refused, setup, teardown);
+    tcase_add_checked_fixture(refused, store_setup, store_teardown);
     tcase_set_timeout(refused, 60);
     tcase_add_test(refused, a_newer_schema_is_refused);
     tcase_add_test(refused, a_newer_schema_is_refused_also_when_its_log_is_full);

@@ -1,0 +1,234 @@
+/* The endpoint at its limits, and how it ends. */
+#include "tests/unit/endpoint_rig.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+/* ---- Limits -------------------------------------------------------------------------------- */
+
+/* How many connections are served at once; when one goes, one may come. */
+static void *fill_up(void *arg)
+{
+    int fds[100], n = 0;
+
+    (void)arg;
+    for (; n < 100; n++) {
+        fds[n] = client_open();
+        if (fds[n] < 0 || !client_echo(fds[n], 1, "in?"))
+            break;
+    }
+    if (n == 0)
+        return NULL;
+    close(fds[--n]);
+    while (!server_is_well()) /* the test's time limit ends it */
+        continue;
+    n++;
+    for (int i = 0; i < n - 1; i++)
+        close(fds[i]);
+    return (void *)(intptr_t)n;
+}
+
+START_TEST(connections_beyond_the_limit_are_refused)
+{
+    struct endpoint_config config = default_config();
+
+    server_stop();
+    config.max_connections = 4;
+    server_start(&config, on_call, on_gone);
+    /* On ipc root and the daemon's own user have 16 more. */
+    ck_assert_int_eq((intptr_t)run_beside(fill_up, NULL), use_tcp ? 4 : 20);
+}
+END_TEST
+
+START_TEST(connections_leave_files_for_the_rest)
+{
+    struct endpoint_config config = default_config();
+    struct rlimit few;
+
+    server_stop();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &few), 0);
+    few.rlim_cur = 64;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    server_start(&config, on_call, on_gone);
+    few.rlim_cur = few.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0); /* this test's clients need some */
+    ck_assert_int_eq((intptr_t)run_beside(fill_up, NULL), 48 + 16);
+}
+END_TEST
+
+static struct rlimit files_before;
+
+static void *use_up_files(void *arg)
+{
+    int fds[64], n = 0;
+    bool well;
+
+    (void)arg;
+    /* All numbers below the limit are taken; connecting needs none that is new on this side. */
+    for (int i = 0; i < 8; i++)
+        fds[n++] = socket(use_tcp ? AF_INET : AF_UNIX, SOCK_STREAM, 0);
+    for (int fd; n < 64 && (fd = dup(2)) >= 0;)
+        fds[n++] = fd;
+    for (int i = 0; i < 8; i++) {
+        struct sockaddr_un un = {.sun_family = AF_UNIX};
+        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)tcp_port)};
+
+        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        snprintf(un.sun_path, sizeof(un.sun_path), "%s", socket_path);
+        if (use_tcp ? connect(fds[i], (struct sockaddr *)&in, sizeof(in))
+                    : connect(fds[i], (struct sockaddr *)&un, sizeof(un)))
+            return NULL;
+    }
+    usleep(300000); /* long enough for accept() to fail a few times; not judged by it */
+    for (int i = 0; i < n; i++)
+        close(fds[i]);
+    setrlimit(RLIMIT_NOFILE, &files_before);
+    well = server_is_well();
+    return (void *)(uintptr_t)well;
+}
+
+START_TEST(it_goes_on_accepting_after_it_ran_out_of_files)
+{
+    struct rlimit few;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files_before), 0);
+    few = files_before;
+    few.rlim_cur = 60;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    ck_assert(run_beside(use_up_files, NULL));
+}
+END_TEST
+
+/* ---- The end ------------------------------------------------------------------------------- */
+
+static void *ask_for_the_end(void *arg)
+{
+    int fd = client_open();
+
+    (void)arg;
+    return (void *)(intptr_t)(client_ask(fd, 1, "park", 4) ? fd : -1);
+}
+
+static void *read_late(void *arg)
+{
+    uint32_t id;
+    size_t len = 0;
+    char *answer = client_answer((int)(intptr_t)arg, &id, &len);
+
+    free(answer);
+    return (void *)(uintptr_t)(answer && len == AW_MAX_MESSAGE);
+}
+
+START_TEST(what_has_been_answered_is_still_sent_at_the_end)
+{
+    int fd = (int)(intptr_t)run_beside(ask_for_the_end, NULL);
+    char *big = calloc(1, AW_MAX_MESSAGE);
+    pthread_t reader;
+    void *good;
+
+    LOOP_UNTIL(n_parked == 1);
+    endpoint_quiet(endpoint);
+    pthread_create(&reader, NULL, read_late, (void *)(intptr_t)fd);
+    call_reply(parked[--n_parked], big, AW_MAX_MESSAGE);
+    endpoint_free(endpoint);
+    pthread_join(reader, &good);
+    ck_assert(good);
+    free(big);
+    close(fd);
+    event_base_free(base);
+    rmdir(dir);
+    start();
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_cannot_hold_up_the_end)
+{
+    int fd = (int)(intptr_t)run_beside(ask_for_the_end, NULL);
+    char *big = calloc(1, AW_MAX_MESSAGE);
+
+    LOOP_UNTIL(n_parked == 1);
+    call_reply(parked[--n_parked], big, AW_MAX_MESSAGE);
+    free(big);
+    server_stop(); /* the test's own time limit judges */
+    close(fd);
+    start();
+}
+END_TEST
+
+static void *ask_the_deaf(void *arg)
+{
+    return (void *)(uintptr_t)client_ask((int)(intptr_t)arg, 2, "echo", 4);
+}
+
+START_TEST(after_quiet_nothing_is_taken_and_answers_still_go_out)
+{
+    int fd = (int)(intptr_t)run_beside(ask_for_the_end, NULL);
+    uint32_t id;
+    size_t len;
+    char *answer;
+
+    LOOP_UNTIL(n_parked == 1);
+    endpoint_quiet(endpoint);
+    ck_assert(run_beside(ask_the_deaf, (void *)(intptr_t)fd));
+    release(1);
+    event_base_loop(base, EVLOOP_NONBLOCK);
+    answer = client_answer(fd, &id, &len);
+    ck_assert_str_eq(answer, "now");
+    ck_assert_uint_eq(id, 1);
+    ck_assert_uint_eq(n_calls, 1);
+    free(answer);
+    close(fd);
+}
+END_TEST
+
+/* Bits of the signal mask of each thread but this one: nng's must take no signal of ours. */
+START_TEST(signals_come_to_nobody_but_the_main_thread)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *task;
+    int others = 0;
+
+    while ((task = readdir(tasks))) {
+        char path[300], line[128];
+        unsigned long long blocked = 0;
+        FILE *status;
+
+        if (atoi(task->d_name) <= 0 || atoi(task->d_name) == getpid())
+            continue;
+        snprintf(path, sizeof(path), "/proc/self/task/%s/status", task->d_name);
+        status = fopen(path, "r");
+        while (status && fgets(line, sizeof(line), status))
+            sscanf(line, "SigBlk: %llx", &blocked);
+        fclose(status);
+        ck_assert_uint_eq(blocked >> 14 & 1, 1); /* SIGTERM */
+        others++;
+    }
+    closedir(tasks);
+    ck_assert(others > 0 || !use_tcp);
+}
+
+static void add_both(TCase *tc)
+{
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, connections_beyond_the_limit_are_refused);
+    tcase_add_test(tc, it_goes_on_accepting_after_it_ran_out_of_files);
+    tcase_add_test(tc, a_client_that_does_not_read_cannot_hold_up_the_end);
+    tcase_add_test(tc, signals_come_to_nobody_but_the_main_thread);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("endpoint limits");
+    TCase *ipc = tcase_create("ipc"), *tcp = tcase_create("tcp");
+
+    tcase_add_checked_fixture(ipc, setup_ipc, server_stop);
+    add_both(ipc);
+    tcase_add_test(ipc, connections_leave_files_for_the_rest);
+    tcase_add_test(ipc, what_has_been_answered_is_still_sent_at_the_end);
+    tcase_add_test(ipc, after_quiet_nothing_is_taken_and_answers_still_go_out);
+    suite_add_tcase(suite, ipc);
+    tcase_add_checked_fixture(tcp, setup_tcp, server_stop);
+    add_both(tcp);
+    suite_add_tcase(suite, tcp);
+    return unit_run(suite);
+}
