@@ -9,6 +9,10 @@ DEFINE_COPY(backup, backup_rep, aw_backup, BACKUP_REP_FIELDS)
 DEFINE_COPY(hello, hello_rep, aw_hello, HELLO_REP_FIELDS)
 DEFINE_COPY(stats, stats_rep, aw_stats, STATS_REP_FIELDS)
 
+DEFINE_LIST(statuses, status, status, job_status)
+DEFINE_LIST(outcomes, outcome, outcome, id_result)
+DEFINE_LIST(attempts, attempt, attempt, attempt_status)
+
 enum aw_err count_check(enum op op, size_t got, size_t n, struct aw_error *err)
 {
     if (got == n)
@@ -20,60 +24,22 @@ enum aw_err count_check(enum op op, size_t got, size_t n, struct aw_error *err)
 struct aw_statuses *statuses_copy(const struct job_status *v, size_t n, struct bytes next_page,
                                   const char **ret_next)
 {
-    size_t size = sizeof(struct aw_statuses) + n * sizeof(struct aw_status) + next_page.len + 1;
-    struct aw_statuses *list;
-    char *next;
+    char *room;
+    struct aw_statuses *list = statuses_make(v, n, next_page.len + 1, &room);
 
-    for (size_t i = 0; i < n; i++)
-        size += status_texts(&v[i]);
-    list = malloc(size);
-    if (!list)
-        return NULL;
-    list->next = NULL;
-    list->n = n;
-    next = (char *)&list->v[n];
-    for (size_t i = 0; i < n; i++)
-        status_fill(&list->v[i], &v[i], &next);
-    if (ret_next)
-        *ret_next = next_page.len ? text_copy(&next, next_page) : NULL;
+    if (list && ret_next)
+        *ret_next = next_page.len ? text_copy(&room, next_page) : NULL;
     return list;
 }
 
 struct aw_outcomes *outcomes_copy(const struct id_result *v, size_t n)
 {
-    size_t size = sizeof(struct aw_outcomes) + n * sizeof(struct aw_outcome);
-    struct aw_outcomes *list;
-    char *next;
-
-    for (size_t i = 0; i < n; i++)
-        size += outcome_texts(&v[i]);
-    list = malloc(size);
-    if (!list)
-        return NULL;
-    list->next = NULL;
-    list->n = n;
-    next = (char *)&list->v[n];
-    for (size_t i = 0; i < n; i++)
-        outcome_fill(&list->v[i], &v[i], &next);
-    return list;
+    return outcomes_make(v, n, 0, NULL);
 }
 
 struct aw_attempts *attempts_copy(const struct attempt_status *v, size_t n)
 {
-    size_t size = sizeof(struct aw_attempts) + n * sizeof(struct aw_attempt);
-    struct aw_attempts *list;
-    char *next;
-
-    for (size_t i = 0; i < n; i++)
-        size += attempt_texts(&v[i]);
-    list = malloc(size);
-    if (!list)
-        return NULL;
-    list->n = n;
-    next = (char *)&list->v[n];
-    for (size_t i = 0; i < n; i++)
-        attempt_fill(&list->v[i], &v[i], &next);
-    return list;
+    return attempts_make(v, n, 0, NULL);
 }
 
 struct result_block {
@@ -167,62 +133,6 @@ struct aw_stats *stats_copy(const struct stats_rep *rep)
 
 /* ---- The API around them ---------------------------------------------------------------- */
 
-size_t aw_statuses_count(const struct aw_statuses *list)
-{
-    size_t n = 0;
-
-    for (; list; list = list->next)
-        n += list->n;
-    return n;
-}
-
-const struct aw_status *aw_statuses_at(const struct aw_statuses *list, size_t i)
-{
-    while (list && i >= list->n) {
-        i -= list->n;
-        list = list->next;
-    }
-    return list ? &list->v[i] : NULL;
-}
-
-void aw_statuses_free(struct aw_statuses *list)
-{
-    while (list) {
-        struct aw_statuses *next = list->next;
-
-        free(list);
-        list = next;
-    }
-}
-
-size_t aw_outcomes_count(const struct aw_outcomes *list)
-{
-    size_t n = 0;
-
-    for (; list; list = list->next)
-        n += list->n;
-    return n;
-}
-
-const struct aw_outcome *aw_outcomes_at(const struct aw_outcomes *list, size_t i)
-{
-    while (list && i >= list->n) {
-        i -= list->n;
-        list = list->next;
-    }
-    return list ? &list->v[i] : NULL;
-}
-
-void aw_outcomes_free(struct aw_outcomes *list)
-{
-    while (list) {
-        struct aw_outcomes *next = list->next;
-
-        free(list);
-        list = next;
-    }
-}
-
 void aw_result_free(struct aw_result *result)
 {
     struct result_block *b = (struct result_block *)result;
@@ -250,19 +160,4 @@ void aw_hello_free(struct aw_hello *hello)
 void aw_stats_free(struct aw_stats *stats)
 {
     free(stats);
-}
-
-size_t aw_attempts_count(const struct aw_attempts *list)
-{
-    return list ? list->n : 0;
-}
-
-const struct aw_attempt *aw_attempts_at(const struct aw_attempts *list, size_t i)
-{
-    return i < aw_attempts_count(list) ? &list->v[i] : NULL;
-}
-
-void aw_attempts_free(struct aw_attempts *list)
-{
-    free(list);
 }

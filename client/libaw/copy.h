@@ -18,22 +18,18 @@
 #define IDS_AT_ONCE 2000
 
 /* Lists are chains of what single replies brought: as a rule there is one link. */
-struct aw_statuses {
-    struct aw_statuses *next;
-    size_t n;
-    struct aw_status v[];
-};
+#define DECLARE_LIST(list, item) \
+    struct aw_##list {           \
+        struct aw_##list *next;  \
+        size_t n;                \
+        struct aw_##item v[];    \
+    };
 
-struct aw_outcomes {
-    struct aw_outcomes *next;
-    size_t n;
-    struct aw_outcome v[];
-};
-
-struct aw_attempts {
-    size_t n;
-    struct aw_attempt v[];
-};
+DECLARE_LIST(statuses, status)
+DECLARE_LIST(outcomes, outcome)
+DECLARE_LIST(attempts, attempt)
+DECLARE_LIST(sets, set)
+DECLARE_LIST(queues, queue)
 
 /*
  * NULL: out of memory. If `next_page` is not empty, a copy of it that belongs to the list is given

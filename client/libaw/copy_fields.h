@@ -4,6 +4,12 @@
  * DEFINE_COPY(name, from, to, LIST) makes, for `struct from` of the protocol and `struct to` of the
  * API, name_texts(): the bytes that its texts take; and name_fill(): the copy, whose texts go to
  * *next, which moves on. Members of `to` that are in no list are zeroed.
+ *
+ * DEFINE_LIST(list, item, name, from) makes, for lists of what DEFINE_COPY(name, from, aw_##item,
+ * ...) copies, list_make(): a block with n of them (NULL: out of memory), and with `room` more
+ * bytes for texts, of which *ret_room, which may be left out, tells; and the API's functions
+ * aw_list_count(), aw_list_at() and aw_list_free(). The list is a chain of blocks, as in
+ * DECLARE_LIST() of copy.h.
  */
 #ifndef AW_CLIENT_COPY_FIELDS_H
 #define AW_CLIENT_COPY_FIELDS_H
@@ -78,6 +84,54 @@ static inline struct aw_limits limits_copy(const struct limits *from)
     {                                                                                      \
         memset(to, 0, sizeof(*to)); /* what this protocol does not have (yet) */           \
         LIST(FIELD_COPY, _)                                                                \
+    }
+
+#define DEFINE_LIST(list_name, item, name, from_type)                                        \
+    static struct aw_##list_name *list_name##_make(const struct from_type *v, size_t n,      \
+                                                   size_t room, char **ret_room)             \
+    {                                                                                        \
+        size_t size = sizeof(struct aw_##list_name) + n * sizeof(struct aw_##item) + room;   \
+        struct aw_##list_name *list;                                                         \
+        char *next;                                                                          \
+                                                                                             \
+        for (size_t i = 0; i < n; i++)                                                       \
+            size += name##_texts(&v[i]);                                                     \
+        list = malloc(size);                                                                 \
+        if (!list)                                                                           \
+            return NULL;                                                                     \
+        list->next = NULL;                                                                   \
+        list->n = n;                                                                         \
+        next = (char *)&list->v[n];                                                          \
+        for (size_t i = 0; i < n; i++)                                                       \
+            name##_fill(&list->v[i], &v[i], &next);                                          \
+        if (ret_room)                                                                        \
+            *ret_room = next;                                                                \
+        return list;                                                                         \
+    }                                                                                        \
+    size_t aw_##list_name##_count(const struct aw_##list_name *list)                         \
+    {                                                                                        \
+        size_t n = 0;                                                                        \
+                                                                                             \
+        for (; list; list = list->next)                                                      \
+            n += list->n;                                                                    \
+        return n;                                                                            \
+    }                                                                                        \
+    const struct aw_##item *aw_##list_name##_at(const struct aw_##list_name *list, size_t i) \
+    {                                                                                        \
+        while (list && i >= list->n) {                                                       \
+            i -= list->n;                                                                    \
+            list = list->next;                                                               \
+        }                                                                                    \
+        return list ? &list->v[i] : NULL;                                                    \
+    }                                                                                        \
+    void aw_##list_name##_free(struct aw_##list_name *list)                                  \
+    {                                                                                        \
+        while (list) {                                                                       \
+            struct aw_##list_name *next = list->next;                                        \
+                                                                                             \
+            free(list);                                                                      \
+            list = next;                                                                     \
+        }                                                                                    \
     }
 
 #endif

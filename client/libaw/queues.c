@@ -3,44 +3,7 @@
 #include "client/libaw/copy_fields.h"
 
 DEFINE_COPY(queue, queue_status, aw_queue, QUEUE_STATUS_FIELDS)
-
-struct aw_queues {
-    size_t n;
-    struct aw_queue v[];
-};
-
-static struct aw_queues *queues_copy(const struct queue_status *v, size_t n)
-{
-    size_t size = sizeof(struct aw_queues) + n * sizeof(struct aw_queue);
-    struct aw_queues *list;
-    char *next;
-
-    for (size_t i = 0; i < n; i++)
-        size += queue_texts(&v[i]);
-    list = malloc(size);
-    if (!list)
-        return NULL;
-    list->n = n;
-    next = (char *)&list->v[n];
-    for (size_t i = 0; i < n; i++)
-        queue_fill(&list->v[i], &v[i], &next);
-    return list;
-}
-
-size_t aw_queues_count(const struct aw_queues *list)
-{
-    return list ? list->n : 0;
-}
-
-const struct aw_queue *aw_queues_at(const struct aw_queues *list, size_t i)
-{
-    return i < aw_queues_count(list) ? &list->v[i] : NULL;
-}
-
-void aw_queues_free(struct aw_queues *list)
-{
-    free(list);
-}
+DEFINE_LIST(queues, queue, queue, queue_status)
 
 enum aw_err aw_queue_list(struct aw_client *client, struct aw_queues **ret, struct aw_error *err)
 {
@@ -53,7 +16,7 @@ enum aw_err aw_queue_list(struct aw_client *client, struct aw_queues **ret, stru
 
     if (e)
         return e;
-    list = queues_copy(rep.queues.v, rep.queues.n);
+    list = queues_make(rep.queues.v, rep.queues.n, 0, NULL);
     if (!list)
         return list_failed(call.op, err);
     *ret = list;
@@ -117,7 +80,7 @@ enum aw_err aw_queue_set(struct aw_client *client, const char *name,
 
     if (e || !ret)
         return e;
-    list = queues_copy(&rep.queue, 1);
+    list = queues_make(&rep.queue, 1, 0, NULL);
     if (!list)
         return list_failed(call.op, err);
     *ret = list;

@@ -7,59 +7,7 @@
 
 DEFINE_COPY(set, set_status, aw_set, SET_STATUS_FIELDS)
 
-/* A chain of pages. */
-struct aw_sets {
-    struct aw_sets *next;
-    size_t n;
-    struct aw_set v[];
-};
-
-static struct aw_sets *sets_copy(const struct set_status *v, size_t n)
-{
-    size_t size = sizeof(struct aw_sets) + n * sizeof(struct aw_set);
-    struct aw_sets *list;
-    char *next;
-
-    for (size_t i = 0; i < n; i++)
-        size += set_texts(&v[i]);
-    list = malloc(size);
-    if (!list)
-        return NULL;
-    list->next = NULL;
-    list->n = n;
-    next = (char *)&list->v[n];
-    for (size_t i = 0; i < n; i++)
-        set_fill(&list->v[i], &v[i], &next);
-    return list;
-}
-
-size_t aw_sets_count(const struct aw_sets *list)
-{
-    size_t n = 0;
-
-    for (; list; list = list->next)
-        n += list->n;
-    return n;
-}
-
-const struct aw_set *aw_sets_at(const struct aw_sets *list, size_t i)
-{
-    while (list && i >= list->n) {
-        i -= list->n;
-        list = list->next;
-    }
-    return list ? &list->v[i] : NULL;
-}
-
-void aw_sets_free(struct aw_sets *list)
-{
-    while (list) {
-        struct aw_sets *next = list->next;
-
-        free(list);
-        list = next;
-    }
-}
+DEFINE_LIST(sets, set, set, set_status)
 
 /* ---- add -------------------------------------------------------------------------------- */
 
@@ -155,7 +103,7 @@ static enum aw_err list_page(struct aw_client *client, const char *prefix, const
         if (!next)
             return list_failed(call.op, err);
     }
-    list = sets_copy(rep.sets.v, rep.sets.n);
+    list = sets_make(rep.sets.v, rep.sets.n, 0, NULL);
     if (!list) {
         free(next);
         return list_failed(call.op, err);
