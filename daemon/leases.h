@@ -9,9 +9,9 @@
  *
  * Costs nothing for jobs without a lease. A timer runs for each of the others; a renewal only
  * notes the time, and the timer finds it there. What the sets of a job have seen is asked of the
- * engine when the time is over, not before; nor is the engine asked about one job, be it for its sets
- * or to cancel it, more than once a second. So a job that only its sets have kept may go on that
- * much longer than its abandon_ms.
+ * engine when the time is over, not before; nor is it asked about one job, be it for its sets or
+ * to cancel it, more than once a second. So a job that only its sets have kept may go on that much
+ * longer than its abandon_ms.
  *
  * Loop thread only.
  */

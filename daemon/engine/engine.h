@@ -114,6 +114,7 @@ struct submitted {
     uint64_t number;
     bool deduplicated; /* it existed before, under this key */
     bool cached;       /* and has ended */
+    bool repeated;     /* the answer is that of an earlier call, by the name of the request */
 };
 
 struct found {

@@ -170,7 +170,8 @@ void batch_submit(struct job_batch *b, struct exchange *x, struct bytes request,
 
 void submitted_lease(struct exchange *x, const struct submitted *s, uint64_t abandon_ms)
 {
-    if (s->deduplicated)
+    /* One that was there before has its lease, unless it has ended. */
+    if (s->deduplicated || s->repeated)
         leases_renew(x->srv->leases, s->number);
     else if (abandon_ms)
         leases_hold(x->srv->leases, s->number, (int64_t)abandon_ms);

@@ -258,9 +258,13 @@ static void assert_same_answer(const struct answer *a, const struct answer *b)
 
 START_TEST(a_request_sent_again_gets_the_same_answer)
 {
-    struct answer *first = submit_two(REQUEST_1, 0);
+    struct answer *first = submit_two(REQUEST_1, 0), *again = submit_two(REQUEST_1, 0);
 
-    assert_same_answer(submit_two(REQUEST_1, 0), first);
+    assert_same_answer(again, first);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(!first->submitted[i].repeated);
+        ck_assert(again->submitted[i].repeated);
+    }
     ck_assert_uint_eq(rig_stats().live[AW_QUEUED], 2);
     ck_assert_uint_gt(submit_two(REQUEST_2, 0)->submitted[0].number, first->submitted[1].number);
     ck_assert_uint_eq(rig_stats().live[AW_QUEUED], 4);

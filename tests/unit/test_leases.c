@@ -3,6 +3,8 @@
 
 #include <event2/event.h>
 
+#include "daemon/dispatch.h"
+#include "daemon/ops/submit_jobs.h"
 #include "daemon/server.h"
 
 #define JOB UINT64_C(7)
@@ -140,6 +142,21 @@ START_TEST(a_cancel_that_is_refused_is_repeated_no_more_than_once_a_second)
 }
 END_TEST
 
+/* It may have ended long ago: only who made it gives it a lease. */
+START_TEST(an_answer_that_comes_again_gives_nobody_a_lease)
+{
+    struct exchange x = {.srv = &world.srv};
+
+    submitted_lease(&x, &(struct submitted){.number = JOB, .repeated = true}, 1);
+    submitted_lease(&x, &(struct submitted){.number = JOB, .deduplicated = true}, 1);
+    turn_for(50);
+    ck_assert_uint_eq(world.n_looks, 0);
+    submitted_lease(&x, &(struct submitted){.number = JOB}, 1);
+    while (world.n_cancels == 0)
+        event_base_loop(world.srv.base, EVLOOP_ONCE);
+}
+END_TEST
+
 START_TEST(one_that_has_ended_is_left_alone)
 {
     leases_hold(world.srv.leases, JOB, 1);
@@ -160,6 +177,7 @@ int main(void)
     tcase_add_test(tc, a_job_that_nobody_wants_is_cancelled_once);
     tcase_add_test(tc, the_sets_of_a_job_are_looked_at_no_more_than_once_a_second);
     tcase_add_test(tc, a_cancel_that_is_refused_is_repeated_no_more_than_once_a_second);
+    tcase_add_test(tc, an_answer_that_comes_again_gives_nobody_a_lease);
     tcase_add_test(tc, one_that_has_ended_is_left_alone);
     suite_add_tcase(suite, tc);
     return unit_run(suite);

@@ -10,7 +10,8 @@ static uint64_t answer_pack(const struct submitted *s)
 
 static struct submitted answer_unpack(uint64_t v)
 {
-    return (struct submitted){.number = v >> 2, .deduplicated = v & 1, .cached = v & 2};
+    return (struct submitted){
+        .number = v >> 2, .deduplicated = v & 1, .cached = v & 2, .repeated = true};
 }
 
 static enum aw_err request_find(struct store *st, struct store_submit *op, int64_t bucket,
@@ -115,7 +116,8 @@ static enum aw_err row_known(struct store *st, const struct store_submit *op,
 
     *ret = (struct submitted){.number = row->number};
     if (!e && keyed.number && key_answers(op, row, &keyed))
-        *ret = (struct submitted){keyed.number, true, aw_state_is_final(keyed.state)};
+        *ret = (struct submitted){
+            .number = keyed.number, .deduplicated = true, .cached = aw_state_is_final(keyed.state)};
     *ret_keyed = keyed.number;
     return e;
 }
