@@ -169,44 +169,21 @@ const struct command command_change = {
 
 /* ---- renew, retry, forget ------------------------------------------------------------------- */
 
-static int run_renew(struct awctl *ctl, int argc, char **argv)
-{
-    return change_ids(ctl, argc, argv, aw_renew);
-}
+/* A command that calls the function of its own name for some IDs. */
+#define IDS_COMMAND(verb, text)                                     \
+    static int run_##verb(struct awctl *ctl, int argc, char **argv) \
+    {                                                               \
+        return change_ids(ctl, argc, argv, aw_##verb);              \
+    }                                                               \
+    const struct command command_##verb = {                         \
+        .name = #verb,                                              \
+        .usage = "ID...",                                           \
+        .help = text,                                               \
+        .min_args = 1,                                              \
+        .max_args = -1,                                             \
+        .run = run_##verb,                                          \
+    };
 
-const struct command command_renew = {
-    .name = "renew",
-    .usage = "ID...",
-    .help = "say that these are still wanted (see submit --cancel-if-abandoned)",
-    .min_args = 1,
-    .max_args = -1,
-    .run = run_renew,
-};
-
-static int run_retry(struct awctl *ctl, int argc, char **argv)
-{
-    return change_ids(ctl, argc, argv, aw_retry);
-}
-
-const struct command command_retry = {
-    .name = "retry",
-    .usage = "ID...",
-    .help = "submit ended jobs again and print the IDs of the new futures",
-    .min_args = 1,
-    .max_args = -1,
-    .run = run_retry,
-};
-
-static int run_forget(struct awctl *ctl, int argc, char **argv)
-{
-    return change_ids(ctl, argc, argv, aw_forget);
-}
-
-const struct command command_forget = {
-    .name = "forget",
-    .usage = "ID...",
-    .help = "remove the records and output of ended jobs",
-    .min_args = 1,
-    .max_args = -1,
-    .run = run_forget,
-};
+IDS_COMMAND(renew, "say that these are still wanted (see submit --cancel-if-abandoned)")
+IDS_COMMAND(retry, "submit ended jobs again and print the IDs of the new futures")
+IDS_COMMAND(forget, "remove the records and output of ended jobs")
