@@ -3,6 +3,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "proto/limits.h"
+
+#define ADVICE_TEXT (AW_MAX_QUEUE_NAME + 64)
+
 #define HASTE_MS 1000
 
 const struct opt common_opts[] = {
@@ -45,8 +49,20 @@ int bad_usage(const char *name, const char *fmt, ...)
     return EXIT_BAD_USAGE;
 }
 
+/* The sentence is about a queue, or about the daemon as a whole. */
+static const char *drain_advice(const char *text, char buf[ADVICE_TEXT])
+{
+    const char *name = strstr(text, "queue '"), *end = name ? strstr(name, "' takes") : NULL;
+
+    if (!end)
+        return "; awctl drain --off ends that";
+    name += strlen("queue '");
+    snprintf(buf, ADVICE_TEXT, "; awctl queue drain --off %.*s ends that", (int)(end - name), name);
+    return buf;
+}
+
 /* What to do about it; NULL when the sentence says all. */
-static const char *advice(const struct aw_error *err)
+static const char *advice(const struct aw_error *err, char buf[ADVICE_TEXT])
 {
     switch (err->code) {
     case AW_ERR_UNREACHABLE:
@@ -58,8 +74,7 @@ static const char *advice(const struct aw_error *err)
     case AW_ERR_FOREIGN_ID:
         return "; look at the part before the dash, or use --socket for another daemon";
     case AW_ERR_DRAINING:
-        return strstr(err->text, "queue '") ? "; awctl queue drain --off ends that"
-                                            : "; awctl drain --off ends that";
+        return drain_advice(err->text, buf);
     case AW_ERR_IN_DOUBT:
         return "; awctl list shows what is there";
     default:
@@ -69,7 +84,8 @@ static const char *advice(const struct aw_error *err)
 
 int awctl_fail(const struct aw_error *err)
 {
-    const char *more = advice(err);
+    char buf[ADVICE_TEXT];
+    const char *more = advice(err, buf);
 
     complain("%s%s", err->text, more ? more : "");
     return aw_err_exit_code(err->code);

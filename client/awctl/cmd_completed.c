@@ -116,20 +116,34 @@ static bool write_out(struct stream *st, const struct aw_status *s, const struct
     return written;
 }
 
+/* All of its output, when that takes more than one reply. */
+static enum aw_err long_output_get(struct stream *st, const struct aw_status *s,
+                                   struct aw_result **ret, struct aw_error *err)
+{
+    struct aw_future *future;
+    enum aw_err e = aw_lookup(st->ctl->client, s->id, &future, err);
+
+    if (e)
+        return e;
+    e = aw_future_result(future, AW_FOREVER, ret, err);
+    aw_future_unref(future);
+    return e;
+}
+
 /* The output of one that has some, or NULL. */
 static enum aw_err output_get(struct stream *st, const struct aw_status *s, struct aw_result **ret,
                               struct aw_error *err)
 {
-    struct aw_future *future;
     enum aw_err e;
 
     *ret = NULL;
     if (!values.output || s->err)
         return AW_OK;
-    e = aw_lookup(st->ctl->client, s->id, &future, err);
-    if (!e) {
-        e = aw_future_result(future, AW_FOREVER, ret, err);
-        aw_future_unref(future);
+    e = aw_result_read(st->ctl->client, s->id, 0, ret, err);
+    if (!e && !(*ret)->eof) {
+        aw_result_free(*ret);
+        *ret = NULL;
+        e = long_output_get(st, s, ret, err);
     }
     /* Forgotten since it ended: its completion is news all the same. */
     return e == AW_ERR_EXPIRED_ID ? AW_OK : e;

@@ -217,7 +217,8 @@ void print_explanation(const char *id, const struct aw_explanation *why)
     line("state", aw_state_name(why->state));
     line("reason", why->reason);
     text_line("", why->message);
-    text_line("queue", why->queue);
+    if (*why->queue)
+        text_line("queue", why->queue);
     time_line("until", why->due_us);
     ids_line("before it", why->n_before, why->more_before, why->before);
     ids_line("needs", why->n_parents, false, why->parents);

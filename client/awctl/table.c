@@ -7,6 +7,7 @@
 #include "client/awctl/print.h"
 #include "proto/text.h"
 
+/* Where a terminal is narrow, columns with SCOLS_FL_TRUNC give way: never what a command takes. */
 struct column {
     const char *name;
     double width;
@@ -149,9 +150,12 @@ int print_table(const struct aw_statuses *list)
 int print_sets(const struct aw_sets *list)
 {
     static const struct column cols[] = {
-        {"SET", 0.3, SCOLS_FL_TRUNC},   {"STATE", 8, 0},
-        {"MEMBERS", 7, SCOLS_FL_RIGHT}, {"ENDED", 6, SCOLS_FL_RIGHT},
-        {"FAILED", 6, SCOLS_FL_RIGHT},  {"AGE", 6, SCOLS_FL_RIGHT},
+        {"SET", 1, 0},
+        {"STATE", 8, SCOLS_FL_TRUNC},
+        {"MEMBERS", 7, SCOLS_FL_RIGHT},
+        {"ENDED", 6, SCOLS_FL_RIGHT},
+        {"FAILED", 6, SCOLS_FL_RIGHT},
+        {"AGE", 6, SCOLS_FL_RIGHT},
     };
     char name[1024], members[TEXT_SMALL], ended[TEXT_SMALL], failed[TEXT_SMALL], age[TEXT_SMALL];
     int code;
@@ -188,10 +192,14 @@ static const char *slots_text(const struct aw_queue *q, char buf[TEXT_SMALL])
 int print_queues(const struct aw_queues *list)
 {
     static const struct column cols[] = {
-        {"QUEUE", 0.2, SCOLS_FL_TRUNC}, {"STATE", 6, 0},
-        {"SLOTS", 5, SCOLS_FL_RIGHT},   {"PRIORITY", 4, SCOLS_FL_RIGHT},
-        {"RATE", 6, SCOLS_FL_RIGHT},    {"RUNNING", 6, SCOLS_FL_RIGHT},
-        {"QUEUED", 6, SCOLS_FL_RIGHT},  {"WAITING", 6, SCOLS_FL_RIGHT},
+        {"QUEUE", 1, 0},
+        {"STATE", 6, SCOLS_FL_TRUNC},
+        {"SLOTS", 5, SCOLS_FL_RIGHT},
+        {"PRIORITY", 4, SCOLS_FL_RIGHT},
+        {"RATE", 6, SCOLS_FL_RIGHT},
+        {"RUNNING", 6, SCOLS_FL_RIGHT},
+        {"QUEUED", 6, SCOLS_FL_RIGHT},
+        {"WAITING", 6, SCOLS_FL_RIGHT},
     };
     char name[1024], text[6][TEXT_SMALL];
     int code;

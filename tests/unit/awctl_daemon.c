@@ -114,12 +114,13 @@ static void answer_members(struct fake_request *rq, const struct daemon *d)
     fake_reply(rq, &rep);
 }
 
-static void answer_status(struct fake_request *rq, const struct daemon *d)
+static void answer_status(struct fake_request *rq, struct daemon *d)
 {
     struct job_status jobs[16];
     struct status_rep rep = {.jobs = {jobs, 0}};
     struct status_req req;
 
+    d->n_statuses++;
     fake_read(rq, &req);
     for (; rep.jobs.n < req.ids.n; rep.jobs.n++)
         job_of(d, number_of(req.ids.v[rep.jobs.n]), &jobs[rep.jobs.n]);
@@ -206,7 +207,12 @@ static void answer_explain(struct fake_request *rq)
                               .n_before = 1000,
                               .more_before = true,
                               .before = {before, 2}};
+    struct explain_req req;
 
+    fake_read(rq, &req);
+    if (bytes_eq(req.id, bytes_str("8")))
+        rep = (struct explain_rep){
+            .state = AW_SUCCEEDED, .reason = bytes_str("ended"), .text = bytes_str("it has ended")};
     fake_reply(rq, &rep);
 }
 
@@ -236,6 +242,9 @@ static void answer_simple(struct fake_request *rq, struct daemon *d)
         break;
     case OP_SET_FORGET:
         fake_reply(rq, &forget);
+        break;
+    case OP_SUBMIT:
+        fake_error(rq, AW_ERR_DRAINING, "jobs[0].queue: queue 'slow' takes no new jobs now");
         break;
     default:
         fake_error(rq, AW_ERR_UNKNOWN_OP, "the fake does not know this");

@@ -9,6 +9,7 @@
 /*
  * A daemon with one set, "wanted", of jobs 1 to n_members. The first n_ended have ended, in this
  * order: every third (2, 5, ...) failed with exit code 3, the others succeeded; the rest runs.
+ * 7 waits in a queue, 8 has ended; the queue "slow" takes no new jobs.
  */
 struct daemon {
     uint64_t n_members, n_ended;
@@ -18,6 +19,7 @@ struct daemon {
     uint64_t cursor; /* moved by acknowledgements */
     char consumer[64];
     bool cancelled;
+    unsigned n_statuses; /* requests of this kind */
     struct queue_set_req queue;
 };
 

@@ -80,6 +80,7 @@ START_TEST(output_comes_behind_its_line_and_looks_like_no_other)
     ck_assert_str_eq(o.out, "3 k3f9q-3 succeeded 1.5s\n\tfirst of 3\n\tlast\n");
     o = awctl(fake, "--json as-completed -o --set wanted --after 2");
     ck_assert(has(o.out, "\"stdout\":\"first of 3\\nlast\",\"stdout_base64\":null"));
+    ck_assert_uint_eq(state.n_statuses, 0); /* a result says how it ended, too */
 }
 END_TEST
 
@@ -325,6 +326,9 @@ START_TEST(queues_are_listed_shown_and_changed)
     ck_assert_int_eq(awctl(fake, "queue drain --off slow").code, 0);
     ck_assert_int_eq(state.queue.draining, 0);
     ck_assert_int_eq(state.queue.paused, -1);
+    o = awctl(fake, "submit --queue slow -- true");
+    ck_assert(has(o.err, "takes no new jobs now; awctl queue drain --off slow ends that\n"));
+    ck_assert_int_eq(o.code, 6);
 }
 END_TEST
 
@@ -341,14 +345,19 @@ START_TEST(jobs_that_wait_are_changed_renewed_and_explained)
     ck_assert_int_eq(awctl(fake, "renew k3f9q-2").code, 0);
     ck_assert_int_eq(awctl(fake, "renew k3f9q-1").code, 1);
     o = awctl(fake, "explain 7");
+    ck_assert(has(o.out, "id         k3f9q-7\n"));
+    ck_assert(has(o.out, "queue      slow\n"));
     ck_assert(has(o.out, "reason     slots\n           all 4 slots are taken\n"));
     ck_assert(has(o.out, "before it  1000 or more: k3f9q-5 k3f9q-6 ...\n"));
     o = awctl(fake, "--json explain 7");
-    ck_assert_str_eq(o.out,
-                     "{\"id\":\"7\",\"state\":\"queued\",\"reason\":\"slots\",\"text\":\"all 4 "
-                     "slots are taken\",\"queue\":\"slow\",\"due_us\":0,\"n_before\":1000,"
-                     "\"more_before\":true,\"before\":[\"k3f9q-5\",\"k3f9q-6\"],\"n_parents\":0,"
-                     "\"parents\":[]}\n");
+    ck_assert_str_eq(
+        o.out, "{\"id\":\"k3f9q-7\",\"state\":\"queued\",\"reason\":\"slots\",\"text\":\"all 4 "
+               "slots are taken\",\"queue\":\"slow\",\"due_us\":0,\"n_before\":1000,"
+               "\"more_before\":true,\"before\":[\"k3f9q-5\",\"k3f9q-6\"],\"n_parents\":0,"
+               "\"parents\":[]}\n");
+    o = awctl(fake, "explain 8");
+    ck_assert(has(o.out, "reason     ended\n"));
+    ck_assert(!has(o.out, "queue"));
 }
 END_TEST
 
