@@ -109,4 +109,19 @@ static inline void watch(struct aw_client *client, unsigned number, struct recor
     aw_future_unref(future); /* the client holds it */
 }
 
+/* The jobs 1 to n. */
+static inline void watch_all(struct aw_client *client, unsigned n, struct record *r)
+{
+    for (unsigned i = 1; i <= n; i++)
+        watch(client, i, r);
+}
+
+/* The end of a test. */
+static inline void close_all(struct aw_client *client, struct record *r, struct world *world)
+{
+    aw_client_close(client);
+    record_free(r);
+    world_stop(world);
+}
+
 #endif

@@ -26,9 +26,7 @@ START_TEST(the_fd_is_readable_only_while_there_is_something_to_do)
     ck_assert(!is_readable(client, 0));
     ck_assert_int_eq(aw_client_fd(client, &again, NULL), AW_OK);
     ck_assert_int_eq(fd, again);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -227,9 +225,7 @@ START_TEST(what_a_blocking_thread_receives_for_the_loop_makes_the_fd_readable)
     ck_assert_uint_eq(r->n, 1);
     ck_assert(pthread_equal(r->thread, pthread_self()));
     aw_future_unref(other);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -412,9 +408,7 @@ START_TEST(a_child_gets_no_callbacks_and_does_not_disturb_its_parents)
     drive(client);
     ck_assert_uint_eq(r->n, 1);
     aw_future_unref(future);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 

@@ -10,8 +10,7 @@ START_TEST(callbacks_come_in_the_order_of_completion_and_from_process_only)
     struct record *r = record_new(5);
     size_t pending;
 
-    for (unsigned i = 1; i <= 5; i++)
-        watch(client, i, r);
+    watch_all(client, 5, r);
     turn_until(client, world, OP_SET_READ, 1);
     world_end(world, 4, 4, AW_FAILED);
     world_end(world, 2, 2, AW_SUCCEEDED);
@@ -30,9 +29,7 @@ START_TEST(callbacks_come_in_the_order_of_completion_and_from_process_only)
     ck_assert_uint_eq(r->n, 5);
     ck_assert_uint_eq(r->numbers[2], 1);
     ck_assert_int_eq(r->states[3], AW_CANCELLED);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -104,9 +101,7 @@ START_TEST(one_that_has_ended_already_calls_back_from_process_too)
     ck_assert_uint_eq(r->n, 3);
     ck_assert_uint_eq(r->numbers[2], 1);
     aw_future_unref(future);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -133,9 +128,7 @@ START_TEST(two_handles_of_one_future_both_call_back)
     ck_assert_uint_eq(r->n, 3);
     aw_future_unref(first);
     aw_future_unref(second);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -175,9 +168,7 @@ START_TEST(a_future_whose_record_is_gone_calls_back_with_the_error)
     ck_assert_uint_eq(r->numbers[0], 1);
     ck_assert_int_eq(r->errors[0], AW_ERR_EXPIRED_ID);
     ck_assert_int_eq(r->errors[1], AW_OK);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -229,8 +220,7 @@ START_TEST(after_a_restart_everything_goes_on_by_itself)
     struct aw_client *client = client_at(world_path(world));
     struct record *r = record_new(100);
 
-    for (unsigned i = 1; i <= 100; i++)
-        watch(client, i, r);
+    watch_all(client, 100, r);
     settle(client);
     for (unsigned i = 0; i < 5; i++) {
         turn_until(client, world, OP_SET_READ, i + 1);
@@ -242,9 +232,7 @@ START_TEST(after_a_restart_everything_goes_on_by_itself)
             ck_assert_int_eq(aw_client_process(client, LONG_MS, NULL, NULL), AW_OK);
     }
     ck_assert_uint_eq(r->n, 100);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -264,9 +252,7 @@ START_TEST(what_is_asked_for_while_the_daemon_is_away_is_done_when_it_is_back)
     drive(client);
     ck_assert_uint_eq(r->n, 1);
     aw_future_unref(future);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -278,8 +264,7 @@ START_TEST(answers_that_get_lost_cost_and_double_nothing)
     struct aw_client *client = client_at(world_path(world));
     struct record *r = record_new(50);
 
-    for (unsigned i = 1; i <= 50; i++)
-        watch(client, i, r);
+    watch_all(client, 50, r);
     world_lose(world, op, 3);
     world_end(world, 1, 25, AW_SUCCEEDED);
     settle(client);
@@ -287,9 +272,7 @@ START_TEST(answers_that_get_lost_cost_and_double_nothing)
     drive(client);
     ck_assert_uint_eq(r->n, 50);
     ck_assert_uint_ge(world_count(world, op), 4);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -313,9 +296,7 @@ START_TEST(a_daemon_that_says_not_now_is_asked_again)
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(r->errors[i], AW_OK);
     aw_future_unref(ended);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -325,15 +306,12 @@ START_TEST(a_daemon_that_cannot_do_it_has_all_call_back_with_its_error)
     struct aw_client *client = client_at(world_path(world));
     struct record *r = record_new(3);
 
-    for (unsigned i = 1; i <= 3; i++)
-        watch(client, i, r);
+    watch_all(client, 3, r);
     world_fail(world, OP_SET_ADD, AW_ERR_UNKNOWN_OP, 1);
     drive(client);
     ck_assert_uint_eq(r->n, 3);
     ck_assert_int_eq(r->errors[2], AW_ERR_UNKNOWN_OP);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -343,8 +321,7 @@ START_TEST(a_set_that_was_forgotten_is_made_again)
     struct aw_client *client = client_at(world_path(world));
     struct record *r = record_new(30);
 
-    for (unsigned i = 1; i <= 20; i++)
-        watch(client, i, r);
+    watch_all(client, 20, r);
     turn_until(client, world, OP_SET_READ, 1);
     world_end(world, 1, 5, AW_SUCCEEDED);
     while (r->n < 5)
@@ -358,9 +335,7 @@ START_TEST(a_set_that_was_forgotten_is_made_again)
     drive(client);
     ck_assert_uint_eq(r->n, 30);
     ck_assert_uint_eq(world_sets(world), 1);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
@@ -371,8 +346,7 @@ START_TEST(a_set_that_takes_no_more_is_left_with_what_is_read_of_it)
     struct aw_client *client = client_at(world_path(world));
     struct record *r = record_new(20);
 
-    for (unsigned i = 1; i <= 10; i++)
-        watch(client, i, r);
+    watch_all(client, 10, r);
     world_end(world, 1, 5, AW_SUCCEEDED);
     while (r->n < 5)
         ck_assert_int_eq(aw_client_process(client, LONG_MS, NULL, NULL), AW_OK);
@@ -387,9 +361,7 @@ START_TEST(a_set_that_takes_no_more_is_left_with_what_is_read_of_it)
     world_end(world, 10, 20, AW_SUCCEEDED);
     drive(client);
     ck_assert_uint_eq(r->n, 20);
-    aw_client_close(client);
-    record_free(r);
-    world_stop(world);
+    close_all(client, r, world);
 }
 END_TEST
 
