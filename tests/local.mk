@@ -448,6 +448,15 @@ tests_e2e_nng_client_LDADD = $(NNG_LIBS)
 # What torture.test has run, and what shows it to be there.
 check_PROGRAMS += tests/fault/torture_job
 
+# Calls of the C library that fail: loaded into the installed programs, before the C library and the
+# sanitizers, so that it must be without the latter itself.
+check_LTLIBRARIES = tests/fault/faults.la
+tests_fault_faults_la_SOURCES = tests/fault/faults.c tests/fault/faults.h tests/fault/faults_calls.c
+tests_fault_faults_la_CFLAGS = $(AM_CFLAGS) -fno-sanitize=all -U_FORTIFY_SOURCE -fvisibility=default
+tests_fault_faults_la_LDFLAGS = $(AW_LDFLAGS) -fno-sanitize=all -module -avoid-version -shared \
+	-rpath /nowhere
+tests_fault_faults_la_LIBADD = -ldl
+
 # A shop, and a program that loads its page by libaw.
 ECOMARKET = tests/ecomarket/server tests/ecomarket/dashboard
 check_PROGRAMS += $(ECOMARKET)
@@ -499,6 +508,14 @@ torture: stage.stamp tests/fault/torture_job
 
 .PHONY: torture
 
+# All faults at all points; make check takes a sample of them.
+faults: stage.stamp tests/fault/faults.la
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) FAULTS_SEED='$(FAULTS_SEED)' FAULTS_SAMPLE='$(FAULTS_SAMPLE)' \
+		FAULTS_SECONDS='$(or $(FAULTS_SECONDS),100000)' FAULTS_KINDS='$(FAULTS_KINDS)' \
+		FAULTS_POINT='$(FAULTS_POINT)' $(srcdir)/tests/fault/faults.test
+
+.PHONY: faults
+
 # The table that README.md has.
 ecomarket: stage.stamp $(ECOMARKET)
 	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/ecomarket/show
@@ -510,7 +527,7 @@ check_DATA = stage.stamp
 CLEANFILES += stage.stamp stage.log
 
 clean-local:
-	rm -rf stage systemd-root fuzz tests/fault/torture.found
+	rm -rf stage systemd-root fuzz tests/fault/torture.found tests/fault/faults.found
 	-find . -name '*.gc??' -exec rm -f {} + 2>/dev/null # others remove folders meanwhile
 
 distclean-local:
