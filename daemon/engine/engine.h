@@ -315,6 +315,8 @@ typedef void (*engine_explain_fn)(void *arg, const struct aw_error *err,
 struct engine_ops {
     void (*close)(struct engine *e);
     void (*submit)(struct engine *e, const struct submit *submit, engine_submit_fn done, void *arg);
+    void (*recall)(struct engine *e, uint32_t uid, struct bytes request, engine_submit_fn done,
+                   void *arg);
     void (*get)(struct engine *e, const uint64_t *numbers, size_t n, unsigned what,
                 engine_get_fn done, void *arg);
     void (*list)(struct engine *e, const struct list_filter *filter, engine_list_fn done,
@@ -391,6 +393,17 @@ static inline void engine_submit(struct engine *e, const struct submit *submit,
                                  engine_submit_fn done, void *arg)
 {
     e->ops->submit(e, submit, done, arg);
+}
+
+/*
+ * What a submit of that user with that request name (16 bytes) was answered with, if one was
+ * recorded in the last hours; n 0: none was. For callers that must read before they know what to submit: a submit
+ * that was called, but not answered yet, may not be found, and is recognized when it is repeated.
+ */
+static inline void engine_recall(struct engine *e, uint32_t uid, struct bytes request,
+                                 engine_submit_fn done, void *arg)
+{
+    e->ops->recall(e, uid, request, done, arg);
 }
 
 /* The records of n numbers, in their order, each with an error of its own. what: GET_*. */

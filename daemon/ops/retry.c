@@ -2,6 +2,9 @@
  * retry: submit ended jobs again, as new futures. What has a final state keeps it; the new future
  * says whose it is (retry_of). It has no key, as its key names the old one, and waits for nothing:
  * whoever wants it again wants it now.
+ *
+ * A request that was carried out before is answered by what it did then, even if the old records
+ * are gone by now: its new jobs say whose they are. Nothing is submitted by it a second time.
  */
 #include "daemon/ops/ids.h"
 #include "daemon/ops/submit_jobs.h"
@@ -14,6 +17,7 @@ struct retry {
     size_t *at; /* for each job of the batch: whose retry it is */
     uint64_t *abandon_ms;
     size_t n;
+    uint64_t *both; /* of a request that comes again: the old numbers, then the new ones */
 };
 
 static void retry_free(struct retry *r)
@@ -23,6 +27,7 @@ static void retry_free(struct retry *r)
     free(r->text);
     free(r->at);
     free(r->abandon_ms);
+    free(r->both);
     free(r);
 }
 
@@ -144,6 +149,104 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
     free(decoded);
 }
 
+static void read_all(struct retry *r)
+{
+    engine_get(r->x->srv->engine, r->ids.numbers, r->ids.n, GET_WHOLE, got, r);
+}
+
+/* ---- A request that comes again ---------------------------------------------------------------
+ */
+
+static void place(struct retry *r, size_t i, uint64_t number)
+{
+    r->out[i].new_id = id_text(r, r->ids.n + i, &(struct future_id){.number = number});
+    leases_renew(r->x->srv->leases, number);
+}
+
+static bool is_retry_of(const struct retry *r, size_t i, const struct record *job)
+{
+    return !id_is_foreign(r->x->srv, &r->ids.v[i]) && r->ids.numbers[i] == job->retry_of;
+}
+
+/*
+ * Finds out which of the new jobs is whose: they are in the order of the IDs, without those that
+ * were refused. Where nothing was refused, that holds for those, too, whose records are gone.
+ * False: the request had another meaning then.
+ */
+static bool place_all(struct retry *r, const struct found *jobs, size_t n)
+{
+    bool all = n == r->ids.n;
+    size_t at = 0;
+
+    for (size_t k = 0; k < n; k++) {
+        if (jobs[k].err && !all)
+            continue;
+        while (!jobs[k].err && at < r->ids.n && !is_retry_of(r, at, &jobs[k].record))
+            at++;
+        if (at == r->ids.n || (all && at != k))
+            return false;
+        place(r, at++, jobs[k].record.number);
+    }
+    return true;
+}
+
+static void answer_again(struct retry *r, const struct found *jobs)
+{
+    for (size_t i = 0; i < r->ids.n; i++) {
+        struct id_result *out = &r->out[i];
+
+        out->id = id_text(r, i, &r->ids.v[i]);
+        if (out->new_id.len) {
+            out->state = jobs[i].record.state;
+        } else if (!retry_error(r, i, &jobs[i])) {
+            out->err = AW_ERR_WRONG_STATE;
+            out->message = bytes_str("it had not ended when this request was carried out, or the "
+                                     "new job is gone; a new request submits it again");
+        }
+    }
+    retry_answer(r);
+}
+
+static void got_both(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
+{
+    struct retry *r = arg;
+
+    if (err) {
+        exchange_fail(r->x, err);
+        retry_free(r);
+    } else if (!place_all(r, jobs + r->ids.n, n - r->ids.n)) {
+        exchange_failf(r->x, AW_ERR_INVALID,
+                       "request: this key came before, with other jobs; a new retry needs a new "
+                       "key");
+        retry_free(r);
+    } else {
+        answer_again(r, jobs);
+    }
+}
+
+static void recalled(void *arg, const struct aw_error *err, const struct submitted *jobs, size_t n)
+{
+    struct retry *r = arg;
+
+    if (!err && n == 0) {
+        read_all(r);
+        return;
+    }
+    r->both = err ? NULL : calloc(r->ids.n + n, sizeof(*r->both));
+    if (r->both) {
+        memcpy(r->both, r->ids.numbers, r->ids.n * sizeof(*r->both));
+        for (size_t i = 0; i < n; i++)
+            r->both[r->ids.n + i] = jobs[i].number;
+        engine_get(r->x->srv->engine, r->both, r->ids.n + n, 0, got_both, r);
+        return;
+    }
+    if (err)
+        exchange_fail(r->x, err);
+    else
+        exchange_failf(r->x, AW_ERR_NO_MEMORY, "retry: out of memory");
+    retry_free(r);
+}
+
 void op_retry(struct exchange *x)
 {
     const struct retry_req *req = x->args;
@@ -168,7 +271,10 @@ void op_retry(struct exchange *x)
         r->abandon_ms = calloc(r->ids.n, sizeof(*r->abandon_ms));
     }
     if (r && r->out && r->text && r->at && r->abandon_ms) {
-        engine_get(x->srv->engine, r->ids.numbers, r->ids.n, GET_WHOLE, got, r);
+        if (req->request.len)
+            engine_recall(x->srv->engine, exchange_uid(x), req->request, recalled, r);
+        else
+            read_all(r);
         return;
     }
     exchange_failf(x, AW_ERR_NO_MEMORY, "retry: out of memory");

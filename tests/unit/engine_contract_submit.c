@@ -326,6 +326,40 @@ START_TEST(a_request_name_is_the_users_own)
 }
 END_TEST
 
+/* For whoever does not know any more what it was about. */
+START_TEST(the_answer_to_a_request_can_be_recalled_without_its_jobs)
+{
+    struct answer *first, *none = rig_recall(REQUEST_1, 0);
+    uint64_t numbers[2];
+
+    ck_assert_ok(none);
+    ck_assert_uint_eq(none->n, 0);
+    first = start_submit(&WANT(.request = REQUEST_2), 1);
+    rig_await(first);
+    first = submit_two(REQUEST_1, 0);
+    for (size_t i = 0; i < 2; i++)
+        numbers[i] = first->submitted[i].number;
+    assert_same_answer(rig_recall(REQUEST_1, 0), first);
+    ck_assert_ok(rig_cancel(numbers, 2, -1));
+    ck_assert_ok(rig_forget(numbers, 2));
+    rig_reopen();
+    assert_same_answer(rig_recall(REQUEST_1, 0), first);
+    ck_assert(rig_recall(REQUEST_1, 0)->submitted[1].repeated);
+    ck_assert_uint_eq(rig_recall(REQUEST_2, 0)->n, 1);
+    ck_assert_uint_eq(rig_recall(REQUEST_1, 1)->n, 0);
+}
+END_TEST
+
+START_TEST(a_request_that_is_recalled_after_it_was_sent_is_found)
+{
+    struct answer *first = start_submit(&WANT(.request = REQUEST_1), 1);
+    struct answer *again = start_recall(REQUEST_1, 0);
+
+    rig_await(again);
+    assert_same_answer(again, first);
+}
+END_TEST
+
 START_TEST(a_request_with_another_number_of_jobs_is_refused)
 {
     struct answer *first = submit_two(REQUEST_1, 0);
@@ -418,6 +452,8 @@ void contract_submit_add(TCase *tc)
     tcase_add_test(tc, a_request_sent_again_is_answered_even_when_the_queue_is_full);
     tcase_add_test(tc, a_refused_request_may_be_sent_again_and_then_be_taken);
     tcase_add_test(tc, a_request_name_is_the_users_own);
+    tcase_add_test(tc, the_answer_to_a_request_can_be_recalled_without_its_jobs);
+    tcase_add_test(tc, a_request_that_is_recalled_after_it_was_sent_is_found);
     tcase_add_test(tc, a_request_with_another_number_of_jobs_is_refused);
     tcase_add_test(tc, a_request_that_was_deduplicated_by_key_says_so_again);
     tcase_add_test(tc, numbers_go_on_after_a_restart);

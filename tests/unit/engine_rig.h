@@ -153,6 +153,9 @@ struct bytes rig_head(const struct want *want);
 
 struct answer *start_submit(const struct want *wants, size_t n);
 struct answer *rig_submit(const struct want *wants, size_t n);
+/* What is remembered of a submit: its `submitted`, n of them. */
+struct answer *start_recall(const char *request, uint32_t uid);
+struct answer *rig_recall(const char *request, uint32_t uid);
 /* One job that must be accepted; its number. */
 uint64_t rig_queue(struct want want);
 

@@ -181,9 +181,23 @@ struct answer *start_submit(const struct want *wants, size_t n)
     memset(new, 0xa5, n * sizeof(*new));
     return r;
 }
+
 struct answer *rig_submit(const struct want *wants, size_t n)
 {
     return rig_awaited(start_submit(wants, n));
+}
+
+struct answer *start_recall(const char *request, uint32_t uid)
+{
+    struct answer *r = rig_answer_new();
+
+    engine_recall(rig.e, uid, bytes_str(request), replied_submit, r);
+    return r;
+}
+
+struct answer *rig_recall(const char *request, uint32_t uid)
+{
+    return rig_awaited(start_recall(request, uid));
 }
 
 uint64_t rig_queue(struct want want)

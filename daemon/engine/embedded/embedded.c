@@ -331,6 +331,7 @@ static void embedded_close(struct engine *e)
 static const struct engine_ops ops = {
     .close = embedded_close,
     .submit = embedded_submit,
+    .recall = embedded_recall,
     .get = embedded_get,
     .list = embedded_list,
     .claim = embedded_claim,

@@ -212,6 +212,8 @@ void embedded_cancel(struct engine *e, const uint64_t *numbers, size_t n, int64_
 void embedded_cancel_quietly(struct embedded *em, const uint64_t *numbers, size_t n);
 
 /* embedded_reads.c */
+void embedded_recall(struct engine *e, uint32_t uid, struct bytes request, engine_submit_fn done,
+                     void *arg);
 void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, unsigned what,
                   engine_get_fn done, void *arg);
 void embedded_list(struct engine *e, const struct list_filter *filter, engine_list_fn done,

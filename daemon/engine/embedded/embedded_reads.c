@@ -52,6 +52,40 @@ void embedded_get(struct engine *e, const uint64_t *numbers, size_t n, unsigned 
     store_push(em->store, &call->op.op);
 }
 
+struct recall_call {
+    struct store_recall op;
+    engine_submit_fn done;
+    void *arg;
+};
+
+static void recall_done(struct store_op *op)
+{
+    struct recall_call *call = (struct recall_call *)op;
+
+    call->done(call->arg, op_error(op), call->op.submitted, call->op.n);
+    free(call->op.submitted);
+    free(call);
+}
+
+void embedded_recall(struct engine *e, uint32_t uid, struct bytes request, engine_submit_fn done,
+                     void *arg)
+{
+    struct recall_call *call = calloc(1, sizeof(*call));
+
+    if (!call) {
+        done(arg, &embedded_no_memory, NULL, 0);
+        return;
+    }
+    call->done = done;
+    call->arg = arg;
+    call->op.uid = uid;
+    memcpy(call->op.request, request.data, MIN(request.len, sizeof(call->op.request)));
+    call->op.now_us = now_us();
+    call->op.op.done = recall_done;
+    store_recall_init(&call->op);
+    store_push(embedded_of(e)->store, &call->op.op);
+}
+
 struct list_call {
     struct store_list op;
     engine_list_fn done;

@@ -68,6 +68,18 @@ struct store_submit {
 };
 void store_submit_init(struct store_submit *op);
 
+/* The answer that is remembered for a request. */
+struct store_recall {
+    struct store_op op;
+    uint32_t uid;
+    uint8_t request[16];
+    int64_t now_us;
+    /* ret */
+    struct submitted *submitted; /* n of them, the maker's to free; NULL: there is none */
+    size_t n;
+};
+void store_recall_init(struct store_recall *op);
+
 struct store_get {
     struct store_op op;
     const uint64_t *numbers;

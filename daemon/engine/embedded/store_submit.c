@@ -14,7 +14,9 @@ static struct submitted answer_unpack(uint64_t v)
         .number = v >> 2, .deduplicated = v & 1, .cached = v & 2, .repeated = true};
 }
 
-static enum aw_err request_find(struct store *st, struct store_submit *op, int64_t bucket,
+/* In one bucket. *ret stays NULL: nothing. */
+static enum aw_err request_read(struct store *st, uint32_t uid, const uint8_t request[16],
+                                int64_t bucket, struct submitted **ret, size_t *ret_n,
                                 struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_REQUEST_FIND];
@@ -22,25 +24,24 @@ static enum aw_err request_find(struct store *st, struct store_submit *op, int64
     int rc;
 
     sqlite3_bind_int64(s, 1, bucket);
-    sqlite3_bind_int64(s, 2, op->uid);
-    sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
+    sqlite3_bind_int64(s, 2, uid);
+    sqlite3_bind_blob(s, 3, request, 16, SQLITE_STATIC);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         const char *answer = sqlite3_column_blob(s, 0);
         size_t n = (size_t)sqlite3_column_bytes(s, 0) / sizeof(uint64_t);
+        struct submitted *list = calloc(n + 1, sizeof(*list));
 
-        if (n != op->n)
-            e = aw_fail(err, AW_ERR_INVALID,
-                        "request: this key came before, with %zu jobs instead of %zu; a new submit "
-                        "needs a new key",
-                        n, op->n);
+        if (!list)
+            e = aw_fail(err, AW_ERR_NO_MEMORY, "request: out of memory");
         for (size_t i = 0; !e && i < n; i++) {
             uint64_t v;
 
             memcpy(&v, answer + i * sizeof(v), sizeof(v));
-            op->submitted[i] = answer_unpack(v);
+            list[i] = answer_unpack(v);
         }
-        op->repeated = true;
+        *ret = list;
+        *ret_n = n;
     } else if (rc != SQLITE_DONE) {
         e = store_fail(st, err, "looking up a request");
     }
@@ -48,8 +49,41 @@ static enum aw_err request_find(struct store *st, struct store_submit *op, int64
     return e;
 }
 
-static enum aw_err request_add(struct store *st, struct store_submit *op, int64_t bucket,
-                               struct aw_error *err)
+/* *ret: the answer that is remembered, the caller's to free; NULL: there is none. */
+static enum aw_err request_find(struct store *st, uint32_t uid, const uint8_t request[16],
+                                int64_t now_us, struct submitted **ret, size_t *ret_n,
+                                struct aw_error *err)
+{
+    int64_t bucket = now_us / STORE_REQUEST_BUCKET_US;
+    enum aw_err e = AW_OK;
+
+    *ret = NULL;
+    *ret_n = 0;
+    for (int64_t b = bucket; !e && !*ret && b >= bucket - 1; b--)
+        e = request_read(st, uid, request, b, ret, ret_n, err);
+    return e;
+}
+
+/* Whether this call was recorded before; its answer, then. */
+static enum aw_err request_repeat(struct store *st, struct store_submit *op, struct aw_error *err)
+{
+    _cleanup_free_ struct submitted *known = NULL;
+    size_t n;
+    enum aw_err e = request_find(st, op->uid, op->request, op->now_us, &known, &n, err);
+
+    if (e || !known)
+        return e;
+    op->repeated = true;
+    if (n != op->n)
+        return aw_fail(err, AW_ERR_INVALID,
+                       "request: this key came before, with %zu jobs instead of %zu; a new submit "
+                       "needs a new key",
+                       n, op->n);
+    memcpy(op->submitted, known, n * sizeof(*known));
+    return AW_OK;
+}
+
+static enum aw_err request_add(struct store *st, struct store_submit *op, struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_REQUEST_ADD];
     _cleanup_free_ uint64_t *answer = reallocarray(NULL, op->n, sizeof(*answer));
@@ -58,7 +92,7 @@ static enum aw_err request_add(struct store *st, struct store_submit *op, int64_
         return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
     for (size_t i = 0; i < op->n; i++)
         answer[i] = answer_pack(&op->submitted[i]);
-    sqlite3_bind_int64(s, 1, bucket);
+    sqlite3_bind_int64(s, 1, op->now_us / STORE_REQUEST_BUCKET_US);
     sqlite3_bind_int64(s, 2, op->uid);
     sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
     sqlite3_bind_blob(s, 4, answer, (int)(op->n * sizeof(*answer)), SQLITE_STATIC);
@@ -268,15 +302,14 @@ static enum aw_err set_join(struct store *st, struct store_submit *op, struct aw
 static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_submit *op = (struct store_submit *)base;
-    int64_t bucket = op->now_us / STORE_REQUEST_BUCKET_US;
     enum aw_err e = AW_OK;
 
     op->repeated = false;
     op->expires_us = 0;
     store_effects_empty(&op->effects);
-    for (int64_t b = bucket; op->has_request && !e && !op->repeated && b >= bucket - 1; b--)
-        e = request_find(st, op, b, err);
-    if (op->repeated)
+    if (op->has_request)
+        e = request_repeat(st, op, err);
+    if (e || op->repeated)
         return e;
     /* Before anything is written, so that a refusal does not cost others their transaction. */
     for (size_t i = 0; !e && i < op->n; i++)
@@ -288,7 +321,7 @@ static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw
     if (!e)
         e = set_join(st, op, err);
     if (!e && op->has_request && !op->full)
-        e = request_add(st, op, bucket, err);
+        e = request_add(st, op, err);
     return e;
 }
 
@@ -296,4 +329,17 @@ void store_submit_init(struct store_submit *op)
 {
     op->op.run = submit_run;
     op->op.writes = !op->full || op->set.len;
+}
+
+static enum aw_err recall_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_recall *op = (struct store_recall *)base;
+
+    free(take_ptr(op->submitted)); /* of a run that was undone */
+    return request_find(st, op->uid, op->request, op->now_us, &op->submitted, &op->n, err);
+}
+
+void store_recall_init(struct store_recall *op)
+{
+    op->op.run = recall_run;
 }
