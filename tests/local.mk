@@ -135,13 +135,17 @@ POWER_LOSS = \
 	tests/unit/power_work.c tests/unit/power_work.h tests/unit/power_work_private.h \
 	tests/unit/power_work_told.c \
 	tests/unit/powerloss_vfs.c tests/unit/powerloss_vfs.h
+FAULTY_ALLOC = tests/unit/faulty_alloc.c tests/unit/faulty_alloc.h
+CALLOC_FAULTY = -Wl,--wrap=calloc
 ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
 	tests/unit/engine_disk.h tests/unit/engine_disk_backup.c tests/unit/engine_disk_deps.c \
 	tests/unit/engine_disk_queues.c \
 	tests/unit/engine_disk_sets.c \
+	tests/unit/engine_no_memory.c $(FAULTY_ALLOC) \
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
 tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_engine_embedded_LDFLAGS = $(AM_LDFLAGS) $(CALLOC_FAULTY)
 tests_unit_test_engine_embedded_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 tests_unit_test_power_loss_SOURCES = tests/unit/test_power_loss.c $(POWER_LOSS)
 tests_unit_test_power_loss_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)

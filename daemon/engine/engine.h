@@ -397,8 +397,9 @@ static inline void engine_submit(struct engine *e, const struct submit *submit,
 
 /*
  * What a submit of that user with that request name (16 bytes) was answered with, if one was
- * recorded in the last hours; n 0: none was. For callers that must read before they know what to submit: a submit
- * that was called, but not answered yet, may not be found, and is recognized when it is repeated.
+ * recorded in the last hours; n 0: none was. For callers that must read before they know what to
+ * submit: a submit that was called, but not answered yet, may not be found, and is recognized when
+ * it is repeated.
  */
 static inline void engine_recall(struct engine *e, uint32_t uid, struct bytes request,
                                  engine_submit_fn done, void *arg)
@@ -429,7 +430,8 @@ static inline void engine_list(struct engine *e, const struct list_filter *filte
  * slot of a queue is free again from the call of engine_finish() or engine_release() on. One call
  * takes ENGINE_CLAIM_MAX jobs at most; if it takes `max` shared ones, or is cut at that bound,
  * there may be more, and no runnable event tells. A call that finds nothing is answered without
- * the disk: perhaps before others that were made earlier.
+ * the disk: perhaps before others that were made earlier. After an error a runnable event comes
+ * when it is time to try again.
  */
 static inline void engine_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg)
 {

@@ -1,6 +1,6 @@
 /*
- * engine_disk.h - tests of the embedded engine on a disk that fails: those that are not in
- * test_engine_embedded.c, which brings the fixture.
+ * engine_disk.h - tests of the embedded engine on a disk that fails, or without memory: those that
+ * are not in test_engine_embedded.c, which brings the fixture.
  */
 #ifndef AW_ENGINE_DISK_H
 #define AW_ENGINE_DISK_H
@@ -11,6 +11,7 @@ void disk_backup_add(TCase *tc);
 void disk_deps_add(TCase *tc);
 void disk_queues_add(TCase *tc);
 void disk_sets_add(TCase *tc);
+void no_memory_add(TCase *tc);
 
 /* Where the store's database is; valid until the next call. */
 const char *disk_db(void);

@@ -556,6 +556,7 @@ static void add_disk_tests(Suite *suite)
     disk_deps_add(tc);
     disk_queues_add(tc);
     disk_sets_add(tc);
+    no_memory_add(tc);
     tcase_add_test(tc, what_comes_during_a_commit_shares_the_next);
     tcase_add_test(tc, nothing_is_said_before_it_is_durable);
     tcase_add_test(tc, one_that_does_not_fit_does_not_take_the_others_along);

@@ -48,6 +48,14 @@ static void claim_free(struct claim_call *call)
     free(call);
 }
 
+/* Nothing can be claimed for now. The next runnable event is ours to give: nothing else may come.
+ */
+static void claims_stall(struct embedded *em)
+{
+    em->claims_stalled = true;
+    embedded_retry_later(em);
+}
+
 /* Nothing was recorded: the jobs are where they were. */
 static void claim_undo(struct claim_call *call)
 {
@@ -55,8 +63,7 @@ static void claim_undo(struct claim_call *call)
 
     for (size_t i = 0; i < call->op.n; i++)
         sched_untake(em->sched, sched_find(em->sched, call->rows[i].number));
-    em->claims_stalled = true;
-    embedded_retry_later(em);
+    claims_stall(em);
     call->op.n = 0;
 }
 
@@ -154,6 +161,7 @@ void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *ar
         n = MIN(queues_startable(sched_queues(em->sched), max), (size_t)ENGINE_CLAIM_MAX);
     call = claim_make(em, n, done, arg);
     if (!call) {
+        claims_stall(em);
         done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
