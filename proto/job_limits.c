@@ -22,6 +22,26 @@ struct limits limits_stricter(const struct limits *a, const struct limits *b)
     };
 }
 
+bool limit_find(struct bytes name, enum limit *ret)
+{
+    for (size_t i = 0; i < N_LIMITS; i++)
+        if (bytes_eq(name, bytes_str(limits_schema.fields[i].name))) {
+            *ret = (enum limit)i;
+            return true;
+        }
+    return false;
+}
+
+struct limits limits_changed(const struct limits *from, const struct limits *to, unsigned mask)
+{
+    return (struct limits){
+#define X(T, KIND, name, sub, need, min, max, def, text) \
+    .name = (mask & 1u << LIMIT_##name ? to : from)->name,
+        LIMITS_FIELDS(X, _)
+#undef X
+    };
+}
+
 bool limits_none(const struct limits *limits)
 {
     static const struct limits none;

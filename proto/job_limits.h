@@ -27,6 +27,21 @@
 
 SCHEMA_STRUCT(limits, LIMITS_FIELDS)
 
+/* Each of them by itself; several as a mask of 1 << LIMIT_memory, ... */
+enum limit {
+#define X(T, KIND, name, sub, need, min, max, def, text) LIMIT_##name,
+    LIMITS_FIELDS(X, _)
+#undef X
+        N_LIMITS
+};
+_Static_assert(N_LIMITS <= AW_MAX_LIMITS, "a request may name all of them");
+
+/* By its name in the list. False, and *ret untouched, when there is no such limit. */
+AW_MUSTCHECK bool limit_find(struct bytes name, enum limit *ret);
+
+/* Those of `to` that the mask names, the others as they are in `from`. */
+struct limits limits_changed(const struct limits *from, const struct limits *to, unsigned mask);
+
 /* The stricter of the two in everything. */
 struct limits limits_stricter(const struct limits *a, const struct limits *b);
 

@@ -58,6 +58,7 @@
 #define AW_MAX_CPU       409600     /* percent of one processor: 4,096 processors */
 #define AW_MAX_PROCESSES 4194304    /* the kernel's own limit */
 #define AW_MAX_FILES     1073741816 /* the same */
+#define AW_MAX_LIMITS    8          /* of a job or queue, that a request can name */
 
 #define AW_MAX_EXPLAINED 10 /* futures that explain names, of each kind */
 

@@ -377,8 +377,9 @@
     F(T, I64,  draining,       _, OPT, -1, 1, -1, "1: take no new jobs; 0: take them again; -1: leave it") \
     F(T, I64,  rate,           _, OPT, -1, AW_MAX_RATE, -1, "most starts in rate_ms; 0: no limit; -1: leave it") \
     F(T, U64,  rate_ms,        _, OPT, 0, AW_MAX_DURATION_MS, 1000, "with rate: the period") \
-    F(T, BOOL, set_limits,     _, OPT, 0, 0, 0, "`limits` are the new ones, all of them") \
-    F(T, OBJ,  limits,    limits, OPT, 0, 0, 0, "with set_limits: what each of its jobs may use at most, from its next attempt on")
+    F(T, BOOL, set_limits,     _, OPT, 0, 0, 0, "`limits` are the new ones") \
+    F(T, OBJ,  limits,    limits, OPT, 0, 0, 0, "with set_limits: what each of its jobs may use at most, from its next attempt on") \
+    F(T, STRV, only_limits,    _, OPT, 0, AW_MAX_LIMITS, 0, "with set_limits: names of those that change; empty: all")
 #define QUEUE_SET_REP_FIELDS(F, T) \
     F(T, OBJ,  queue, queue_status, REQ, 0, 0, 0, "as it is now")
 

@@ -111,6 +111,7 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_contract_cancel.c \
 	tests/unit/engine_contract_change.c \
 	tests/unit/engine_contract_claims.c \
+	tests/unit/engine_contract_limits.c \
 	tests/unit/engine_contract_deps.c tests/unit/engine_contract_deps.h \
 	tests/unit/engine_contract_deps_many.c \
 	tests/unit/engine_contract_queues.c \

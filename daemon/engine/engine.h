@@ -209,6 +209,7 @@ struct queue_change {
     const int *priority;
     int64_t rate, rate_ms;
     const struct limits *limits;
+    unsigned limits_mask; /* with limits: those that change (see limits_changed()); 0: all */
 };
 
 struct job_change {

@@ -17,6 +17,7 @@ void contract_retry_add(TCase *tc);
 void contract_cancel_add(TCase *tc);
 void contract_queues_add(TCase *tc);
 void contract_claims_add(TCase *tc);
+void contract_limits_add(TCase *tc);
 void contract_change_add(TCase *tc);
 void contract_records_add(TCase *tc);
 void contract_sets_add(TCase *tc);

@@ -41,15 +41,19 @@ struct answer *start_queue_set(const char *name, struct queue_change change)
 {
     struct answer *r = rig_answer_new();
     int priority = change.priority ? *change.priority : 0;
+    struct limits limits = change.limits ? *change.limits : (struct limits){0};
     char copy[AW_MAX_QUEUE_NAME + 1] = {0};
 
     memcpy(copy, name, strnlen(name, AW_MAX_QUEUE_NAME));
     if (change.priority)
         change.priority = &priority;
+    if (change.limits)
+        change.limits = &limits;
     engine_queue_set(rig.e, bytes_str(copy), &change, replied_queues, r);
     /* What a call is given is copied: it may go at once. */
     memset(copy, 'x', AW_MAX_QUEUE_NAME);
     priority = 99;
+    memset(&limits, 'x', sizeof(limits));
     return r;
 }
 

@@ -375,6 +375,7 @@ static const struct {
     L(AW_MAX_CPU),
     L(AW_MAX_PROCESSES),
     L(AW_MAX_FILES),
+    L(AW_MAX_LIMITS),
     L(AW_MAX_EXPLAINED),
     L(AW_MAX_PRIORITY),
     L(AW_MIN_PRIORITY),

@@ -96,6 +96,7 @@ static void claim_done(struct store_op *op)
 
         sched_set_busy(em->sched, job, false);
         call->claimed[i].own_slot = call->rows[i].own_slot;
+        call->claimed[i].limits = queues_of(sched_queues(em->sched), job)->set.limits;
         if (!moved)
             continue; /* impossible: it was queued, and busy since */
         job->claim = call->rows[i].claim;
@@ -194,8 +195,12 @@ static void recover_done(struct store_op *op)
     struct embedded *em = call->em;
 
     for (size_t i = 0; !op->error.code && i < call->op.n; i++) {
+        const struct live *job = sched_find(em->sched, call->rows[i].number);
+
         call->claimed[i].own_slot = call->rows[i].own_slot;
-        if (sched_find(em->sched, call->rows[i].number)->flags & LIVE_POLICY)
+        /* It may be that it never began, and begins now. */
+        call->claimed[i].limits = queues_of(sched_queues(em->sched), job)->set.limits;
+        if (job->flags & LIVE_POLICY)
             policies_add(&em->policies, &call->claimed[i]);
     }
     call->done(call->arg, op_error(op), call->claimed, call->op.n);

@@ -20,6 +20,7 @@ static struct queue_settings settings_of(const struct store_queue_row *row)
         .draining = row->draining,
         .rate = row->rate,
         .rate_ms = row->rate_ms,
+        .limits = row->limits,
     };
 }
 
@@ -60,6 +61,7 @@ struct queue_status embedded_queue_status(const struct queue *q)
         .draining = q->set.draining,
         .rate = q->set.rate,
         .rate_ms = q->set.rate_ms,
+        .limits = q->set.limits,
         .queued = q->n_by_state[AW_QUEUED],
         .running = q->n_by_state[AW_RUNNING],
         .waiting = q->n_by_state[AW_SCHEDULED] + q->n_by_state[AW_BLOCKED],
@@ -76,6 +78,7 @@ struct queue_set_call {
     void *arg;
     struct queue *fresh; /* made beforehand, so that what is recorded has its place in memory */
     int priority;
+    struct limits limits;
     char name[AW_MAX_QUEUE_NAME + 1];
 };
 
@@ -142,6 +145,10 @@ static struct queue_set_call *queue_set_make(struct embedded *em, struct bytes n
     if (change->priority) {
         call->priority = *change->priority;
         call->op.change.priority = &call->priority;
+    }
+    if (change->limits) {
+        call->limits = *change->limits;
+        call->op.change.limits = &call->limits;
     }
     return call;
 }

@@ -26,6 +26,7 @@
 #define AW_QUEUES_H
 
 #include "daemon/engine/embedded/live.h"
+#include "proto/job_limits.h"
 #include "proto/limits.h"
 
 #define N_PRIORITIES (AW_MAX_PRIORITY - AW_MIN_PRIORITY + 1)
@@ -43,6 +44,7 @@ struct queue_settings {
     int priority;
     bool paused, draining;
     uint64_t rate, rate_ms;
+    struct limits limits; /* of each of its jobs; no matter of which may start */
 };
 
 /* Read by all, written by queues.c, except as noted. */

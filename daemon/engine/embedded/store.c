@@ -38,9 +38,9 @@ static enum aw_err live_tell(sqlite3_stmt *s, const struct store_loader *loader,
 static enum aw_err queue_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
 {
     struct store_queue_row queue;
+    enum aw_err e = store_queue_read(s, &queue);
 
-    store_queue_read(s, &queue);
-    return loader->queue(arg, &queue);
+    return e ? e : loader->queue(arg, &queue);
 }
 
 static enum aw_err dep_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
@@ -94,8 +94,10 @@ static enum aw_err load_rows(struct store *st, const char *sql,
             e = store_fail(st, err, "reading what is there");
             break;
         }
-        if (tell(s, loader, arg))
-            e = aw_fail(err, AW_ERR_NO_MEMORY, "reading what is there: out of memory");
+        e = tell(s, loader, arg);
+        if (e)
+            e = aw_fail(err, e, "reading what is there: %s",
+                        e == AW_ERR_STORE ? "a row of it is damaged" : aw_err_text(e));
     }
     sqlite3_finalize(s);
     return e;

@@ -67,6 +67,7 @@ struct store_queue_row {
     int priority;
     bool paused, draining;
     uint64_t rate, rate_ms;
+    struct limits limits;
 };
 
 /* What a job waits for. */

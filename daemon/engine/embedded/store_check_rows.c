@@ -1,4 +1,4 @@
-/* Whether all is well in a store: every job and every attempt by itself. */
+/* Whether all is well in a store: every job, attempt and queue's limits by itself. */
 #include <inttypes.h>
 
 #include "daemon/engine/embedded/store_offline.h"
@@ -161,6 +161,22 @@ static void check_attempt(struct check *check, sqlite3_stmt *s)
                                     number, attempt, (uint64_t)sqlite3_column_int64(s, 4 + i), i});
 }
 
+#define LIMITS_SQL \
+    "SELECT name, limits FROM queue WHERE typeof(limits) = 'blob' AND length(limits) > 0"
+
+static void check_limits(struct check *check, sqlite3_stmt *s)
+{
+    struct bytes blob = column_bytes(s, 1);
+    struct codec_doc doc = {0};
+    struct limits limits;
+
+    if (codec_open(blob.data, blob.len, &doc, NULL) ||
+        codec_read(&doc, &limits_schema, &limits, NULL))
+        check_wrong(check, "queue %s: its limits cannot be read",
+                    (const char *)sqlite3_column_text(s, 0));
+    codec_close(&doc);
+}
+
 static enum aw_err check_each(struct check *check, const char *sql,
                               void (*one)(struct check *check, sqlite3_stmt *s),
                               struct aw_error *err)
@@ -185,5 +201,7 @@ enum aw_err check_rows(struct check *check, struct aw_error *err)
 {
     enum aw_err e = check_each(check, JOB_SQL, check_job, err);
 
+    if (!e && check->off->version >= 2)
+        e = check_each(check, LIMITS_SQL, check_limits, err);
     return e ? e : check_each(check, ATTEMPT_SQL, check_attempt, err);
 }

@@ -33,7 +33,7 @@ void check_kind_end(struct check *check);
 /* SQLite could not go on, at what the sentence says: a fault, unless it is memory. */
 AW_MUSTCHECK enum aw_err check_failed(struct check *check, const char *what, struct aw_error *err);
 
-/* Every job: its row, its specification, its spool files; every attempt. */
+/* Every job: its row, its specification, its spool files; every attempt; limits of queues. */
 AW_MUSTCHECK enum aw_err check_rows(struct check *check, struct aw_error *err);
 
 #endif

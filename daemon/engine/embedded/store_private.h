@@ -80,8 +80,8 @@ AW_MUSTCHECK enum aw_err store_read_int(struct store *st, const char *sql, int64
 /* Runs a statement that returns no rows, with its bindings, and resets it. */
 AW_MUSTCHECK enum aw_err store_exec(struct store *st, enum store_sql which, struct aw_error *err);
 
-/* Reads a row of STORE_QUEUE_COLUMNS. */
-void store_queue_read(sqlite3_stmt *s, struct store_queue_row *ret);
+/* Reads a row of STORE_QUEUE_COLUMNS. AW_ERR_STORE: its limits are none; AW_ERR_NO_MEMORY. */
+AW_MUSTCHECK enum aw_err store_queue_read(sqlite3_stmt *s, struct store_queue_row *ret);
 
 /* Raises the number that survives the removal of its row. */
 AW_MUSTCHECK enum aw_err store_raise_high(struct store *st, uint64_t number, struct aw_error *err);

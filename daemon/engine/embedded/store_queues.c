@@ -1,7 +1,36 @@
 /* Operations on queues, and on the place of jobs in them. */
 #include "daemon/engine/embedded/store_records.h"
 
-void store_queue_read(sqlite3_stmt *s, struct store_queue_row *ret)
+#include "proto/codec.h"
+
+/* ---- Limits: a map as in messages, or NULL for none ------------------------------------------ */
+
+static enum aw_err limits_decode(struct bytes blob, struct limits *ret)
+{
+    struct codec_doc doc = {0};
+    enum aw_err e;
+
+    *ret = (struct limits){0};
+    if (!blob.data)
+        return AW_OK;
+    e = codec_open(blob.data, blob.len, &doc, NULL);
+    if (!e)
+        e = codec_read(&doc, &limits_schema, ret, NULL);
+    codec_close(&doc);
+    return e && e != AW_ERR_NO_MEMORY ? AW_ERR_STORE : e;
+}
+
+static enum aw_err limits_column(sqlite3_stmt *s, int col, struct limits *ret)
+{
+    const void *data = sqlite3_column_blob(s, col);
+    struct bytes blob = bytes_of(data, (size_t)sqlite3_column_bytes(s, col));
+
+    if (!data && sqlite3_column_type(s, col) != SQLITE_NULL)
+        return AW_ERR_STORE; /* empty */
+    return limits_decode(blob, ret);
+}
+
+enum aw_err store_queue_read(sqlite3_stmt *s, struct store_queue_row *ret)
 {
     const void *name = sqlite3_column_blob(s, 1);
     size_t len = MIN((size_t)sqlite3_column_bytes(s, 1), sizeof(ret->name) - 1);
@@ -18,7 +47,10 @@ void store_queue_read(sqlite3_stmt *s, struct store_queue_row *ret)
     };
     if (name && len)
         memcpy(ret->name, name, len);
+    return limits_column(s, 9, &ret->limits);
 }
+
+/* ---- Changes -------------------------------------------------------------------------------- */
 
 static void bind_setting(sqlite3_stmt *s, int col, int64_t value)
 {
@@ -28,8 +60,8 @@ static void bind_setting(sqlite3_stmt *s, int col, int64_t value)
         sqlite3_bind_int64(s, col, value);
 }
 
-/* Whatever is not to be changed is NULL. */
-static void queue_bind(sqlite3_stmt *s, const struct store_queue_set *op)
+/* Whatever is not to be changed is NULL; only limits can be NULL themselves. */
+static void queue_bind(sqlite3_stmt *s, const struct store_queue_set *op, struct bytes limits)
 {
     const struct queue_change *c = &op->change;
 
@@ -44,6 +76,53 @@ static void queue_bind(sqlite3_stmt *s, const struct store_queue_set *op)
     bind_setting(s, 6, c->draining);
     bind_setting(s, 7, c->rate);
     bind_setting(s, 8, c->rate_ms);
+    sqlite3_bind_int(s, 9, c->limits != NULL);
+    store_bind_bytes(s, 10, limits);
+}
+
+/* Those that it has now: none, if it is not there. */
+static enum aw_err limits_present(struct store *st, struct bytes name, struct limits *ret,
+                                  struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_QUEUE_LIMITS];
+    enum aw_err e = AW_OK;
+    int rc;
+
+    *ret = (struct limits){0};
+    store_bind_text(s, 1, name);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        e = limits_column(s, 0, ret);
+        if (e)
+            e = aw_fail(err, e, "queue '%.*s': its limits: %s", (int)name.len,
+                        (const char *)name.data, aw_err_text(e));
+    } else if (rc != SQLITE_DONE) {
+        e = store_fail(st, err, "reading a queue");
+    }
+    sqlite3_reset(s);
+    return e;
+}
+
+/*
+ * What is to be written: the change, put upon what is there at this moment, so that two who change
+ * different limits do not undo each other. Leaves the buffer empty for none at all.
+ */
+static enum aw_err limits_encode(struct store *st, const struct store_queue_set *op,
+                                 struct codec_buf *buf, struct aw_error *err)
+{
+    const struct queue_change *c = &op->change;
+    unsigned mask = c->limits_mask ? c->limits_mask : ~0u;
+    struct limits limits;
+    struct codec_part part = {&limits_schema, &limits};
+    enum aw_err e = limits_present(st, op->name, &limits, err);
+
+    if (e)
+        return e;
+    limits = limits_changed(&limits, c->limits, mask);
+    if (limits_none(&limits))
+        return AW_OK;
+    e = codec_write(buf, &part, 1);
+    return e ? aw_fail(err, e, "changing a queue: %s", aw_err_text(e)) : AW_OK;
 }
 
 static enum aw_err queue_add(struct store *st, const struct store_queue_set *op,
@@ -59,26 +138,41 @@ static enum aw_err queue_add(struct store *st, const struct store_queue_set *op,
     return e;
 }
 
-static enum aw_err queue_set_run(struct store_op *base, struct store *st, struct aw_error *err)
+static enum aw_err queue_update(struct store *st, struct store_queue_set *op, struct bytes limits,
+                                struct aw_error *err)
 {
-    struct store_queue_set *op = (struct store_queue_set *)base;
     sqlite3_stmt *s = st->sql[SQL_QUEUE_SET];
-    enum aw_err e = op->change.create ? queue_add(st, op, err) : AW_OK;
+    enum aw_err e = AW_OK;
     int rc;
 
-    if (e)
-        return e;
-    queue_bind(s, op);
+    queue_bind(s, op, limits);
     rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW)
-        store_queue_read(s, &op->row);
-    else if (rc == SQLITE_DONE)
+    if (rc == SQLITE_ROW) {
+        e = store_queue_read(s, &op->row);
+        if (e)
+            e = aw_fail(err, e, "changing a queue: %s", aw_err_text(e));
+    } else if (rc == SQLITE_DONE) {
         e = aw_fail(err, AW_ERR_NO_QUEUE,
                     "there is no queue '%.*s'; awctl queue add %.*s makes one", (int)op->name.len,
                     (const char *)op->name.data, (int)op->name.len, (const char *)op->name.data);
-    else
+    } else {
         e = store_fail(st, err, "changing a queue");
+    }
     sqlite3_reset(s);
+    return e;
+}
+
+static enum aw_err queue_set_run(struct store_op *base, struct store *st, struct aw_error *err)
+{
+    struct store_queue_set *op = (struct store_queue_set *)base;
+    struct codec_buf limits = {0};
+    enum aw_err e = op->change.create ? queue_add(st, op, err) : AW_OK;
+
+    if (!e && op->change.limits)
+        e = limits_encode(st, op, &limits, err);
+    if (!e)
+        e = queue_update(st, op, bytes_of(limits.data, limits.len), err);
+    codec_buf_done(&limits);
     return e;
 }
 
