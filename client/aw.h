@@ -132,7 +132,6 @@ AW_API void aw_client_address(struct aw_client *client, char *buf, size_t size);
 
 struct aw_future;
 
-/* What to run, and how. Whatever is 0 or NULL after aw_job_init() means "the usual". */
 /* What an exec job may use; of a queue, what each of its jobs may use at most. Zeroed: no limits.
  */
 struct aw_limits {
@@ -146,6 +145,7 @@ struct aw_limits {
     int io_priority;     /* 1 (first) to 8 (last), 9: when nobody else uses the disk; 0: as it is */
 };
 
+/* What to run, and how. Whatever is 0 or NULL after aw_job_init() means "the usual". */
 struct aw_job {
     size_t size;
 
@@ -677,7 +677,9 @@ struct aw_queue_change {
     int draining;
     int rate;
     int64_t rate_ms;                /* 1,000 */
-    const struct aw_limits *limits; /* the new ones, all of them; NULL: leave them */
+    const struct aw_limits *limits; /* NULL: leave them */
+    /* With limits: those of them that change, like "memory", with NULL behind them; NULL: all. */
+    const char *const *only_limits;
 };
 #define AW_QUEUE_LEAVE               (-1000)
 #define aw_queue_change_init(change) aw_queue_change_init_sized((change), sizeof(*(change)))

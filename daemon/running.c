@@ -273,6 +273,7 @@ static void attempt_begin(struct running *r, struct attempt *a, const struct cla
         .uid = c->uid,
         .gid = c->gid,
         .output_limit = output_limit(r, &job),
+        .limits = limits_stricter(&job.limits, &c->limits),
         .started_us = c->started_us,
     };
     if (!a->worker) {

@@ -155,6 +155,8 @@ enum aw_err job_check(const struct job *job, struct aw_error *err)
         return aw_fail(err, AW_ERR_INVALID, "delay_ms and not_before_us exclude each other");
     if (!job->type.data || bytes_eq(job->type, bytes_str("exec")))
         return exec_check(job, err);
+    if (!limits_none(&job->limits))
+        return aw_fail(err, AW_ERR_INVALID, "limits: only jobs of type exec have them");
     if (bytes_eq(job->type, bytes_str("http")))
         return http_job_check(job, err);
     if (bytes_eq(job->type, bytes_str("sleep")) || bytes_eq(job->type, bytes_str("noop")))

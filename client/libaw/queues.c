@@ -40,7 +40,21 @@ void aw_queue_change_init_sized(struct aw_queue_change *change, size_t size)
     memcpy(change, &defaults, MIN(size, sizeof(defaults)));
 }
 
-static struct queue_set_req change_request(const char *name, const struct aw_queue_change *change)
+/* Of more than there can be, one too many is sent: the daemon says what is right. */
+#define NAMES_MAX (AW_MAX_LIMITS + 1)
+
+static size_t limit_names(const char *const *list, struct bytes names[NAMES_MAX])
+{
+    size_t n = 0;
+
+    for (; list && n < NAMES_MAX && list[n]; n++)
+        names[n] = bytes_str(list[n]);
+    return n;
+}
+
+/* `names` is to live as long as the request. */
+static struct queue_set_req change_request(const char *name, const struct aw_queue_change *change,
+                                           struct bytes names[NAMES_MAX])
 {
     struct aw_queue_change ours;
     bool set_priority;
@@ -62,6 +76,7 @@ static struct queue_set_req change_request(const char *name, const struct aw_que
         .rate_ms = (uint64_t)ours.rate_ms,
         .set_limits = ours.limits != NULL,
         .limits = ours.limits ? limits_from(ours.limits) : (struct limits){0},
+        .only_limits = {names, limit_names(ours.only_limits, names)},
     };
 }
 
@@ -70,7 +85,8 @@ enum aw_err aw_queue_set(struct aw_client *client, const char *name,
                          struct aw_error *err)
 {
     _cleanup_answer_ struct answer answer = {0};
-    struct queue_set_req req = change_request(name, change);
+    struct bytes names[NAMES_MAX];
+    struct queue_set_req req = change_request(name, change, names);
     /* One that makes it goes once: sent again, it would find the queue that it had made. */
     struct call call = {
         .op = OP_QUEUE_SET, .req = &req, .once = req.create, .deadline_us = NEVER_US};

@@ -23,6 +23,24 @@ static void queue_changed(void *arg, const struct aw_error *err, const struct qu
     exchange_reply(x, &rep);
 }
 
+/* Which limits change. */
+static enum aw_err limits_mask(const struct queue_set_req *req, unsigned *ret, struct aw_error *err)
+{
+    unsigned mask = 0;
+    enum limit limit;
+
+    for (size_t i = 0; i < req->only_limits.n; i++) {
+        struct bytes name = req->only_limits.v[i];
+
+        if (!limit_find(name, &limit))
+            return aw_fail(err, AW_ERR_INVALID, "only_limits[%zu]: there is no limit '%.*s'", i,
+                           (int)MIN(name.len, (size_t)32), (const char *)name.data);
+        mask |= 1u << limit;
+    }
+    *ret = mask;
+    return AW_OK;
+}
+
 static enum aw_err change_check(const struct queue_set_req *req, struct aw_error *err)
 {
     if (req->create) {
@@ -49,10 +67,11 @@ void op_queue_set(struct exchange *x)
         .priority = req->set_priority ? &priority : NULL,
         .rate = req->rate,
         .rate_ms = (int64_t)req->rate_ms,
+        .limits = req->set_limits ? &req->limits : NULL,
     };
     struct aw_error err;
 
-    if (change_check(req, &err))
+    if (change_check(req, &err) || limits_mask(req, &change.limits_mask, &err))
         exchange_fail(x, &err);
     else
         engine_queue_set(x->srv->engine, req->queue, &change, queue_changed, x);

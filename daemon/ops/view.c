@@ -69,6 +69,7 @@ static void set_spec(struct view *v, size_t i, struct bytes spec)
     out->max_attempts = job.max_attempts;
     out->queue = job.queue;
     out->abandon_ms = job.abandon_ms;
+    out->limits = job.limits;
     if (job.argv.n)
         out->command = command_join(part->command, &job.argv);
     if (job.url.data)
