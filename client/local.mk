@@ -83,6 +83,7 @@ client_awctl_libawctl_la_SOURCES = \
 	client/awctl/jobspec.c client/awctl/jobspec.h \
 	client/awctl/json.c \
 	client/awctl/lazy.c client/awctl/lazy.h \
+	client/awctl/limit_opts.c client/awctl/limit_opts.h \
 	client/awctl/options.c client/awctl/options.h \
 	client/awctl/print.c client/awctl/print.h \
 	client/awctl/suggest.c \

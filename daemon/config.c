@@ -189,7 +189,7 @@ static enum aw_err flag_apply(struct config *config, enum flag flag, struct args
 static enum aw_err key_value(struct args *a, const struct config_key *key, const char **ret,
                              struct aw_error *err)
 {
-    if (key->kind == CONFIG_BOOL && !a->value) {
+    if ((key->kind == CONFIG_BOOL || key->kind == CONFIG_SWITCH) && !a->value) {
         *ret = "yes";
         return AW_OK;
     }
@@ -395,7 +395,9 @@ void config_help(FILE *out)
     for (size_t i = 0; i < config_n_keys; i++) {
         const struct config_key *key = &config_keys[i];
 
-        help_flag(out, 0, key->name, key->kind == CONFIG_BOOL ? "[=yes|no]" : key->argument,
+        help_flag(out, 0, key->name,
+                  key->kind == CONFIG_BOOL || key->kind == CONFIG_SWITCH ? "[=yes|no]"
+                                                                         : key->argument,
                   key->text);
         if (*key->def)
             fprintf(out, " [%s]", key->def);

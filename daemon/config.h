@@ -32,7 +32,9 @@
  *   DURATION  90s, 5m, 7d                     int64_t, milliseconds
  *   SIZE      64K, 10M, 1G                    int64_t, bytes
  *   BOOL      yes, no                         bool
+ *   SWITCH    yes, no, or auto                int64_t, auto replaced by what it stands for
  *   LEVEL     err ... debug                   int, LOG_ERR ... LOG_DEBUG
+ *   NAME      a user's or group's, or number  char *, NULL: none
  *   PATH      an absolute path                char *, never NULL unless it may be absent
  *   LIST      one value; may be given again   struct config_list; the first one replaces the default
  *
@@ -46,15 +48,21 @@
     X(INT,      max_queued,      "max_queued",      "1000000", 1, 100000000, RELOAD, "N", "jobs that may wait; further submits are refused") \
     X(INT,      max_inflight,    "max_inflight",    "20000",  1, 1000000, RELOAD, "N",   "unanswered requests that one connection may have") \
     X(INT,      max_connections, "max_connections", "4000",   1, 100000, RESTART, "N",   "connections that may be open") \
+    X(INT,      max_user_connections, "max_user_connections", "3000", 1, 100000, RESTART, "N", "of those: open to one user, unless root or the daemon's own") \
+    X(SIZE,     max_user_memory, "max_user_memory", "256M",   INT64_C(32) << 20, INT64_C(1) << 40, RESTART, "SIZE", "memory for what one user's connections send, wait for and do not read") \
     X(DURATION, retention_ms,    "retention",       "7d",     1000, AW_MAX_DURATION_MS, RELOAD, "TIME", "how long an ended job is kept") \
     X(INT,      max_kept,        "max_kept",        "1000000", 0, 1000000000, RELOAD, "N", "ended jobs that are kept; the oldest go first") \
     X(SIZE,     output_limit,    "output_limit",    "1G",     1, INT64_C(1) << 40, RELOAD, "SIZE", "most output of a job, unless its submit says less") \
     X(MODE,     socket_mode,     "socket_mode",     "auto",   0, 0777, RESTART, "MODE",  "mode of the socket's file; auto: 0660 for the system's daemon, else 0600") \
     X(PATH,     runner_path,     "runner_path",     AW_RUNNER_PATH, 0, 0, RESTART, "FILE", "the runner's program; none: somebody else starts it") \
+    X(SWITCH,   root_jobs,       "root_jobs",       "auto",   0, 1, RESTART, "yes|no",   "jobs that root submits run as root, else they fail; auto: yes where root has a daemon in --dir") \
     X(PATH,     runner_socket,   "runner_socket",   "",       0, 0, RESTART, "FILE",     "socket of the runner") \
     X(PATH,     tls_cert,        "tls_cert",        "",       0, 0, RESTART, "FILE",     "PEM file with the certificate and key for tls+tcp://") \
     X(PATH,     tls_ca,          "tls_ca",          "",       0, 0, RESTART, "FILE",     "PEM file with the authorities whose clients may connect by tls+tcp://") \
     X(BOOL,     allow_plain_tcp, "allow_plain_tcp", "no",     0, 1, RESTART, "yes|no",   "permit tcp:// on this machine, where anybody can connect to it") \
+    X(NAME,     admin_group,     "admin_group",     "",       0, 0, RELOAD,  "GROUP",    "group whose members see and touch everything, as root does") \
+    X(NAME,     tcp_user,        "tcp_user",        "",       0, 0, RELOAD,  "USER",     "as whom clients by tcp:// act; none: the daemon's own user, for the system's daemon nobody") \
+    X(LIST,     tls_user,        "tls_user",        "",       0, 0, RELOAD,  "SUBJECT=USER", "as whom the client with this certificate acts; *: one that has no other line") \
     X(LIST,     http_deny,       "http_deny",       "metadata", 0, 0, RESTART, "ADDRESSES", "where http jobs must not connect: ADDRESS, ADDRESS/BITS, metadata, private, loopback, all, none") \
     X(PATH,     http_ca,         "http_ca",         "",       0, 0, RESTART, "FILE",     "PEM file with the authorities that http jobs trust, in place of the system's") \
     X(LEVEL,    log_level,       "log_level",       "info",   0, 0, RELOAD,  "LEVEL",    "least important messages that are logged: err, warning, notice, info, debug")
@@ -72,7 +80,9 @@ struct config_list {
 #define CONFIG_MEMBER_DURATION int64_t
 #define CONFIG_MEMBER_SIZE     int64_t
 #define CONFIG_MEMBER_BOOL     bool
+#define CONFIG_MEMBER_SWITCH   int64_t
 #define CONFIG_MEMBER_LEVEL    int
+#define CONFIG_MEMBER_NAME     char *
 #define CONFIG_MEMBER_PATH     char *
 #define CONFIG_MEMBER_LIST     struct config_list
 

@@ -120,5 +120,8 @@ enum aw_err config_fill(struct config *c, struct aw_error *err)
     /* All jobs run as one user: who may submit is trusted with that, so root and our group. */
     if (c->socket_mode == CONFIG_AUTO)
         c->socket_mode = c->system ? 0660 : 0600;
+    /* Root's own daemon is for root's own jobs; the machine's is for everybody's. */
+    if (c->root_jobs == CONFIG_AUTO)
+        c->root_jobs = geteuid() == 0 && c->dir;
     return AW_OK;
 }

@@ -147,17 +147,37 @@ static enum aw_err size_set(const struct config_key *key, struct config *config,
     return AW_OK;
 }
 
-static enum aw_err bool_set(const struct config_key *key, struct config *config, const char *text,
-                            struct aw_error *err)
+/* 0, 1; -1: neither yes nor no. */
+static int yes_or_no(const char *text)
 {
     static const char *const names[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (!strcmp(text, names[i])) {
-            *MEMBER(key, config, bool) = i & 1;
-            return AW_OK;
-        }
-    return aw_fail(err, AW_ERR_INVALID, "must be yes or no");
+        if (!strcmp(text, names[i]))
+            return i & 1;
+    return -1;
+}
+
+static enum aw_err bool_set(const struct config_key *key, struct config *config, const char *text,
+                            struct aw_error *err)
+{
+    int value = yes_or_no(text);
+
+    if (value < 0)
+        return aw_fail(err, AW_ERR_INVALID, "must be yes or no");
+    *MEMBER(key, config, bool) = value;
+    return AW_OK;
+}
+
+static enum aw_err switch_set(const struct config_key *key, struct config *config, const char *text,
+                              struct aw_error *err)
+{
+    int value = yes_or_no(text);
+
+    if (value < 0 && strcmp(text, "auto") != 0)
+        return aw_fail(err, AW_ERR_INVALID, "must be yes, no or auto");
+    *MEMBER(key, config, int64_t) = value < 0 ? CONFIG_AUTO : value;
+    return AW_OK;
 }
 
 static enum aw_err path_set(const struct config_key *key, struct config *config, const char *text,
@@ -171,6 +191,20 @@ static enum aw_err path_set(const struct config_key *key, struct config *config,
                        may_none ? ", or none" : "");
     if (strlen(text) > AW_MAX_PATH)
         return aw_fail(err, AW_ERR_INVALID, "must have at most %d bytes", AW_MAX_PATH);
+    if (*text && !(copy = strdup(text)))
+        return aw_fail(err, AW_ERR_NO_MEMORY, "out of memory");
+    free(*MEMBER(key, config, char *));
+    *MEMBER(key, config, char *) = copy;
+    return AW_OK;
+}
+
+static enum aw_err name_set(const struct config_key *key, struct config *config, const char *text,
+                            struct aw_error *err)
+{
+    char *copy = NULL;
+
+    if (strlen(text) > AW_MAX_NAME)
+        return aw_fail(err, AW_ERR_INVALID, "must have at most %d bytes", AW_MAX_NAME);
     if (*text && !(copy = strdup(text)))
         return aw_fail(err, AW_ERR_NO_MEMORY, "out of memory");
     free(*MEMBER(key, config, char *));
@@ -209,6 +243,10 @@ enum aw_err value_set(const struct config_key *key, struct config *config, const
         return size_set(key, config, text, err);
     case CONFIG_BOOL:
         return bool_set(key, config, text, err);
+    case CONFIG_SWITCH:
+        return switch_set(key, config, text, err);
+    case CONFIG_NAME:
+        return name_set(key, config, text, err);
     case CONFIG_LEVEL:
         if (log_level_parse(text, MEMBER(key, config, int)))
             return AW_OK;
@@ -225,7 +263,7 @@ void value_clear(const struct config_key *key, struct config *config)
 {
     struct config_list *list;
 
-    if (key->kind == CONFIG_PATH) {
+    if (key->kind == CONFIG_PATH || key->kind == CONFIG_NAME) {
         free(take_ptr(*MEMBER(key, config, char *)));
     } else if (key->kind == CONFIG_LIST) {
         list = MEMBER(key, config, struct config_list);
@@ -295,10 +333,14 @@ void value_print(const struct config_key *key, const struct config *config, FILE
     case CONFIG_BOOL:
         fprintf(out, "%s = %s\n", key->name, *MEMBER(key, config, const bool) ? "yes" : "no");
         break;
+    case CONFIG_SWITCH:
+        fprintf(out, "%s = %s\n", key->name, *MEMBER(key, config, const int64_t) ? "yes" : "no");
+        break;
     case CONFIG_LEVEL:
         fprintf(out, "%s = %s\n", key->name, level_name(*MEMBER(key, config, const int)));
         break;
     case CONFIG_PATH:
+    case CONFIG_NAME:
         path = *MEMBER(key, config, char *const);
         fprintf(out, "%s%s = %s\n", path ? "" : "# ", key->name, path ? path : "(none)");
         break;
@@ -333,6 +375,7 @@ bool value_same(const struct config_key *key, const struct config *a, const stru
     case CONFIG_LEVEL:
         return *MEMBER(key, a, const int) == *MEMBER(key, b, const int);
     case CONFIG_PATH:
+    case CONFIG_NAME:
         return path_same(*MEMBER(key, a, char *const), *MEMBER(key, b, char *const));
     case CONFIG_LIST:
         return list_same(MEMBER(key, a, const struct config_list),
@@ -360,7 +403,9 @@ void value_swap(const struct config_key *key, struct config *a, struct config *b
         [CONFIG_DURATION] = sizeof(int64_t),
         [CONFIG_SIZE] = sizeof(int64_t),
         [CONFIG_BOOL] = sizeof(bool),
+        [CONFIG_SWITCH] = sizeof(int64_t),
         [CONFIG_LEVEL] = sizeof(int),
+        [CONFIG_NAME] = sizeof(char *),
         [CONFIG_PATH] = sizeof(char *),
         [CONFIG_LIST] = sizeof(struct config_list),
     };

@@ -13,7 +13,9 @@ enum config_kind {
     CONFIG_DURATION,
     CONFIG_SIZE,
     CONFIG_BOOL,
+    CONFIG_SWITCH,
     CONFIG_LEVEL,
+    CONFIG_NAME,
     CONFIG_PATH,
     CONFIG_LIST,
 };
@@ -40,11 +42,11 @@ const struct config_key *config_key_find(const char *name, size_t len);
 /* The key that was perhaps meant; NULL when none is near. */
 const struct config_key *config_key_near(const char *name, size_t len);
 
-/* What SLOTS and MODE hold while they are "auto". */
+/* What SLOTS, MODE and SWITCH hold while they are "auto". */
 #define CONFIG_AUTO INT64_C(-1)
 
 /*
- * Sets a value from its text; a LIST gets one more. "" leaves a PATH or LIST without one.
+ * Sets a value from its text; a LIST gets one more. "" leaves a PATH, NAME or LIST without one.
  * AW_ERR_INVALID says what would be right ("must be a number from 1 to 1000"), and nothing more.
  */
 AW_MUSTCHECK enum aw_err value_set(const struct config_key *key, struct config *config,

@@ -21,11 +21,18 @@ static void request_free(struct exchange *x)
     x->body = (struct body_owner){0};
 }
 
-static void exchange_free(struct exchange *x)
+static void exchange_unpark(struct exchange *x)
 {
     if (x->parked)
         TAILQ_REMOVE(&x->srv->parked, x, entry);
+    x->parked = false;
+}
+
+static void exchange_free(struct exchange *x)
+{
+    exchange_unpark(x);
     request_free(x);
+    share_end(&x->hold);
     free(x);
 }
 
@@ -83,6 +90,11 @@ void exchange_failf(struct exchange *x, enum aw_err code, const char *fmt, ...)
     exchange_fail(x, &err);
 }
 
+void exchange_rest(struct exchange *x)
+{
+    share_rest(&x->hold);
+}
+
 void exchange_drop(struct exchange *x)
 {
     exchange_free(x);
@@ -107,10 +119,12 @@ void dispatch_gone(void *arg, struct call *call)
     if (!x)
         return;
     x->call = NULL;
-    if (x->parked)
+    if (x->parked) {
+        exchange_unpark(x);
         x->on_gone(x);
-    else
+    } else {
         call_take_body(call, &x->body); /* the operation goes on, and needs what it was asked */
+    }
 }
 
 void dispatch_fail_parked(struct server *srv)
@@ -130,6 +144,7 @@ void dispatch_fail_parked(struct server *srv)
     while ((x = TAILQ_FIRST(&srv->parked))) {
         call_reply(x->call, srv->out.data, srv->out.len);
         x->call = NULL;
+        exchange_unpark(x);
         x->on_gone(x);
     }
 }
@@ -158,6 +173,34 @@ bool exchange_is_admin(const struct exchange *x)
 bool exchange_may(const struct exchange *x, uint32_t uid)
 {
     return exchange_uid(x) == uid || exchange_is_admin(x);
+}
+
+/*
+ * What it costs until it is over: itself, its body, and for each value in that a little more than
+ * the most that is made of it, a future that is waited for.
+ */
+static size_t cost_of(const struct exchange *x, size_t len)
+{
+    return 1024 + len + x->doc.n_values * 96;
+}
+
+/* Is there room for it in what its user may have? */
+static enum aw_err exchange_hold(struct exchange *x, size_t len, struct aw_error *err)
+{
+    struct share *share = x->caller.share;
+    size_t cost = cost_of(x, len);
+
+    if (!share_has_room(share, cost)) {
+        aw_fail(err, AW_ERR_BUSY,
+                "the unanswered requests of uid %u have all the memory that they may have "
+                "(max_user_memory)",
+                (unsigned)x->caller.uid);
+        if (err)
+            err->retry_after_ms = 1000;
+        return AW_ERR_BUSY;
+    }
+    share_begin(&x->hold, share, cost);
+    return AW_OK;
 }
 
 /* Which operation, and may they ask for it? */
@@ -200,6 +243,9 @@ static enum aw_err exchange_open(struct exchange *x, const void *body, size_t le
         return e;
     if (x->srv->stopping == STOP_LEAVE)
         return aw_fail(err, AW_ERR_STOPPING, "the daemon is going down");
+    e = exchange_hold(x, len, err);
+    if (e)
+        return e;
     schema = op_info(x->op)->req;
     x->args = calloc(1, schema->size + 1);
     if (!x->args)

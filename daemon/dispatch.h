@@ -22,6 +22,7 @@ struct exchange {
     struct call *call;           /* private: NULL, the client is gone */
     struct codec_doc doc;        /* private: what args points into, as it does into the body */
     struct body_owner body;      /* private: of a body that its client has left behind */
+    struct share_hold hold;      /* private: its part of what its user may have */
     TAILQ_ENTRY(exchange) entry; /* private: in srv->parked */
     bool parked;                 /* private */
     void (*on_gone)(struct exchange *x);
@@ -44,9 +45,13 @@ void exchange_failf(struct exchange *x, enum aw_err code, const char *fmt, ...) 
 
 /*
  * The answer may take long: lets go of the body and of args. If the client goes away, on_gone
- * is called; it stops whatever was under way, and calls exchange_drop().
+ * is called; it stops whatever was under way, and calls exchange_drop(): at once, or when the
+ * engine has answered what it was asked, so that such work counts as long as it lasts.
  */
 void exchange_park(struct exchange *x, void (*on_gone)(struct exchange *x), void *state);
+
+/* A parked one waits for something to happen, and nothing is done for it meanwhile. */
+void exchange_rest(struct exchange *x);
 
 /* Ends an exchange without an answer: its client is gone. */
 void exchange_drop(struct exchange *x);

@@ -15,7 +15,7 @@
 
 #include <sys/types.h>
 
-#include "proto/base.h"
+#include "daemon/share.h"
 
 struct event_base;
 struct endpoint;
@@ -28,6 +28,7 @@ struct caller {
     uint32_t uid, gid;
     pid_t pid;
     unsigned n_inflight; /* unanswered calls of this connection, this one counted */
+    struct share *share; /* of the user (ipc); NULL: nothing is counted */
 };
 
 typedef void (*endpoint_call_fn)(void *arg, struct call *call, const void *body, size_t len);
@@ -41,6 +42,7 @@ struct endpoint_config {
     /* More are closed as they come. ipc and the rest count apart; ipc takes no more than three
      * quarters of the process's files, and 16 beyond from root and the daemon's own user. */
     unsigned max_connections;
+    struct shares_config shares; /* what one user's connections by ipc may have of it */
 };
 
 /* AW_ERR_NO_MEMORY, AW_ERR_SYSTEM. `config` is copied. */

@@ -19,8 +19,10 @@ daemon_libedge_la_SOURCES = \
 	daemon/log.c daemon/log.h \
 	daemon/notify.c daemon/notify.h \
 	daemon/offload.c daemon/offload.h \
+	daemon/share.c daemon/share.h \
 	daemon/watchdog.c daemon/watchdog.h \
-	daemon/transports/ipc.c \
+	daemon/transports/ipc.c daemon/transports/ipc_private.h \
+	daemon/transports/ipc_read.c \
 	daemon/transports/listener.c daemon/transports/listener.h \
 	daemon/transports/net.c \
 	daemon/transports/transport.h
@@ -79,6 +81,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/store_sets_read.c \
 	daemon/engine/embedded/store_sets_remove.c \
 	daemon/engine/embedded/store_sets_sql.h \
+	daemon/engine/embedded/store_space.c \
 	daemon/engine/embedded/store_sql.h \
 	daemon/engine/embedded/store_submit.c \
 	daemon/engine/embedded/store_write.c
@@ -106,9 +109,11 @@ daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS) $(
 daemon_libdaemon_la_SOURCES = \
 	daemon/backup_file.c daemon/backup_file.h \
 	daemon/dispatch.c daemon/dispatch.h \
+	daemon/giveback.c daemon/giveback.h \
 	daemon/leases.c daemon/leases.h \
 	daemon/restore.c daemon/restore.h \
-	daemon/running.c daemon/running.h \
+	daemon/running.c daemon/running.h daemon/running_private.h \
+	daemon/running_end.c \
 	daemon/server.c daemon/server.h \
 	daemon/spool.c daemon/spool.h \
 	daemon/sweep.c daemon/sweep.h \

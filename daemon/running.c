@@ -5,62 +5,11 @@
 
 #include <event2/event.h>
 
-#include "daemon/engine/numtable.h"
 #include "daemon/log.h"
+#include "daemon/running_private.h"
 #include "daemon/server.h"
 #include "daemon/workers/exec.h"
 #include "daemon/workers/http.h"
-#include "proto/future_id.h"
-
-enum { WORKER_EXEC, WORKER_HTTP, WORKER_SLEEP, WORKER_NOOP, N_WORKERS };
-
-struct attempt {
-    struct numnode by_number;
-    struct numnode by_claim;
-    struct running *running;
-    struct worker *worker;
-    uint64_t attempt;
-    bool own_slot; /* of its queue */
-    char id[AW_MAX_ID];
-    struct running_info info;
-    bool watched;
-    struct outcome *outcome; /* kept while its spool files are made durable */
-};
-
-struct running {
-    struct server *srv;
-    struct worker *workers[N_WORKERS];
-    struct address_set *http_deny;
-    struct numtable by_number, by_claim;
-    struct event *kick;
-    unsigned slots;
-    size_t n_started; /* attempts that hold one of these slots */
-    size_t asked;     /* free slots that the claim under way was told of */
-    bool claiming;    /* one is */
-    bool claimable;   /* the engine said that there is something new */
-    bool more;        /* there may be more for these slots, once one is free */
-    bool quiet;
-};
-
-static uint64_t number_of(const struct attempt *a)
-{
-    return a->by_number.number;
-}
-
-static uint64_t claim_of(const struct attempt *a)
-{
-    return a->by_claim.number;
-}
-
-static struct attempt *attempt_of_claim(const struct running *r, uint64_t claim)
-{
-    return numtable_entry(numtable_find(&r->by_claim, claim), struct attempt, by_claim);
-}
-
-static struct attempt *attempt_of_number(const struct running *r, uint64_t number)
-{
-    return numtable_entry(numtable_find(&r->by_number, number), struct attempt, by_number);
-}
 
 /* ---- The life of an attempt ------------------------------------------------------------------ */
 
@@ -80,99 +29,6 @@ static struct attempt *attempt_new(struct running *r, const struct claimed *c)
     numtable_insert(&r->by_claim, &a->by_claim);
     r->n_started += !a->own_slot;
     return a;
-}
-
-static void attempt_free(struct attempt *a)
-{
-    numtable_remove(&a->running->by_number, &a->by_number);
-    numtable_remove(&a->running->by_claim, &a->by_claim);
-    free(a->outcome);
-    free(a);
-}
-
-/* The engine has it (or does not want it: the claim was over). Now the worker may forget it. */
-static void finished(void *arg, const struct aw_error *err)
-{
-    struct attempt *a = arg;
-    struct server *srv = a->running->srv;
-    uint64_t number;
-
-    if (err && err->code != AW_ERR_WRONG_STATE) {
-        /* The runner still has its record, and tells it again after a restart. */
-        log_job(LOG_ERR, a->id, "its end could not be recorded: %s", err->text);
-        return;
-    }
-    if (a->worker)
-        a->worker->ops->recorded(a->worker, claim_of(a));
-    number = number_of(a);
-    attempt_free(a);
-    watches_notify(srv->watches, number, WATCH_ATTEMPT_ENDED);
-    server_drained(srv);
-}
-
-static void attempt_finish(struct attempt *a, const struct outcome *outcome)
-{
-    engine_finish(a->running->srv->engine, number_of(a), claim_of(a), outcome, finished, a);
-}
-
-/* An outcome and what it points to, in one piece. */
-static struct outcome *outcome_copy(const struct outcome *o)
-{
-    struct outcome *copy = malloc(sizeof(*copy) + o->output[0].data.len + o->output[1].data.len);
-    char *at = (char *)(copy + 1);
-
-    if (!copy)
-        return NULL;
-    *copy = *o;
-    for (int i = 0; i < N_STREAMS; i++) {
-        if (o->output[i].data.len)
-            memcpy(at, o->output[i].data.data, o->output[i].data.len);
-        copy->output[i].data.data = at;
-        at += o->output[i].data.len;
-    }
-    return copy;
-}
-
-/* On the helper thread. What cannot be synced is still the output, and is told as such. */
-static void spool_sync_run(void *arg)
-{
-    struct attempt *a = arg;
-    struct aw_error err;
-
-    for (int i = 0; i < N_STREAMS; i++) {
-        struct spool_file file = {number_of(a), a->attempt, i};
-
-        if (a->outcome->output[i].spooled && spool_sync(&a->running->srv->spool, file, &err))
-            log_job(LOG_ERR, a->id, "its output may not survive a power cut: %s", err.text);
-    }
-}
-
-static void spool_sync_done(void *arg)
-{
-    struct attempt *a = arg;
-
-    attempt_finish(a, a->outcome);
-}
-
-static void running_kick(struct running *r);
-
-static void on_ended(void *arg, uint64_t claim, const struct outcome *o)
-{
-    struct running *r = arg;
-    struct attempt *a = attempt_of_claim(r, claim);
-
-    if (!a || a->info.ended)
-        return;
-    a->info.ended = true;
-    a->info.pid = 0;
-    r->n_started -= !a->own_slot;
-    running_kick(r);
-    if (o->output[0].spooled || o->output[1].spooled) {
-        a->outcome = outcome_copy(o);
-        if (a->outcome && offload_run(r->srv->offload, spool_sync_run, spool_sync_done, a))
-            return;
-    }
-    attempt_finish(a, o);
 }
 
 static void on_started(void *arg, uint64_t claim, pid_t pid, int64_t started_us)
@@ -203,7 +59,7 @@ static void on_grown(void *arg, uint64_t claim, int stream, uint64_t size)
 static const struct worker_host host = {
     .started = on_started,
     .grown = on_grown,
-    .ended = on_ended,
+    .ended = running_ended,
 };
 
 /* ---- Claims ---------------------------------------------------------------------------------- */
@@ -228,7 +84,7 @@ static void attempt_fail(struct attempt *a, const char *why)
     };
 
     snprintf(o.message, sizeof(o.message), "%s", why);
-    on_ended(a->running, claim_of(a), &o);
+    running_ended(a->running, claim_of(a), &o);
 }
 
 static uint64_t output_limit(const struct running *r, const struct job *job)
@@ -249,18 +105,24 @@ static uint64_t time_limit(const struct job *job, const struct claimed *c)
     return job->timeout_ms ? MIN(job->timeout_ms, left) : left;
 }
 
-static void attempt_begin(struct running *r, struct attempt *a, const struct claimed *c, bool adopt)
+/* False: it could not be adopted for want of memory. */
+static bool attempt_begin(struct running *r, struct attempt *a, const struct claimed *c, bool adopt)
 {
     struct codec_doc doc = {0};
     struct aw_error err;
     struct job job;
     struct work work;
+    enum aw_err e = codec_open(c->spec.data, c->spec.len, &doc, &err);
+    bool taken = true;
 
-    if (codec_open(c->spec.data, c->spec.len, &doc, &err) ||
-        codec_read(&doc, &job_schema, &job, &err)) {
-        attempt_fail(a, err.text);
+    if (!e)
+        e = codec_read(&doc, &job_schema, &job, &err);
+    if (e) {
         codec_close(&doc);
-        return;
+        if (adopt && e == AW_ERR_NO_MEMORY)
+            return false;
+        attempt_fail(a, err.text);
+        return true;
     }
     a->worker = worker_for(r, &job);
     job.timeout_ms = time_limit(&job, c);
@@ -280,37 +142,46 @@ static void attempt_begin(struct running *r, struct attempt *a, const struct cla
         attempt_fail(a, "this awd has no worker for jobs of its type");
     } else {
         a->info.has_output = a->worker->ops->watch != NULL;
-        if (adopt)
-            a->worker->ops->adopt(a->worker, &work);
-        else
-            a->worker->ops->start(a->worker, &work);
+        taken = (adopt ? a->worker->ops->adopt : a->worker->ops->start)(a->worker, &work);
+        if (!taken && !adopt)
+            attempt_fail(a, "awd is out of memory");
     }
     codec_close(&doc);
-}
-
-static void released(void *arg, const struct aw_error *err)
-{
-    (void)arg;
-    if (err)
-        log_msg(LOG_ERR, "a job that could not be started could not be given back: %s", err->text);
+    return taken || !adopt;
 }
 
 static void release_all(struct running *r, const struct claimed *claims, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        engine_release(r->srv->engine, claims[i].number, claims[i].claim, released, NULL);
+        giveback_add(&r->giveback, claims[i].number, claims[i].claim);
+    giveback_try(&r->giveback);
+    if (!giveback_is_empty(&r->giveback))
+        running_wait_for_memory(r);
 }
 
-static void begin_all(struct running *r, const struct claimed *claims, size_t n, bool adopt)
+/* Those that there is no memory for wait in the queue again. */
+static void begin_all(struct running *r, const struct claimed *claims, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct attempt *a = attempt_new(r, &claims[i]);
 
         if (a)
-            attempt_begin(r, a, &claims[i], adopt);
+            attempt_begin(r, a, &claims[i], false);
         else
             release_all(r, &claims[i], 1);
     }
+}
+
+/* False: out of memory. What runs already cannot wait in the queue again. */
+static bool adopt_all(struct running *r, const struct claimed *claims, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct attempt *a = attempt_new(r, &claims[i]);
+
+        if (!a || !attempt_begin(r, a, &claims[i], true))
+            return false;
+    }
+    return true;
 }
 
 /* What a claim that brought all this says about the next one. */
@@ -333,6 +204,10 @@ static void claimed(void *arg, const struct aw_error *err, const struct claimed 
     r->claiming = false;
     if (err) {
         log_msg(LOG_WARNING, "no jobs can be started: %s", err->text);
+        if (err->code == AW_ERR_NO_MEMORY) {
+            r->claimable = true;
+            running_wait_for_memory(r);
+        }
         server_drained(r->srv);
         return;
     }
@@ -342,7 +217,7 @@ static void claimed(void *arg, const struct aw_error *err, const struct claimed 
         return;
     }
     claim_judge(r, claims, n);
-    begin_all(r, claims, n, false);
+    begin_all(r, claims, n);
     running_kick(r);
 }
 
@@ -360,6 +235,7 @@ static size_t slots_free(const struct running *r)
 static bool claim_makes_sense(const struct running *r)
 {
     return r->srv->recovered && !r->claiming && !r->quiet && r->slots > 0 &&
+           !event_pending(r->again, EV_TIMEOUT, NULL) &&
            (r->claimable || (r->more && slots_free(r) > 0));
 }
 
@@ -379,10 +255,24 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
     engine_claim(r->srv->engine, r->asked, claimed, r);
 }
 
-static void running_kick(struct running *r)
+void running_kick(struct running *r)
 {
     if (claim_makes_sense(r))
         event_active(r->kick, EV_TIMEOUT, 0);
+}
+
+/* There may be memory again. */
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct running *r = arg;
+
+    (void)fd;
+    (void)what;
+    running_record_again(r);
+    giveback_try(&r->giveback);
+    if (!giveback_is_empty(&r->giveback))
+        running_wait_for_memory(r);
+    running_kick(r);
 }
 
 void running_runnable(struct running *r)
@@ -395,15 +285,15 @@ static void recovered(void *arg, const struct aw_error *err, const struct claime
 {
     struct running *r = arg;
 
-    if (err) {
-        log_msg(LOG_CRIT, "the jobs that were running cannot be read: %s", err->text);
+    if (n && !err)
+        log_msg(LOG_INFO, "%zu jobs were running; looking for them", n);
+    if (err || !adopt_all(r, claims, n)) {
+        log_msg(LOG_CRIT, "the jobs that were running cannot be taken over: %s",
+                err ? err->text : "out of memory");
         r->srv->exit_code = 1;
         server_stop(r->srv, STOP_LEAVE);
         return;
     }
-    if (n)
-        log_msg(LOG_INFO, "%zu jobs were running; looking for them", n);
-    begin_all(r, claims, n, true);
     worker_exec_adopted_all(r->workers[WORKER_EXEC]);
     r->srv->recovered = true;
     running_kick(r);
@@ -455,40 +345,25 @@ void running_stop(struct running *r, uint64_t number, uint64_t claim, int64_t gr
         a->worker->ops->stop(a->worker, claim, grace_ms);
 }
 
-struct number_list {
-    uint64_t *v;
-    size_t n;
-};
-
-static void collect(void *arg, struct numnode *node)
-{
-    struct number_list *list = arg;
-
-    list->v[list->n++] = node->number;
-}
-
-static void stopped_all(void *arg, const struct aw_error *err, const struct job_result *jobs,
-                        size_t n)
+static void stopped(void *arg, const struct aw_error *err, const struct job_result *jobs, size_t n)
 {
     (void)arg;
     (void)jobs;
     (void)n;
     if (err)
-        log_msg(LOG_ERR, "the running jobs could not be cancelled: %s", err->text);
+        log_msg(LOG_ERR, "a running job could not be cancelled: %s", err->text);
+}
+
+static void stop_one(void *arg, struct numnode *node)
+{
+    struct running *r = arg;
+
+    engine_cancel(r->srv->engine, &node->number, 1, -1, NULL, stopped, NULL);
 }
 
 void running_stop_all(struct running *r)
 {
-    _cleanup_free_ uint64_t *numbers = calloc(r->by_number.n_nodes + 1, sizeof(*numbers));
-    struct number_list list = {numbers, 0};
-
-    if (!numbers) {
-        log_msg(LOG_ERR, "the running jobs could not be cancelled: out of memory");
-        return;
-    }
-    numtable_each(&r->by_number, collect, &list);
-    if (list.n)
-        engine_cancel(r->srv->engine, list.v, list.n, -1, NULL, stopped_all, NULL);
+    numtable_each(&r->by_number, stop_one, r);
 }
 
 bool running_find(const struct running *r, uint64_t number, struct running_info *ret)
@@ -539,6 +414,7 @@ static bool workers_make(struct running *r)
         .socket_path = config->runner_socket,
         .runner_path = strcmp(config->runner_path, "none") ? config->runner_path : NULL,
         .spool_dir = r->srv->dirs->spool,
+        .root_jobs = config->root_jobs,
     };
 
     r->workers[WORKER_EXEC] = worker_exec_new(r->srv->base, &exec, &host, r);
@@ -559,8 +435,11 @@ enum aw_err running_new(struct server *srv, struct running **ret, struct aw_erro
         return aw_fail(err, AW_ERR_NO_MEMORY, "running: out of memory");
     r->srv = srv;
     r->slots = (unsigned)srv->config->slots;
+    TAILQ_INIT(&r->unrecorded);
+    giveback_init(&r->giveback, &srv->engine);
     r->kick = event_new(srv->base, -1, 0, on_kick, r);
-    if (!r->kick || !numtable_init(&r->by_number) || !numtable_init(&r->by_claim) ||
+    r->again = event_new(srv->base, -1, 0, on_again, r);
+    if (!r->kick || !r->again || !numtable_init(&r->by_number) || !numtable_init(&r->by_claim) ||
         !workers_make(r)) {
         running_free(r);
         return aw_fail(err, AW_ERR_NO_MEMORY, "running: out of memory");
@@ -574,7 +453,7 @@ static void forget(void *arg, struct numnode *node)
     struct attempt *a = numtable_entry(node, struct attempt, by_number);
 
     (void)arg;
-    free(a->outcome);
+    running_outcome_free(a);
     free(a);
 }
 
@@ -594,5 +473,7 @@ void running_free(struct running *r)
     numtable_done(&r->by_claim);
     if (r->kick)
         event_free(r->kick);
+    if (r->again)
+        event_free(r->again);
     free(r);
 }

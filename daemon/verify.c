@@ -77,8 +77,8 @@ static enum aw_err look_at_file(struct verify *v, const char *name, struct aw_er
     e = offline_has_job(v->off, file.number, &known, err);
     if (e)
         return e;
-    if (!known)
-        wrong(v, "spool: %s belongs to no job; the next start removes it", name);
+    if (!known && !v->quiet)
+        printf("remark: spool: %s belongs to no job; it will be removed at the next start\n", name);
     if (fstatat(v->spool.dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
         (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 077))
         wrong(v, "spool: %s is not a file of ours alone (mode %06o)", name, st.st_mode);

@@ -13,8 +13,9 @@
 /*
  * Looks at config->target, a backup, or if that is NULL, at the store of the daemon that the
  * configuration is of, and its spool. What is wrong goes to stdout, a line each; what kept it from
- * looking, to stderr. Returns the exit code: 0 all is well, 1 something is wrong, 3 it could not
- * be looked at.
+ * looking, to stderr. Lines that begin with "remark: " tell of what a crash leaves behind and the
+ * next start puts right; that is not wrong. Returns the exit code: 0 all is well, 1 something is
+ * wrong, 3 it could not be looked at.
  */
 int verify_run(const struct config *config);
 

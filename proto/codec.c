@@ -69,7 +69,8 @@ static bool header_read(const uint8_t *p, size_t left, struct header *ret)
     return true;
 }
 
-enum aw_err codec_validate(const void *body, size_t len, struct aw_error *err)
+static enum aw_err validate(const void *body, size_t len, size_t *ret_n_values,
+                            struct aw_error *err)
 {
     const uint8_t *p = body, *end = p + len;
     uint64_t open[AW_MAX_DEPTH + 1] = {1}; /* values still due at each depth */
@@ -83,6 +84,7 @@ enum aw_err codec_validate(const void *body, size_t len, struct aw_error *err)
                 if (p != end)
                     return aw_fail(err, AW_ERR_MALFORMED, "%zu bytes behind the message's map",
                                    (size_t)(end - p));
+                *ret_n_values = elements;
                 return AW_OK;
             }
             depth--;
@@ -108,6 +110,13 @@ enum aw_err codec_validate(const void *body, size_t len, struct aw_error *err)
     }
 }
 
+enum aw_err codec_validate(const void *body, size_t len, struct aw_error *err)
+{
+    size_t n_values;
+
+    return validate(body, len, &n_values, err);
+}
+
 /* ---- Reading ---------------------------------------------------------------------------- */
 
 enum aw_err codec_open(const void *body, size_t len, struct codec_doc *ret_doc,
@@ -115,13 +124,13 @@ enum aw_err codec_open(const void *body, size_t len, struct codec_doc *ret_doc,
 {
     msgpack_unpacked unpacked;
     msgpack_object *root;
-    size_t off = 0;
+    size_t off = 0, n_values;
     enum aw_err e;
 
     if (len > AW_MAX_MESSAGE)
         return aw_fail(err, AW_ERR_TOO_LARGE, "message of %zu bytes; at most %u", len,
                        AW_MAX_MESSAGE);
-    e = codec_validate(body, len, err);
+    e = validate(body, len, &n_values, err);
     if (e)
         return e;
     msgpack_unpacked_init(&unpacked);
@@ -143,6 +152,7 @@ enum aw_err codec_open(const void *body, size_t len, struct codec_doc *ret_doc,
     *root = unpacked.data;
     ret_doc->root = root;
     ret_doc->zone = msgpack_unpacked_release_zone(&unpacked);
+    ret_doc->n_values = n_values;
     return AW_OK;
 }
 

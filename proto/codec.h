@@ -19,6 +19,7 @@
 struct codec_doc {
     void *zone; /* private */
     void *root;
+    size_t n_values; /* in the body: maps, arrays, keys and what they hold; memory goes by them */
 };
 
 /*

@@ -21,6 +21,7 @@ UNIT_TESTS = \
 	tests/unit/test_addresses \
 	tests/unit/test_awctl_args \
 	tests/unit/test_awctl_commands \
+	tests/unit/test_awctl_limits \
 	tests/unit/test_awctl_sets \
 	tests/unit/test_awctl_text \
 	tests/unit/test_base \
@@ -235,6 +236,10 @@ tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(AWCT
 tests_unit_test_awctl_commands_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
 tests_unit_test_awctl_commands_LDADD = $(PROTO_TEST) -lpthread
 EXTRA_tests_unit_test_awctl_commands_DEPENDENCIES = client/awctl/awctl
+tests_unit_test_awctl_limits_SOURCES = tests/unit/test_awctl_limits.c $(AWCTL_RIG)
+tests_unit_test_awctl_limits_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
+tests_unit_test_awctl_limits_LDADD = $(PROTO_TEST) -lpthread
+EXTRA_tests_unit_test_awctl_limits_DEPENDENCIES = client/awctl/awctl
 tests_unit_test_awctl_sets_SOURCES = tests/unit/test_awctl_sets.c $(AWCTL_RIG) \
 	tests/unit/awctl_daemon.c tests/unit/awctl_daemon.h
 tests_unit_test_awctl_sets_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)

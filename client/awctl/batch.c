@@ -1,8 +1,10 @@
 #include "client/awctl/batch.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "client/awctl/lazy.h"
+#include "client/awctl/limit_opts.h"
 #include "proto/messages.h"
 
 static enum aw_err no_memory(struct aw_error *err)
@@ -206,6 +208,29 @@ static enum aw_err data_read(struct batch_job *b, const char *key, json_t *value
     return AW_OK;
 }
 
+/* Put upon those that options have set for all jobs. */
+static enum aw_err limits_read(struct batch_job *b, json_t *value, struct aw_error *err)
+{
+    struct limit_values v = {.limits = b->job.limits};
+
+    if (!json_is_object(value))
+        return wrong_type("limits", "an object of limits", err);
+    for (void *it = lazy_json_object_iter(value); it; it = lazy_json_object_iter_next(value, it)) {
+        const char *name = lazy_json_object_iter_key(it);
+        json_t *item = lazy_json_object_iter_value(it);
+        json_int_t n = json_is_integer(item) ? lazy_json_integer_value(item) : -1;
+        enum limit which;
+
+        if (!limit_find(bytes_str(name), &which))
+            return aw_fail(err, AW_ERR_INVALID, "limits: there is no limit '%.80s'", name);
+        if (n < 0 || !limit_set(which, (uint64_t)n, &v))
+            return aw_fail(err, AW_ERR_INVALID, "limits.%s: must be an integer from 0 to %" PRId64,
+                           name, limits_schema.fields[which].max);
+    }
+    b->job.limits = v.limits;
+    return AW_OK;
+}
+
 /* Members that are lists of texts: where they are kept, and what points there. */
 static const struct {
     const char *key;
@@ -235,6 +260,8 @@ static enum aw_err member_read(struct batch_job *b, const char *key, json_t *val
             return texts_read(b, key, value, list_of(b, i), err);
     if (!strcmp(key, "no_retry_exit"))
         return codes_read(b, value, err);
+    if (!strcmp(key, "limits"))
+        return limits_read(b, value, err);
     if (!strcmp(key, "shell"))
         return shell_read(b, value, err);
     if (!strcmp(key, "stdin"))

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "client/awctl/awctl.h"
+#include "client/awctl/limit_opts.h"
 #include "proto/limits.h"
 #include "proto/text.h"
 
@@ -91,6 +92,8 @@ static const struct command command_show = {
 struct queue_values {
     int64_t slots, limit, priority;
     const char *rate;
+    struct limit_values limits;
+    const char *limit_names[N_LIMITS + 1];
 };
 
 static struct queue_values values = {.slots = -1, .limit = -1, .priority = AW_QUEUE_LEAVE};
@@ -104,6 +107,9 @@ static const struct opt opts[] = {
      offsetof(struct queue_values, priority), AW_MIN_PRIORITY, AW_MAX_PRIORITY},
     {"rate", 0, OPT_TEXT, "N/TIME", "most starts in a time, like 10/s, 100/1m (0: no limit)",
      offsetof(struct queue_values, rate), 0, 0},
+    LIMIT_OPTIONS(queue_values, limits),
+    {"nice", 0, OPT_LIMIT, "N", "at least this niceness, 0 to 19",
+     LIMIT_OPT(queue_values, limits, nice)},
 };
 
 enum aw_err rate_parse(const char *text, int *ret_rate, int64_t *ret_ms, struct aw_error *err)
@@ -128,12 +134,20 @@ enum aw_err rate_parse(const char *text, int *ret_rate, int64_t *ret_ms, struct 
     return AW_OK;
 }
 
+static const char limit_notes[] =
+    "Limits from --memory on are what each of its jobs may use at most; none takes one away.";
+
 static enum aw_err change_make(struct aw_queue_change *change, struct aw_error *err)
 {
     aw_queue_change_init(change);
     change->slots = (int)values.slots;
     change->limit = (int)values.limit;
     change->priority = (int)values.priority;
+    if (values.limits.mask) {
+        limit_names(values.limits.mask, values.limit_names);
+        change->limits = &values.limits.limits;
+        change->only_limits = values.limit_names;
+    }
     return values.rate ? rate_parse(values.rate, &change->rate, &change->rate_ms, err) : AW_OK;
 }
 
@@ -169,6 +183,7 @@ static const struct command command_add = {
     .name = "queue add",
     .usage = "[OPTION...] NAME",
     .help = "make a queue",
+    .notes = limit_notes,
     .opts = opts,
     .n_opts = ARRAY_SIZE(opts),
     .values = &values,
@@ -183,7 +198,8 @@ static int run_set(struct awctl *ctl, int argc, char **argv)
     struct aw_error err;
 
     (void)argc;
-    if (values.slots < 0 && values.limit < 0 && values.priority == AW_QUEUE_LEAVE && !values.rate)
+    if (values.slots < 0 && values.limit < 0 && values.priority == AW_QUEUE_LEAVE && !values.rate &&
+        !values.limits.mask)
         return bad_usage("queue set", "what shall change?");
     if (change_make(&change, &err))
         return bad_usage("queue set", "%s", err.text);
@@ -194,6 +210,7 @@ static const struct command command_set_ = {
     .name = "queue set",
     .usage = "OPTION... NAME",
     .help = "change a queue; jobs that run go on",
+    .notes = limit_notes,
     .opts = opts,
     .n_opts = ARRAY_SIZE(opts),
     .values = &values,

@@ -290,6 +290,8 @@ static enum aw_err spec_check(const struct jobspec *spec, int argc, bool need_co
     if (!spec->http && has_http_options(spec))
         return aw_fail(err, AW_ERR_USAGE,
                        "--method, --header, --data, --expect and --follow need --http");
+    if ((spec->http || spec->noop || spec->sleep_ms >= 0) && spec->limits.mask)
+        return aw_fail(err, AW_ERR_USAGE, "only a command has limits (--memory, --cpu, ...)");
     if (spec->http && spec->data && spec->stdin_bytes)
         return aw_fail(err, AW_ERR_USAGE, "--data and --stdin exclude each other");
     if (n_kinds == 0 && need_command)
@@ -331,6 +333,7 @@ static void plain_fields(const struct jobspec *spec, struct aw_job *job)
     job->cache_ttl_ms = spec->cache_ttl_ms;
     job->cache_failed = spec->cache_failed;
     job->abandon_ms = spec->abandon_ms;
+    job->limits = spec->limits.limits;
 }
 
 static enum aw_err exec_make(const struct jobspec *spec, int argc, char **argv, struct madejob *m,

@@ -5,6 +5,7 @@
 #define AWCTL_JOBSPEC_H
 
 #include "client/awctl/awctl.h"
+#include "client/awctl/limit_opts.h"
 #include "proto/messages.h"
 
 struct jobspec {
@@ -20,6 +21,7 @@ struct jobspec {
     int64_t sleep_ms; /* -1: not given */
     int64_t follow;
     int64_t cache_ttl_ms, abandon_ms;
+    struct limit_values limits;
 };
 
 #define JOBSPEC_DEFAULTS                                                       \
@@ -40,6 +42,7 @@ struct jobspec {
     {"merge-stderr", 0, OPT_FLAG, NULL, "its stderr goes where its stdout goes", JOBSPEC_OPT(T, merge_stderr), 0, 0}, \
     {"umask", 0, OPT_OCTAL, "MODE", "file mode mask (default: the runner's)", JOBSPEC_OPT(T, umask), 0, 0777}, \
     {"nice", 0, OPT_INT, "N", "niceness, -20 to 19", JOBSPEC_OPT(T, nice), -20, 19}, \
+    LIMIT_OPTIONS(T, spec.limits), \
     {"priority", 'p', OPT_INT, "N", "-10 to 10; higher runs first", JOBSPEC_OPT(T, priority), AW_MIN_PRIORITY, AW_MAX_PRIORITY}, \
     {"queue", 'q', OPT_TEXT, "NAME", "wait in queue NAME (default: default)", JOBSPEC_OPT(T, queue), 0, 0}, \
     {"after", 0, OPT_TEXTS, "ID,...", "start once all of these have succeeded", JOBSPEC_OPT(T, after), 0, 0}, \

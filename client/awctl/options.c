@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "client/awctl/awctl.h"
+#include "client/awctl/limit_opts.h"
 #include "proto/text.h"
 
 #define HELP_WIDTH 26  /* of names; longer ones have a line of their own */
@@ -92,6 +93,8 @@ enum aw_err option_set(const struct opt *opt, void *values, const char *text, st
         return integer_parse(opt, text, 8, to, err);
     case OPT_TIME:
         return time_parse(text, to, err);
+    case OPT_LIMIT:
+        return limit_parse((enum limit)opt->min, text, to, err);
     }
     return aw_fail(err, AW_ERR_INTERNAL, "option of unknown kind");
 }

@@ -18,6 +18,7 @@ enum opt_kind {
     OPT_INT,      /* int64_t, min to max */
     OPT_OCTAL,    /* int64_t, 0 to max */
     OPT_TIME,     /* int64_t: microseconds since 1970 UTC */
+    OPT_LIMIT,    /* struct limit_values (limit_opts.h): the one that `min` says */
 };
 
 struct texts {

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "client/awctl/awctl.h"
+#include "client/awctl/limit_opts.h"
 #include "client/awctl/print.h"
 #include "client/awctl/utf8.h"
 #include "proto/text.h"
@@ -147,6 +148,7 @@ void print_status(const struct aw_status *s)
         printf("%-10s %" PRIu64 "\n", "attempt", s->attempt);
     if (*s->queue)
         text_line("queue", s->queue);
+    line("limits", limits_text(&s->limits, text));
     text_line("retry of", s->retry_of);
     time_line("submitted", s->created_us);
     if (s->state == AW_SCHEDULED)
@@ -287,7 +289,7 @@ const char *rate_text(const struct aw_queue *queue, char buf[TEXT_SMALL])
 
 void print_queue(const struct aw_queue *q)
 {
-    char text[TEXT_SMALL];
+    char text[TEXT_SMALL], limits[LIMITS_TEXT];
 
     text_line("queue", q->name);
     line("state", queue_state(q));
@@ -300,6 +302,7 @@ void print_queue(const struct aw_queue *q)
     if (q->priority)
         printf("%-10s %d\n", "priority", q->priority);
     line("rate", rate_text(q, text));
+    line("limits", limits_text(&q->limits, limits));
     printf("%-10s %" PRIu64 "\n", "running", q->running);
     printf("%-10s %" PRIu64 "\n", "queued", q->queued);
     printf("%-10s %" PRIu64 "\n", "waiting", q->waiting);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/awctl/lazy.h"
+#include "client/awctl/limit_opts.h"
 #include "client/awctl/print.h"
 #include "proto/text.h"
 
@@ -200,8 +201,9 @@ int print_queues(const struct aw_queues *list)
         {"RUNNING", 6, SCOLS_FL_RIGHT},
         {"QUEUED", 6, SCOLS_FL_RIGHT},
         {"WAITING", 6, SCOLS_FL_RIGHT},
+        {"LIMITS", 0.2, SCOLS_FL_TRUNC},
     };
-    char name[1024], text[6][TEXT_SMALL];
+    char name[1024], text[6][TEXT_SMALL], limits[LIMITS_TEXT];
     int code;
     struct libscols_table *table = table_new(cols, ARRAY_SIZE(cols), &code);
 
@@ -216,7 +218,8 @@ int print_queues(const struct aw_queues *list)
                                rate_text(q, text[2]),
                                number_text((int64_t)q->running, text[3]),
                                number_text((int64_t)q->queued, text[4]),
-                               number_text((int64_t)q->waiting, text[5])};
+                               number_text((int64_t)q->waiting, text[5]),
+                               limits_text(&q->limits, limits)};
 
         clean_text(q->name, name, sizeof(name));
         row_add(table, texts, ARRAY_SIZE(texts));

@@ -449,6 +449,7 @@ static inline void engine_release(struct engine *e, uint64_t number, uint64_t cl
 /*
  * Records how an attempt ended, and what that means for the job. A full disk is not an error
  * here: the engine tries until there is room. AW_ERR_WRONG_STATE: the claim is over.
+ * AW_ERR_NO_MEMORY, from inside the call only: the claim is held, and the call is to be made again.
  */
 static inline void engine_finish(struct engine *e, uint64_t number, uint64_t claim,
                                  const struct outcome *outcome, engine_done_fn done, void *arg)

@@ -148,4 +148,5 @@ void op_backup(struct exchange *x)
     srv->backing_up = true;
     b->x = x;
     exchange_park(x, backup_gone, b);
+    exchange_rest(x);
 }

@@ -12,7 +12,7 @@
 
 struct logs {
     struct watch watch; /* first */
-    struct exchange *x; /* NULL: the client is gone; freed when the engine has answered */
+    struct exchange *x; /* if its client goes: dropped after the look; NULL: none yet */
     struct event *timer;
     uint64_t number;
     uint64_t attempt; /* 0: the last */
@@ -38,6 +38,13 @@ static void logs_end(struct logs *l)
 {
     if (l->x)
         watch_remove(l->x->srv->watches, &l->watch);
+}
+
+/* Its client is gone. */
+static void logs_drop(struct logs *l)
+{
+    exchange_drop(l->x);
+    logs_free(l);
 }
 
 static void logs_fail(struct logs *l, enum aw_err e, const char *text)
@@ -70,8 +77,8 @@ static void read_done(void *arg, const struct aw_error *err, struct bytes data)
     struct logs *l = arg;
 
     l->busy = false;
-    if (!l->x) {
-        logs_free(l);
+    if (exchange_gone(l->x)) {
+        logs_drop(l);
     } else if (err) {
         logs_fail(l, err->code, err->text);
     } else {
@@ -107,6 +114,8 @@ static void logs_wait(struct logs *l)
     } else if (l->again) {
         l->again = false;
         logs_look(l);
+    } else {
+        exchange_rest(l->x);
     }
 }
 
@@ -213,8 +222,8 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
     enum aw_err e;
 
     (void)n;
-    if (!l->x) {
-        logs_free(l);
+    if (exchange_gone(l->x)) {
+        logs_drop(l);
         return;
     }
     e = err ? err->code : id_error(l->x, &id, jobs);
@@ -259,10 +268,8 @@ static void on_gone(struct exchange *x)
     struct logs *l = x->state;
 
     logs_end(l);
-    exchange_drop(x);
-    l->x = NULL;
     if (!l->busy)
-        logs_free(l);
+        logs_drop(l);
     else if (l->timer)
         event_del(l->timer);
 }

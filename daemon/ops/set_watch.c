@@ -27,8 +27,11 @@ void parked_set_fail(struct parked_set *p, const struct aw_error *err)
 bool parked_set_back(struct parked_set *p)
 {
     p->reading = false;
-    if (p->x)
+    if (!exchange_gone(p->x)) {
+        exchange_rest(p->x);
         return true;
+    }
+    exchange_drop(p->x);
     free(p);
     return false;
 }
@@ -70,10 +73,10 @@ static void on_gone(struct exchange *x)
     struct parked_set *p = x->state;
 
     parked_set_end(p);
+    if (p->reading)
+        return;
     exchange_drop(x);
-    p->x = NULL;
-    if (!p->reading)
-        free(p);
+    free(p);
 }
 
 void parked_set_init(struct parked_set *p, struct exchange *x, int64_t timeout_ms)

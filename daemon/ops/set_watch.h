@@ -17,7 +17,7 @@
 
 struct parked_set {
     struct watch watch; /* first */
-    struct exchange *x; /* NULL: the client is gone; freed when the engine has answered */
+    struct exchange *x; /* if its client goes: dropped when the engine has answered */
     struct event timer;
     bool timed;   /* the timer was set up */
     bool reading; /* the engine is to answer */

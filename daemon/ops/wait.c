@@ -19,7 +19,7 @@ struct wait_one {
 };
 
 struct wait {
-    struct exchange *x; /* NULL: the client is gone; freed when the engine has answered */
+    struct exchange *x; /* if its client goes: dropped when the engine has answered */
     struct ids ids;
     struct wait_one *ones;
     struct wait_goal goal;
@@ -114,7 +114,8 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
 
     (void)n;
     w->reading = false;
-    if (!w->x) {
+    if (exchange_gone(w->x)) {
+        exchange_drop(w->x);
         wait_free(w);
         return;
     }
@@ -130,6 +131,8 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
         wait_answer(w, jobs);
     else if (w->over)
         wait_answer(w, NULL);
+    else
+        exchange_rest(w->x);
 }
 
 static void wait_read(struct wait *w)
@@ -174,10 +177,10 @@ static void on_gone(struct exchange *x)
         event_del(&w->timer);
         w->timed = false;
     }
+    if (w->reading)
+        return;
     exchange_drop(x);
-    w->x = NULL;
-    if (!w->reading)
-        wait_free(w);
+    wait_free(w);
 }
 
 static bool wait_watch(struct exchange *x, struct wait *w)

@@ -189,7 +189,7 @@ static bool task_work(const struct runner *runner, struct clean_task *task, stru
 {
     members_keep(shot, task, members_mark(runner, shot, task));
     if (task->n_left == 0)
-        return true;
+        return !cgroups_pending(&runner->cgroups); /* whose they are is not always to be seen */
     if (!task->termed) {
         task->termed = true;
         task->kill_us = boot_us + GRACE_US;

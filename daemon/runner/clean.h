@@ -5,6 +5,9 @@
  * AWD_JOB_ID and AWD_CLAIM in the environment, by the session of the main process while that
  * lives, and whatever descends from those. SIGTERM, two seconds later SIGKILL, until nothing is
  * found, or until nothing helped for 15 s. One look at /proc serves all tasks.
+ *
+ * Where a dead runner has left control groups (cgroup.h) these are emptied first of all, by
+ * cgroups_tick(), whosever they are, and no task is over before that.
  */
 #ifndef AW_RUNNER_CLEAN_H
 #define AW_RUNNER_CLEAN_H

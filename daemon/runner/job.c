@@ -35,6 +35,8 @@ struct job *job_new(struct jobs *jobs, const struct runner_start *start)
     job->timeout_ms = start->timeout_ms;
     job->grace_ms = start->grace_ms;
     job->output_limit = start->output_limit;
+    job->limits = start->limits;
+    job->group.fd = -1;
     LIST_INIT(&job->orphans);
     for (int i = 0; i < RUNNER_STREAMS; i++) {
         stream_init(&job->out[i].stream, (struct spool_file){start->number, start->attempt, i});
@@ -150,17 +152,47 @@ static const char *signal_text(int sig, char *buf, size_t size)
     return buf;
 }
 
+static void judge_oom(struct job *job)
+{
+    job->class = AW_CLASS_OOM;
+    if (job->limits.memory)
+        say(job, "used more memory than its limit of %" PRIu64 " bytes and was killed",
+            job->limits.memory);
+    else
+        say(job, "was killed when there was no memory left");
+}
+
+/* The limits that the kernel keeps by a signal. */
+static void judge_signal(struct job *job, int sig)
+{
+    const uint64_t used_ms = (job->main_cpu_us + 999) / 1000, time_ms = job->limits.cpu_time_ms;
+
+    /* Who does not end on SIGXCPU is killed some seconds later. */
+    if (time_ms && used_ms >= time_ms && (sig == SIGXCPU || sig == SIGKILL))
+        say(job, "used more than its limit of %" PRIu64 " ms of processor time", time_ms);
+    else if (sig == SIGXFSZ && job->limits.file_size)
+        say(job, "wrote to a file beyond its limit of %" PRIu64 " bytes", job->limits.file_size);
+}
+
 static void judge_by_status(struct job *job)
 {
+    bool signalled = WIFSIGNALED(job->status);
     char buf[32];
 
-    if (WIFSIGNALED(job->status)) {
+    if (!signalled && WEXITSTATUS(job->status) == 0)
+        return;
+    if (job->events.n_oom_killed > 0) {
+        judge_oom(job);
+    } else if (signalled) {
         job->class = AW_CLASS_SIGNAL;
         say(job, "killed by %s%s", signal_text(WTERMSIG(job->status), buf, sizeof(buf)),
             WCOREDUMP(job->status) ? " (core dumped)" : "");
-    } else if (WEXITSTATUS(job->status) != 0) {
+        judge_signal(job, WTERMSIG(job->status));
+    } else {
         job->class = AW_CLASS_EXIT;
     }
+    if (job->events.n_refused > 0)
+        say(job, "had as many processes as its limit of %" PRIu64 " allows", job->limits.processes);
 }
 
 static void judge_output(struct job *job)

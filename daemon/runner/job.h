@@ -14,6 +14,7 @@
 
 #include <sys/queue.h>
 
+#include "daemon/runner/cgroup.h"
 #include "daemon/runner/output.h"
 #include "daemon/runner/reactor.h"
 #include "proto/runner_wire.h"
@@ -35,6 +36,7 @@ enum {
 };
 
 struct orphan;
+struct report;
 struct runner;
 
 struct job_stream {
@@ -57,6 +59,10 @@ struct job {
     pid_t pid; /* 0: none */
     LIST_ENTRY(job) by_pid;
     LIST_HEAD(, orphan) orphans;
+    struct report *report; /* spawn.h: to be asked when it has ended; NULL: no need */
+
+    struct cgroup *cgroup; /* NULL: it has none, any more */
+    struct source group;   /* in the reactor while only the cgroup says that something is left */
 
     /* Ending it. */
     enum job_reason reason;
@@ -66,6 +72,8 @@ struct job {
     int64_t kill_again_us; /* how long after the last SIGKILL comes the next */
     uint64_t timeout_ms, grace_ms;
     bool gave_up; /* on a process that would not die, or on a pipe that stayed open */
+
+    struct limits limits;
 
     /* Output. */
     uint64_t output_limit; /* 0: none */
@@ -83,6 +91,8 @@ struct job {
     int64_t started_us, ended_us;
     int status; /* as from wait() */
     uint64_t cpu_user_us, cpu_sys_us, max_rss_kib;
+    uint64_t main_cpu_us; /* of the main process, and those it has waited for */
+    struct cgroup_events events;
     enum aw_class class;
     char message[AW_MAX_MESSAGE_TEXT];
 

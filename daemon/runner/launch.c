@@ -18,6 +18,7 @@ struct own_env {
 
 /* Of the runner's own environment, what a job gets that brings none. */
 static const char *const inherited[] = {"HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"};
+#define N_OF_USER 4 /* the first, which are another user's own where the job is another user */
 
 /* argv, and env behind it, as execve() wants them; freed as one. */
 struct vectors {
@@ -39,7 +40,22 @@ static bool env_is_ours(const char *entry)
            env_name_is(entry, "AWD_CLAIM");
 }
 
-static char **env_default(struct vectors *v, char **p)
+/* Of these, what is a user's own; NULL: the runner's will do. */
+static const char *env_of(const struct identity *id, const char *name)
+{
+    if (strcmp(name, "HOME") == 0)
+        return id->home;
+    if (strcmp(name, "SHELL") == 0)
+        return id->shell;
+    return id->name;
+}
+
+static const char *env_value(const struct identity *id, size_t i)
+{
+    return id && i < N_OF_USER ? env_of(id, inherited[i]) : getenv(inherited[i]);
+}
+
+static char **env_default(struct vectors *v, char **p, const struct identity *id)
 {
     size_t n = 0;
 
@@ -49,7 +65,7 @@ static char **env_default(struct vectors *v, char **p)
     snprintf(v->defaults[n], sizeof(v->defaults[n]), "PATH=%s", v->path);
     *p++ = v->defaults[n++];
     for (size_t i = 0; i < ARRAY_SIZE(inherited); i++) {
-        const char *value = getenv(inherited[i]);
+        const char *value = env_value(id, i);
 
         if (!value || strlen(value) + 16 > sizeof(v->defaults[n]))
             continue;
@@ -75,7 +91,8 @@ static char **env_given(struct vectors *v, char **p, const struct runner_strings
     return p;
 }
 
-static bool vectors_fill(struct vectors *v, const struct runner_start *start, struct own_env *own)
+static bool vectors_fill(struct vectors *v, const struct runner_start *start,
+                         const struct identity *id, struct own_env *own)
 {
     size_t n_own = 3, n_env = MAX(start->env.n, ARRAY_SIZE(v->defaults));
     char **p = reallocarray(NULL, start->argv.n + n_own + n_env + 2, sizeof(*p));
@@ -95,7 +112,7 @@ static bool vectors_fill(struct vectors *v, const struct runner_start *start, st
     *p++ = own->attempt;
     *p++ = own->claim;
     v->path = NULL;
-    p = start->env.n ? env_given(v, p, &start->env) : env_default(v, p);
+    p = start->env.n ? env_given(v, p, &start->env) : env_default(v, p, id);
     *p = NULL;
     if (!v->path)
         v->path = DEFAULT_PATH;
@@ -129,17 +146,23 @@ static enum aw_err pipes_open(struct job *job, bool merge, int writers[RUNNER_ST
     return AW_OK;
 }
 
-enum aw_err launch(struct runner *runner, struct job *job, const struct runner_start *start,
-                   int stdin_fd, pid_t *ret_pid, struct aw_error *err)
+static enum aw_err launch_as(struct runner *runner, struct job *job,
+                             const struct runner_start *start, const struct identity *id,
+                             int stdin_fd, struct spawned *ret, struct aw_error *err)
 {
     int writers[RUNNER_STREAMS] = {-1, -1};
     struct own_env own;
     struct vectors v;
+    struct rlimits rlimits;
     enum aw_err e;
 
-    if (!vectors_fill(&v, start, &own))
+    rlimits_make(&start->limits, &runner->nofile, !cgroup_can(&runner->cgroups, CGROUP_MEMORY),
+                 &rlimits);
+    if (!vectors_fill(&v, start, id, &own))
         return aw_fail(err, AW_ERR_NO_MEMORY, "arguments: out of memory");
+    identity_pretend(id);
     e = pipes_open(job, start->merge_stderr, writers, err);
+    identity_pretend_end(id);
     if (e == AW_OK) {
         struct spawn spawn = {
             .argv = v.argv,
@@ -151,13 +174,26 @@ enum aw_err launch(struct runner *runner, struct job *job, const struct runner_s
             .stdout_fd = writers[RUNNER_STDOUT],
             .stderr_fd = writers[start->merge_stderr ? RUNNER_STDOUT : RUNNER_STDERR],
             .umask = start->umask,
-            .nice = start->nice,
-            .nofile = &runner->nofile,
+            .nice = rlimits_nice(&start->limits, start->nice, runner->niceness),
+            .ioprio = rlimits_ioprio(&start->limits),
+            .rlimits = &rlimits,
+            .cgroup_fd = job->cgroup ? job->cgroup->dir_fd : -1,
+            .identity = id,
+            .privileged = runner->identities.privileged,
         };
-        e = spawn_run(&spawn, ret_pid, err);
+        e = spawn_run(&spawn, ret, err);
     }
     for (int i = 0; i < RUNNER_STREAMS; i++)
         cleanup_close(&writers[i]);
     free(v.argv);
     return e;
+}
+
+enum aw_err launch(struct runner *runner, struct job *job, const struct runner_start *start,
+                   int stdin_fd, struct spawned *ret, struct aw_error *err)
+{
+    const struct identity *id;
+    enum aw_err e = identity_find(&runner->identities, start->uid, start->gid, &id, err);
+
+    return e == AW_OK ? launch_as(runner, job, start, id, stdin_fd, ret, err) : e;
 }

@@ -27,6 +27,12 @@ static const char usage_text[] =
     "                   that systemd passes\n"
     "  --idle SECONDS   end after being alone and without jobs for so long (default: 60)\n"
     "  --allow-uid UID  this user may connect too, not only root and our own; repeatable\n"
+    "  --cgroup WHERE   where jobs get control groups: a DIRECTORY that is the runner's alone;\n"
+    "                   auto: its own group, if that was delegated to it (default); none\n"
+    "  --jobs-as WHOM   submitter: each job as the user who submitted it; self: all as the\n"
+    "                   runner's user; auto: the former if it has the capabilities (default)\n"
+    "  --allow-root-jobs   jobs that root submitted run as root; else they are refused\n"
+    "  --allow-setuid      jobs may run programs that give privileges, such as sudo\n"
     "  --version        print the version, and end\n"
     "  --help           print this, and end\n";
 
@@ -46,6 +52,19 @@ static bool number_parse(const char *text, long max, long *ret)
         return false;
     *ret = v;
     return true;
+}
+
+static bool jobs_as_parse(const char *text, enum jobs_as *ret)
+{
+    static const char *const names[] = {
+        [JOBS_AS_SELF] = "self", [JOBS_AS_SUBMITTER] = "submitter", [JOBS_AS_AUTO] = "auto"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (strcmp(text, names[i]) == 0) {
+            *ret = (enum jobs_as)i;
+            return true;
+        }
+    return false;
 }
 
 static bool option_take(struct options *options, int c, const char *arg)
@@ -69,6 +88,15 @@ static bool option_take(struct options *options, int c, const char *arg)
             return false;
         config->allow_uids[config->n_allow_uids++] = (uid_t)v;
         return true;
+    case 'c':
+        config->cgroup = arg;
+        return true;
+    case 'a':
+        return jobs_as_parse(arg, &config->identity.jobs_as);
+    case 'R':
+        return config->identity.allow_root = true;
+    case 'S':
+        return config->identity.allow_setuid = true;
     }
     return false;
 }
@@ -82,6 +110,10 @@ static int options_parse(struct options *options, int argc, char **argv)
         {"listen-fd", required_argument, NULL, 'f'},
         {"idle", required_argument, NULL, 'i'},
         {"allow-uid", required_argument, NULL, 'u'},
+        {"cgroup", required_argument, NULL, 'c'},
+        {"jobs-as", required_argument, NULL, 'a'},
+        {"allow-root-jobs", no_argument, NULL, 'R'},
+        {"allow-setuid", no_argument, NULL, 'S'},
         {"version", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -180,8 +212,10 @@ static enum aw_err listen_somewhere(struct options *options, struct aw_error *er
 int main(int argc, char **argv)
 {
     static struct runner runner;
-    struct options options = {
-        .config = {.listen_fd = -1, .idle_us = (int64_t)DEFAULT_IDLE_S * 1000000}};
+    struct options options = {.config = {.listen_fd = -1,
+                                         .idle_us = (int64_t)DEFAULT_IDLE_S * 1000000,
+                                         .cgroup = "auto",
+                                         .identity.jobs_as = JOBS_AS_AUTO}};
     struct aw_error err;
     int status = options_parse(&options, argc, argv);
 

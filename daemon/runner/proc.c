@@ -205,6 +205,14 @@ void proc_signal(pid_t pid, pid_t ppid, int sig)
         signal_send(fd, pid, sig);
 }
 
+void proc_signal_if(pid_t pid, bool (*fn)(const char *arg, pid_t pid), const char *arg, int sig)
+{
+    _cleanup_close_ int fd = -1;
+
+    if (signal_pin(pid, &fd) && fn(arg, pid))
+        signal_send(fd, pid, sig);
+}
+
 void proc_signal_same(const struct proc *proc, int sig)
 {
     _cleanup_close_ int fd = -1;

@@ -45,6 +45,8 @@ AW_MUSTCHECK bool proc_env(pid_t pid, char *id, size_t id_size, uint64_t *ret_cl
 
 /* Signals a process, if its parent still is `ppid` or the runner. */
 void proc_signal(pid_t pid, pid_t ppid, int sig);
+/* Signals a process, if fn() says so of what has the number then. */
+void proc_signal_if(pid_t pid, bool (*fn)(const char *arg, pid_t pid), const char *arg, int sig);
 /* Signals a process, if it still is the one that was read. */
 void proc_signal_same(const struct proc *proc, int sig);
 

@@ -97,13 +97,18 @@ static enum aw_err parts_open(struct runner *runner, struct aw_error *err)
     enum aw_err e = spool_open(runner->config.spool_dir, &runner->spool, err);
 
     if (e == AW_OK)
+        e = identities_open(&runner->config.identity, runner->spool.dir_fd, &runner->identities,
+                            err);
+    if (e == AW_OK)
         e = reactor_open(&runner->reactor, err);
     if (e == AW_OK)
         e = signals_open(runner, err);
     if (e == AW_OK)
         e = spawn_open(err);
     if (e == AW_OK)
-        e = tree_open(&runner->tree, err);
+        e = cgroups_open(&runner->cgroups, runner->config.cgroup, err);
+    if (e == AW_OK)
+        e = tree_open(&runner->tree, &runner->cgroups, err);
     if (e == AW_OK)
         e = peer_open(runner, runner->config.listen_fd, err);
     return e;
@@ -117,13 +122,14 @@ enum aw_err runner_open(const struct runner_config *config, struct runner *ret,
     memset(ret, 0, sizeof(*ret));
     ret->config = *config;
     ret->reactor.fd = ret->signals.fd = ret->spool.dir_fd = ret->tree.children_fd = -1;
-    ret->peer.source.fd = -1;
+    ret->peer.source.fd = ret->cgroups.home.dir_fd = -1;
     ret->peer.listener.fd = config->listen_fd;
     ret->next_due_us = INT64_MAX;
     jobs_init(&ret->jobs);
     clean_init(&ret->cleaner);
     TAILQ_INIT(&ret->peer.tell);
     limits_raise(ret);
+    ret->niceness = getpriority(PRIO_PROCESS, 0);
     ret->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (ret->null_fd < 0)
         e = aw_fail(err, AW_ERR_SYSTEM, "/dev/null: %s", strerror(errno));
@@ -143,6 +149,8 @@ void runner_close(struct runner *runner)
         job_free(&runner->jobs, job);
     tree_close(&runner->tree);
     clean_close(&runner->cleaner);
+    cgroups_close(&runner->cgroups);
+    identities_close(&runner->identities);
     spool_close(&runner->spool);
     cleanup_close(&runner->signals.fd);
     cleanup_close(&runner->null_fd);
@@ -170,7 +178,7 @@ static bool is_forgotten(const struct runner *runner)
 static bool is_idle(const struct runner *runner)
 {
     return runner->jobs.n_live == 0 && TAILQ_EMPTY(&runner->cleaner.tasks) &&
-           runner->tree.strays_due_us == INT64_MAX;
+           runner->tree.strays_due_us == INT64_MAX && !cgroups_pending(&runner->cgroups);
 }
 
 static bool down_complete(struct runner *runner, int64_t boot_us)
@@ -203,6 +211,8 @@ static int64_t next_us(const struct runner *runner)
 {
     int64_t due_us = MIN(supervise_due_us(runner), runner->cleaner.due_us);
 
+    due_us = MIN(due_us, runner->cgroups.due_us);
+
     if (runner->going_down)
         return MIN(due_us, runner->down_due_us);
     if (!peer_connected(&runner->peer) && is_idle(runner))
@@ -233,6 +243,7 @@ void runner_run(struct runner *runner)
         }
         boot_us = boottime_us();
         supervise_tick(runner, boot_us);
+        cgroups_tick(&runner->cgroups, boot_us);
         clean_tick(runner, boot_us);
         peer_flush(runner);
     }

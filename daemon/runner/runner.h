@@ -5,6 +5,8 @@
  *       |  ^
  *       |  | tells                      spawn    starts the program
  *       v  |                            output   pipes, memory, spool files
+ *       |                               identity as whom
+ *       |                               cgroup   where, and with how much
  *     supervise ----------------------> tree     what a job left behind; whole-tree signals
  *       |                               clean    the same for jobs of a runner that is dead
  *       v
@@ -12,7 +14,8 @@
  *
  * One process, one thread, one struct. Signals are blocked for good and come by a signalfd, so
  * that no handler exists and a child has nothing to undo. The runner never waits for anything but
- * its loop, with two exceptions: a spawn (until the program is loaded) and writes to spool files.
+ * its loop, with three exceptions: a spawn as its own user (until the program is loaded), looking
+ * up a user for one as another, and writes to spool files.
  *
  * It goes on without awd: records of ended attempts are kept, in memory, until awd has
  * acknowledged them. It ends by itself when it holds nothing and nobody wants it.
@@ -20,7 +23,9 @@
 #ifndef AW_RUNNER_H
 #define AW_RUNNER_H
 
+#include "daemon/runner/cgroup.h"
 #include "daemon/runner/clean.h"
+#include "daemon/runner/identity.h"
 #include "daemon/runner/job.h"
 #include "daemon/runner/peer.h"
 #include "daemon/runner/reactor.h"
@@ -31,9 +36,11 @@
 struct runner_config {
     int listen_fd;
     const char *spool_dir;
-    int64_t idle_us; /* how long it stays, with nothing to do, when nobody is connected */
+    const char *cgroup; /* cgroup_home_open() */
+    int64_t idle_us;    /* how long it stays, with nothing to do, when nobody is connected */
     uid_t allow_uids[RUNNER_MAX_UIDS]; /* who may connect besides root and its own user */
     size_t n_allow_uids;
+    struct identity_config identity;
 };
 
 struct runner {
@@ -42,11 +49,14 @@ struct runner {
     struct source signals;
     struct jobs jobs;
     struct tree tree;
+    struct cgroups cgroups;
     struct peer peer;
     struct cleaner cleaner;
     struct spool spool;
+    struct identities identities;
     int null_fd;
     struct rlimit nofile;   /* the limit on open files that jobs get; the runner's own is higher */
+    int niceness;           /* our own, and of jobs that want no other */
     int64_t next_due_us;    /* no job is due before that */
     bool children_ended;    /* a SIGCHLD has come */
     bool tree_known;        /* in this turn of the loop orphans have been looked for */

@@ -48,8 +48,19 @@ static void young_leave(struct runner *runner, struct job *job)
     job->young = false;
 }
 
+/* Its group, if it has one, goes; what happened in it stays. */
+static void group_leave(struct runner *runner, struct job *job)
+{
+    if (!job->cgroup)
+        return;
+    reactor_set(&runner->reactor, &job->group, 0);
+    job->events = cgroup_events(&runner->cgroups, job->cgroup);
+    cgroup_give(&runner->cgroups, take_ptr(job->cgroup));
+}
+
 static void job_record(struct runner *runner, struct job *job)
 {
+    group_leave(runner, job);
     young_leave(runner, job);
     tree_let_go(&runner->tree, job);
     for (int i = 0; i < RUNNER_STREAMS; i++) {
@@ -67,7 +78,9 @@ static void job_record(struct runner *runner, struct job *job)
 
 static void job_finish(struct runner *runner, struct job *job)
 {
-    job_judge(job);
+    group_leave(runner, job);
+    if (job->started_us)
+        job_judge(job);
     job_record(runner, job);
 }
 
@@ -96,7 +109,7 @@ static void job_kill(struct runner *runner, struct job *job)
         job->kill_again_us = KILL_AGAIN_US;
         job->give_up_us = boot_us + GIVE_UP_US;
     }
-    tree_signal(job, SIGKILL);
+    tree_signal(&runner->tree, job, SIGKILL);
     due_set(runner, job, boot_us + job->kill_again_us);
     job->kill_again_us = MIN(job->kill_again_us * 2, KILL_AGAIN_MAX_US);
 }
@@ -112,7 +125,7 @@ static void tree_end(struct runner *runner, struct job *job, uint64_t grace_ms)
         job_kill(runner, job);
     } else if (job->phase == PHASE_NONE) {
         job->phase = PHASE_TERM;
-        tree_signal(job, SIGTERM);
+        tree_signal(&runner->tree, job, SIGTERM);
         due_set(runner, job, due_us);
     } else {
         due_set(runner, job, MIN(job->due_us, due_us));
@@ -240,15 +253,17 @@ void supervise_watch(struct runner *runner, struct job *job)
 static void job_launch(struct runner *runner, struct job *job, const struct runner_start *start,
                        int stdin_fd)
 {
+    struct spawned child;
     struct aw_error err;
-    pid_t pid;
     int64_t boot_us;
 
-    if (launch(runner, job, start, stdin_fd, &pid, &err) != AW_OK) {
+    if (cgroup_take(&runner->cgroups, &start->limits, job, &job->cgroup, &err) != AW_OK ||
+        launch(runner, job, start, stdin_fd, &child, &err) != AW_OK) {
         job_fail(runner, job, AW_CLASS_SPAWN, err.text);
         return;
     }
-    job_set_pid(&runner->jobs, job, pid);
+    job_set_pid(&runner->jobs, job, child.pid);
+    job->report = child.report;
     boot_us = boottime_us();
     job->started_us = now_us();
     job->young = true;
@@ -294,26 +309,66 @@ void supervise_shutdown(struct runner *runner)
 
 /* ---- Children that ended -------------------------------------------------------------------- */
 
+static uint64_t time_us(struct timeval tv)
+{
+    return (uint64_t)tv.tv_sec * 1000000 + (uint64_t)tv.tv_usec;
+}
+
 static void main_ended(struct runner *runner, struct job *job, int status,
                        const struct rusage *usage)
 {
+    uint64_t user_us = time_us(usage->ru_utime), sys_us = time_us(usage->ru_stime);
+
     job->status = status;
     job->ended_us = now_us();
-    job->cpu_user_us +=
-        (uint64_t)usage->ru_utime.tv_sec * 1000000 + (uint64_t)usage->ru_utime.tv_usec;
-    job->cpu_sys_us +=
-        (uint64_t)usage->ru_stime.tv_sec * 1000000 + (uint64_t)usage->ru_stime.tv_usec;
+    job->cpu_user_us += user_us;
+    job->cpu_sys_us += sys_us;
+    job->main_cpu_us = user_us + sys_us;
     job->max_rss_kib = MAX(job->max_rss_kib, (uint64_t)usage->ru_maxrss);
     job_move(&runner->jobs, job, JOB_LEFTOVERS);
+}
+
+/* Was it its program at all? If not, there is nothing to judge when the rest is done. */
+static void main_ask(struct job *job)
+{
+    struct aw_error err;
+
+    if (job->report && spawn_ended(take_ptr(job->report), &err) != AW_OK &&
+        job->reason == REASON_NONE)
+        job_judge_unstarted(job, AW_CLASS_SPAWN, err.text);
+}
+
+static void on_group(struct source *source, uint32_t events)
+{
+    struct job *job = SOURCE_OWNER(source, struct job, group);
+
+    (void)events;
+    job->runner->children_ended = true; /* not by wait(), but it is as good a reason to look */
+    reactor_set(&job->runner->reactor, source, 0);
+}
+
+/*
+ * Nobody who is left would be our child by now, but in the group there may be one who is just going
+ * away, or whom we cannot see. If it is not empty, it is looked at again when that changes.
+ */
+static bool group_is_empty(struct runner *runner, struct job *job)
+{
+    if (!job->cgroup || !cgroup_populated(job->cgroup))
+        return true;
+    job->group.fd = job->cgroup->events_fd;
+    job->group.ready = on_group;
+    /* Without memory for that, it is its due time that comes. */
+    (void)reactor_set(&runner->reactor, &job->group, EPOLLPRI);
+    return false;
 }
 
 /* The main process has ended: is anything left? */
 static void job_settle(struct runner *runner, struct job *job)
 {
-    if (LIST_EMPTY(&job->orphans))
+    if (LIST_EMPTY(&job->orphans) && group_is_empty(runner, job))
         job_drain(runner, job);
     else if (job->phase == PHASE_KILL)
-        tree_signal(job, SIGKILL);
+        tree_signal(&runner->tree, job, SIGKILL);
     else if (job->phase == PHASE_NONE)
         tree_end(runner, job, MIN(job->grace_ms, LEFTOVER_GRACE_MS));
 }
@@ -340,10 +395,12 @@ void supervise_reap(struct runner *runner)
     while ((pid = wait4(-1, &status, WNOHANG | __WALL, &usage)) > 0) {
         struct job *job = job_by_pid(&runner->jobs, pid);
 
-        if (job && job->state == JOB_RUNNING)
+        if (job && job->state == JOB_RUNNING) {
             main_ended(runner, job, status, &usage);
-        else
+            main_ask(job);
+        } else {
             tree_reaped(&runner->tree, pid, &usage);
+        }
     }
     settle_all(runner);
 }

@@ -11,9 +11,10 @@
 #define LONGEST        16   /* bytes of one number in the list of children, and more */
 #define MAX_DEPTH      1000 /* of a tree: the walk is recursive; the next round gets what is below */
 
-enum aw_err tree_open(struct tree *tree, struct aw_error *err)
+enum aw_err tree_open(struct tree *tree, const struct cgroups *cgroups, struct aw_error *err)
 {
     memset(tree, 0, sizeof(*tree));
+    tree->cgroups = cgroups;
     tree->strays_due_us = INT64_MAX;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "subreaper: %s", strerror(errno));
@@ -110,13 +111,15 @@ static bool children_read(struct tree *tree)
     return n == 0;
 }
 
-static struct job *orphan_owner(struct jobs *jobs, pid_t pid)
+static struct job *orphan_owner(const struct tree *tree, struct jobs *jobs, pid_t pid)
 {
     pid_t sid = getsid(pid);
     struct job *job = sid > 0 ? job_by_pid(jobs, sid) : NULL;
     char id[AW_MAX_ID];
     uint64_t claim;
 
+    if (!job)
+        job = cgroup_owner(tree->cgroups, pid);
     if (job)
         return job;
     if (proc_env(pid, id, sizeof(id), &claim)) {
@@ -134,7 +137,7 @@ static void orphan_add(struct tree *tree, struct jobs *jobs, pid_t pid)
     if (!orphan)
         return; /* it is found again next time */
     orphan->pid = pid;
-    orphan->job = orphan_owner(jobs, pid);
+    orphan->job = orphan_owner(tree, jobs, pid);
     orphan->serial = jobs->serial;
     LIST_INSERT_HEAD(&tree->by_pid[pid % TREE_BUCKETS], orphan, by_pid);
     if (orphan->job) {
@@ -154,7 +157,7 @@ static void strays_retry(struct tree *tree, struct jobs *jobs)
         next = LIST_NEXT(orphan, link);
         if (orphan->phase != PHASE_NONE || orphan->n_tries++ >= STRAY_TRIES)
             continue;
-        orphan->job = orphan_owner(jobs, orphan->pid);
+        orphan->job = orphan_owner(tree, jobs, orphan->pid);
         if (!orphan->job)
             continue;
         LIST_REMOVE(orphan, link);
@@ -178,8 +181,16 @@ void tree_refresh(struct tree *tree, struct jobs *jobs)
 
 /* ---- Signalling them ------------------------------------------------------------------------ */
 
-static void signal_one(pid_t pid, pid_t ppid, int sig)
+struct walk {
+    int sig;
+    const struct cgroups *cgroups;
+    const struct cgroup *except; /* whoever is in it is signalled otherwise; NULL: nobody */
+};
+
+static void signal_one(const struct walk *walk, pid_t pid, pid_t ppid, int sig)
 {
+    if (walk->except && cgroup_has(walk->cgroups, walk->except, pid))
+        return;
     if (ppid)
         proc_signal(pid, ppid, sig);
     else
@@ -191,35 +202,48 @@ static void signal_one(pid_t pid, pid_t ppid, int sig)
  * when it is read after that. One that is asked to end, though, may be gone by then, and its
  * children be ours: there the list comes first.
  */
-static void signal_below(pid_t pid, pid_t ppid, int sig, unsigned depth)
+static void signal_below(const struct walk *walk, pid_t pid, pid_t ppid, unsigned depth)
 {
     struct pids children = {0};
 
     if (depth > MAX_DEPTH)
         return;
-    if (sig != SIGKILL)
+    if (walk->sig != SIGKILL)
         proc_children(pid, &children);
-    signal_one(pid, ppid, sig);
-    if (sig == SIGTERM)
-        signal_one(pid, ppid, SIGCONT);
-    if (sig == SIGKILL)
+    signal_one(walk, pid, ppid, walk->sig);
+    if (walk->sig == SIGTERM)
+        signal_one(walk, pid, ppid, SIGCONT);
+    if (walk->sig == SIGKILL)
         proc_children(pid, &children);
     for (size_t i = 0; i < children.n; i++)
-        signal_below(children.v[i], pid, sig, depth + 1);
+        signal_below(walk, children.v[i], pid, depth + 1);
     pids_done(&children);
 }
 
-void tree_signal(const struct job *job, int sig)
+/* All at one stroke, which nobody can outrun: the control group, or else the process group. */
+static void kill_most(const struct tree *tree, const struct job *job)
 {
+    if (job->cgroup)
+        cgroup_signal(tree->cgroups, job->cgroup, SIGKILL);
+    else if (job->state == JOB_RUNNING)
+        kill(-job->pid, SIGKILL);
+}
+
+void tree_signal(const struct tree *tree, const struct job *job, int sig)
+{
+    struct walk walk = {.sig = sig, .cgroups = tree->cgroups};
     const struct orphan *orphan;
 
-    if (job->state == JOB_RUNNING) {
-        if (sig == SIGKILL)
-            kill(-job->pid, SIGKILL); /* the whole group at one stroke: it cannot outrun that */
-        signal_below(job->pid, 0, sig, 0);
-    }
+    if (sig == SIGKILL)
+        kill_most(tree, job);
+    else
+        walk.except = job->cgroup;
+    if (job->state == JOB_RUNNING)
+        signal_below(&walk, job->pid, 0, 0);
     LIST_FOREACH (orphan, &job->orphans, link)
-        signal_below(orphan->pid, 0, sig, 0);
+        signal_below(&walk, orphan->pid, 0, 0);
+    if (walk.except)
+        cgroup_signal(tree->cgroups, walk.except, sig);
 }
 
 void tree_let_go(struct tree *tree, struct job *job)
@@ -237,13 +261,15 @@ void tree_let_go(struct tree *tree, struct job *job)
 
 static void stray_end(struct orphan *stray, int64_t boot_us)
 {
+    struct walk walk = {.sig = stray->phase == PHASE_NONE ? SIGTERM : SIGKILL};
+
     if (stray->phase == PHASE_NONE) {
         stray->phase = PHASE_TERM;
         stray->kill_us = boot_us + STRAY_GRACE_US;
-        signal_below(stray->pid, 0, SIGTERM, 0);
+        signal_below(&walk, stray->pid, 0, 0);
     } else if (boot_us >= stray->kill_us) {
         stray->phase = PHASE_KILL;
-        signal_below(stray->pid, 0, SIGKILL, 0);
+        signal_below(&walk, stray->pid, 0, 0);
     }
 }
 

@@ -7,15 +7,17 @@
  * anybody. That is one short read of the kernel's list of our children, which is all that a job
  * without leftovers costs.
  *
- * A new orphan is given to its job by its session (each job has one), else by AWD_CLAIM in its
- * environment, else because only one job lives. What none of these tells is a stray: it must come
- * from a job that lives at that time, and is ended when the last of those has ended.
+ * A new orphan is given to its job by its session (each job has one), else by its control group
+ * (where there are such), else by AWD_CLAIM in its environment, else because only one job lives.
+ * What none of these tells is a stray: it must come from a job that lives at that time, and is
+ * ended when the last of those has ended.
  */
 #ifndef AW_RUNNER_TREE_H
 #define AW_RUNNER_TREE_H
 
 #include <sys/resource.h>
 
+#include "daemon/runner/cgroup.h"
 #include "daemon/runner/job.h"
 #include "daemon/runner/proc.h"
 
@@ -33,6 +35,7 @@ struct orphan {
 #define TREE_BUCKETS 256
 
 struct tree {
+    const struct cgroups *cgroups;
     int children_fd; /* the kernel's list of our children; -1: it keeps none */
     size_t n_orphans;
     struct pids scratch;
@@ -41,8 +44,9 @@ struct tree {
     LIST_HEAD(, orphan) by_pid[TREE_BUCKETS];
 };
 
-/* Makes the runner a subreaper. */
-AW_MUSTCHECK enum aw_err tree_open(struct tree *tree, struct aw_error *err);
+/* Makes the runner a subreaper. `cgroups` stay the caller's. */
+AW_MUSTCHECK enum aw_err tree_open(struct tree *tree, const struct cgroups *cgroups,
+                                   struct aw_error *err);
 void tree_close(struct tree *tree);
 
 /* A child that is no main process was reaped: its costs go to its job, if that lives. */
@@ -52,10 +56,11 @@ void tree_reaped(struct tree *tree, pid_t pid, const struct rusage *usage);
 void tree_refresh(struct tree *tree, struct jobs *jobs);
 
 /*
- * Signals everything that the job has: main process, orphans, and all below. Each process once.
- * SIGTERM is followed by SIGCONT, so that stopped ones get to see it.
+ * Signals everything that the job has: main process, orphans, and all below, and whatever is in its
+ * control group. Each process once. SIGTERM is followed by SIGCONT, so that stopped ones get to see
+ * it.
  */
-void tree_signal(const struct job *job, int sig);
+void tree_signal(const struct tree *tree, const struct job *job, int sig);
 
 /* The job is done with; orphans that it still has become strays. */
 void tree_let_go(struct tree *tree, struct job *job);

@@ -5,68 +5,23 @@
  * answered in one turn of the loop collects in the connection's own buffer and leaves in one
  * system call at the turn's end. Who does not read its answers is not read from either.
  */
-#include "daemon/transports/transport.h"
+#include "daemon/transports/ipc_private.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
 #include "daemon/log.h"
 #include "daemon/transports/listener.h"
-#include "proto/limits.h"
-#include "proto/sp.h"
-
-#define SCRATCH (64u << 10)
-#define FRAME   (SP_IPC_HEADER_LEN + SP_REQUEST_ID_LEN)
-
-/* Unsent bytes from which on a connection is not read. */
-#define BACKLOG (1u << 20)
 
 /* ... from which on it is closed: answers to what it had parked. */
 #define MAX_UNSENT (256u << 20)
 
-/* For the handshake; and between two pieces of one message. */
-#define STALL_S 10
-
 /* Connections beyond the limit, for root and the daemon's own user. */
 #define RESERVE 16
 
-enum phase { SHAKING, HEADER, BODY, BROKEN };
-
-struct ipc_call {
-    struct call base;
-    uint32_t request_id;
-    size_t len;
-    void *body; /* NULL once parked */
-};
-
-struct out {
-    uint8_t *data;
-    size_t off, len, cap; /* off to len is yet to be sent */
-};
-
-struct ipc_conn {
-    struct conn base;
-    struct ipc *ipc;
-    int fd;
-    struct event read, write;
-    TAILQ_ENTRY(ipc_conn) entry, dirty_entry;
-    bool dirty;  /* has answers for the end of this turn */
-    bool paused; /* is not read, and nothing of `stash` is looked at */
-    bool doomed; /* is to be closed at the end of this turn */
-    enum phase phase;
-    size_t have; /* bytes of this phase */
-    uint8_t head[FRAME];
-    struct ipc_call *incoming; /* BODY: what is being read */
-    uint8_t *stash;            /* what was read when it was paused */
-    size_t stash_len;
-    struct out out;
-};
-TAILQ_HEAD(conn_list, ipc_conn);
+#define conn_of(member_) ((struct ipc_conn *)((char *)(member_)-offsetof(struct ipc_conn, member)))
 
 /* One that it listens on. */
 struct ipc_socket {
@@ -74,29 +29,16 @@ struct ipc_socket {
     struct listener *listener;
 };
 
-struct ipc {
-    struct endpoint *ep;
-    struct event_base *base;
-    const struct endpoint_config *config;
-    LIST_HEAD(, ipc_socket) sockets;
-    struct conn_list conns, dirty;
-    struct event *flush;
-    unsigned n_conns, max_conns;
-    bool refusing; /* said so in the log */
-    bool quiet, closing;
-    uint8_t scratch[SCRATCH];
-};
-
 /* ---- Connections --------------------------------------------------------------------------- */
 
-static void call_free(struct ipc_call *call)
+void call_free(struct ipc_call *call)
 {
     if (call)
         free(call->body);
     free(call);
 }
 
-static void conn_close(struct ipc_conn *c)
+void conn_close(struct ipc_conn *c)
 {
     struct ipc *ipc = c->ipc;
 
@@ -111,25 +53,44 @@ static void conn_close(struct ipc_conn *c)
         conn_drop_calls(&c->base);
     else
         conn_gone(&c->base);
+    share_leave(&c->member);
     call_free(c->incoming);
     free(c->stash);
     free(c->out.data);
     free(c);
 }
 
-static void conn_break(struct ipc_conn *c, const char *why)
+void conn_break(struct ipc_conn *c, const char *why)
 {
     log_msg(LOG_DEBUG, "connection %u of uid %u closed: %s", c->base.caller.pipe,
             c->base.caller.uid, why);
     c->phase = BROKEN;
 }
 
-/* ---- Answers ------------------------------------------------------------------------------- */
-
-static size_t unsent(const struct ipc_conn *c)
+void conn_doom(struct ipc_conn *c, const char *why)
 {
-    return c->out.len - c->out.off;
+    if (c->doomed)
+        return;
+    if (c->phase != BROKEN)
+        conn_break(c, why);
+    c->doomed = true;
+    share_resize(&c->member, 0);
+    conn_is_dirty(c);
 }
+
+void conn_weigh(struct ipc_conn *c)
+{
+    struct share_member *most;
+
+    if (c->doomed)
+        return;
+    share_resize(&c->member, sizeof(*c) + c->out.cap + (c->incoming ? c->room : 0) +
+                                 (c->stash ? c->stash_off + c->stash_len : 0));
+    while ((most = share_excess(c->member.share)))
+        conn_doom(conn_of(most), "its user's connections have too much memory, and it the most");
+}
+
+/* ---- Answers ------------------------------------------------------------------------------- */
 
 /* Room for `len` more bytes behind what is there; NULL: out of memory. */
 static uint8_t *out_room(struct out *out, size_t len)
@@ -154,7 +115,7 @@ static uint8_t *out_room(struct out *out, size_t len)
     return out->data + out->len;
 }
 
-static void conn_is_dirty(struct ipc_conn *c)
+void conn_is_dirty(struct ipc_conn *c)
 {
     struct ipc *ipc = c->ipc;
 
@@ -166,15 +127,20 @@ static void conn_is_dirty(struct ipc_conn *c)
     c->dirty = true;
 }
 
+/* Without room it is closed: it asks again on its next connection, and is not left without. */
 static uint8_t *conn_room(struct ipc_conn *c, size_t len)
 {
-    uint8_t *p = unsent(c) < MAX_UNSENT ? out_room(&c->out, len) : NULL;
+    size_t cap = c->out.cap;
+    uint8_t *p = c->doomed || unsent(c) >= MAX_UNSENT ? NULL : out_room(&c->out, len);
 
-    if (!p)
-        c->doomed = true; /* it asks again on its next connection, and is not left without */
-    else
-        c->out.len += len;
+    if (!p) {
+        conn_doom(c, "its answers find no room");
+        return NULL;
+    }
+    c->out.len += len;
     conn_is_dirty(c);
+    if (c->out.cap != cap)
+        conn_weigh(c);
     return p;
 }
 
@@ -211,179 +177,6 @@ static void ipc_take_body(struct call *base, struct body_owner *ret)
 
 static const struct transport_ops ipc_ops = {ipc_park, ipc_reply, ipc_drop, ipc_take_body};
 
-/* ---- Requests ------------------------------------------------------------------------------ */
-
-static void shaken(struct ipc_conn *c)
-{
-    struct aw_error err;
-
-    c->have = 0;
-    c->phase = HEADER;
-    event_remove_timer(&c->read);
-    if (sp_handshake_check(c->head, SP_REQ, &err))
-        conn_break(c, err.text);
-}
-
-static void body_done(struct ipc_conn *c)
-{
-    struct ipc_call *call = take_ptr(c->incoming);
-
-    c->have = 0;
-    c->phase = HEADER;
-    conn_call(&c->base, &call->base, call->body, call->len);
-}
-
-static void header_done(struct ipc_conn *c)
-{
-    struct ipc_call *call = calloc(1, sizeof(*call));
-    struct aw_error err;
-
-    c->have = 0;
-    c->phase = BODY;
-    c->incoming = call;
-    if (!call) {
-        conn_break(c, "out of memory");
-    } else if (sp_ipc_header_read(c->head, &call->request_id, &call->len, &err)) {
-        conn_break(c, err.text);
-    } else if (!(call->body = malloc(call->len ? call->len : 1))) {
-        conn_break(c, "out of memory");
-    } else if (call->len == 0) {
-        body_done(c);
-    }
-}
-
-/* Takes up to `n` bytes of the present phase; says how many. */
-static size_t conn_take(struct ipc_conn *c, const uint8_t *p, size_t n)
-{
-    size_t want = c->phase == SHAKING ? SP_HANDSHAKE_LEN
-                  : c->phase == BODY  ? c->incoming->len
-                                      : FRAME;
-    uint8_t *to = c->phase == BODY ? c->incoming->body : c->head;
-
-    n = MIN(n, want - c->have);
-    memcpy(to + c->have, p, n);
-    c->have += n;
-    if (c->have < want)
-        return n;
-    if (c->phase == SHAKING)
-        shaken(c);
-    else if (c->phase == HEADER)
-        header_done(c);
-    else
-        body_done(c);
-    return n;
-}
-
-/* Takes bytes until all are used, the connection is broken, or it shall be read no more for now. */
-static size_t conn_feed(struct ipc_conn *c, const uint8_t *p, size_t n)
-{
-    size_t used = 0;
-
-    while (used < n && c->phase != BROKEN && !c->paused) {
-        used += conn_take(c, p + used, n - used);
-        if (unsent(c) > BACKLOG)
-            c->paused = true;
-    }
-    return used;
-}
-
-static void conn_stash(struct ipc_conn *c, const uint8_t *p, size_t n)
-{
-    event_del(&c->read);
-    if (n == 0)
-        return;
-    c->stash = malloc(n);
-    if (!c->stash) {
-        conn_break(c, "out of memory");
-        return;
-    }
-    memcpy(c->stash, p, n);
-    c->stash_len = n;
-}
-
-/* A big body is read to where it belongs; everything else by way of the scratch buffer. */
-static ssize_t conn_recv(struct ipc_conn *c, bool *ret_direct)
-{
-    size_t rest = c->phase == BODY ? c->incoming->len - c->have : 0;
-
-    *ret_direct = rest >= SCRATCH;
-    if (*ret_direct)
-        return recv(c->fd, (uint8_t *)c->incoming->body + c->have, rest, 0);
-    return recv(c->fd, c->ipc->scratch, SCRATCH, 0);
-}
-
-/* While something is incomplete, the rest must not be long in coming. */
-static void conn_watch_stall(struct ipc_conn *c)
-{
-    static const struct timeval stall = {.tv_sec = STALL_S};
-    bool waiting = c->phase == BODY || (c->phase == HEADER && c->have > 0);
-
-    if (waiting)
-        event_add(&c->read, &stall);
-    else if (c->phase == HEADER)
-        event_remove_timer(&c->read);
-}
-
-static void conn_read(struct ipc_conn *c)
-{
-    bool direct;
-    ssize_t n = conn_recv(c, &direct);
-    size_t used;
-
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) {
-        conn_close(c);
-        return;
-    }
-    if (direct) {
-        c->have += (size_t)n;
-        if (c->have == c->incoming->len)
-            body_done(c);
-    } else {
-        used = conn_feed(c, c->ipc->scratch, (size_t)n);
-        if (c->paused)
-            conn_stash(c, c->ipc->scratch + used, (size_t)n - used);
-    }
-    if (c->phase == BROKEN)
-        conn_close(c);
-    else if (!c->paused)
-        conn_watch_stall(c);
-}
-
-static void conn_readable(evutil_socket_t fd, short what, void *arg)
-{
-    struct ipc_conn *c = arg;
-
-    (void)fd;
-    if (what & EV_TIMEOUT) {
-        conn_break(c, "it stalled in the middle of a message");
-        conn_close(c);
-    } else {
-        conn_read(c);
-    }
-}
-
-/* Its answers are through: on with what it asked meanwhile. */
-static void conn_resume(struct ipc_conn *c)
-{
-    size_t used;
-
-    c->paused = false;
-    used = conn_feed(c, c->stash, c->stash_len);
-    c->stash_len -= used;
-    if (c->phase == BROKEN) {
-        c->doomed = true;
-        conn_is_dirty(c);
-    } else if (c->stash_len) {
-        memmove(c->stash, c->stash + used, c->stash_len);
-    } else {
-        free(take_ptr(c->stash));
-    }
-    if (!c->paused && event_add(&c->read, NULL) == 0)
-        conn_watch_stall(c);
-}
-
 /* ---- Sending ------------------------------------------------------------------------------- */
 
 /* False: the connection is of no more use. */
@@ -398,6 +191,7 @@ static bool conn_send(struct ipc_conn *c)
     if (out->off == out->len) {
         free(out->data);
         *out = (struct out){0};
+        conn_weigh(c);
     }
     return true;
 }
@@ -410,8 +204,7 @@ static void conn_flush(struct ipc_conn *c)
     }
     if (unsent(c))
         event_add(&c->write, NULL);
-    if (c->paused && !c->ipc->quiet && unsent(c) < BACKLOG / 2)
-        conn_resume(c);
+    conn_line_up(c);
 }
 
 static void conn_writable(evutil_socket_t fd, short what, void *arg)
@@ -433,6 +226,28 @@ static void ipc_flush(evutil_socket_t fd, short what, void *arg)
         if (c->doomed || !event_pending(&c->write, EV_WRITE, NULL))
             conn_flush(c);
     }
+}
+
+/* ---- Turns --------------------------------------------------------------------------------- */
+
+static void on_room(void *arg)
+{
+    static const struct timeval soon = {0};
+    struct ipc *ipc = arg;
+
+    if (!ipc->quiet && !event_pending(ipc->again, EV_TIMEOUT, NULL))
+        event_add(ipc->again, &soon);
+}
+
+/* By a timer: between two turns the loop looks for what else has happened. */
+static void ipc_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct ipc *ipc = arg;
+    struct share_member *member = ipc->quiet ? NULL : shares_next(ipc->shares, true);
+
+    (void)fd, (void)what;
+    for (; member; member = shares_next(ipc->shares, false))
+        conn_resume(conn_of(member));
 }
 
 /* ---- Connecting ---------------------------------------------------------------------------- */
@@ -469,6 +284,12 @@ static bool is_full(struct ipc *ipc, const struct caller *caller)
     return true;
 }
 
+/* Those of whom nothing is known are one user. */
+static uint32_t uid_of(const struct ipc_conn *c)
+{
+    return c->base.caller.has_cred ? c->base.caller.uid : UINT32_MAX;
+}
+
 static void conn_start(struct ipc_conn *c)
 {
     static const struct timeval stall = {.tv_sec = STALL_S};
@@ -481,7 +302,7 @@ static void conn_start(struct ipc_conn *c)
     if (hello)
         sp_handshake_write(hello, SP_REP);
     if (event_add(&c->read, &stall) < 0)
-        c->doomed = true;
+        conn_doom(c, "out of memory");
     else
         conn_read(c); /* its first request is often there already */
 }
@@ -501,11 +322,12 @@ static void conn_new(void *arg, int fd)
     conn_credentials(c);
     event_assign(&c->read, ipc->base, fd, EV_READ | EV_PERSIST, conn_readable, c);
     event_assign(&c->write, ipc->base, fd, EV_WRITE, conn_writable, c);
-    if (is_full(ipc, &c->base.caller)) {
+    if (is_full(ipc, &c->base.caller) || !share_join(ipc->shares, uid_of(c), &c->member)) {
         close(fd);
         free(c);
         return;
     }
+    c->base.caller.share = c->member.share;
     conn_start(c);
 }
 
@@ -537,6 +359,16 @@ static unsigned max_connections(const struct endpoint_config *config)
     return (unsigned)MIN((rlim_t)config->max_connections, files.rlim_cur / 4 * 3);
 }
 
+static void ipc_done(struct ipc *ipc)
+{
+    if (ipc->flush)
+        event_free(ipc->flush);
+    if (ipc->again)
+        event_free(ipc->again);
+    shares_free(ipc->shares);
+    free(ipc);
+}
+
 struct ipc *ipc_new(struct endpoint *ep, struct event_base *base,
                     const struct endpoint_config *config)
 {
@@ -552,11 +384,12 @@ struct ipc *ipc_new(struct endpoint *ep, struct event_base *base,
     TAILQ_INIT(&ipc->conns);
     TAILQ_INIT(&ipc->dirty);
     ipc->flush = event_new(base, -1, 0, ipc_flush, ipc);
-    if (!ipc->flush) {
-        free(ipc);
-        return NULL;
-    }
-    return ipc;
+    ipc->again = evtimer_new(base, ipc_again, ipc);
+    ipc->shares = shares_new(&config->shares, on_room, ipc);
+    if (ipc->flush && ipc->again && ipc->shares)
+        return ipc;
+    ipc_done(ipc);
+    return NULL;
 }
 
 void ipc_quiet(struct ipc *ipc)
@@ -616,6 +449,5 @@ void ipc_free(struct ipc *ipc, int64_t deadline_us)
     linger(ipc, deadline_us);
     while ((c = TAILQ_FIRST(&ipc->conns)))
         conn_close(c);
-    event_free(ipc->flush);
-    free(ipc);
+    ipc_done(ipc);
 }

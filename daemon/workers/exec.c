@@ -346,16 +346,14 @@ static void on_fill(void *arg, struct runner_link_out *out)
 
 /* ---- From the host -------------------------------------------------------------------------- */
 
+/* NULL: out of memory. */
 static struct attempt *attempt_take(struct exec_worker *x, const struct work *work,
                                     enum attempt_state state, struct aw_error *err)
 {
     struct attempt *a = attempt_new(&x->attempts, work->claim, state);
 
-    if (!a) {
-        /* Nobody could be told how it ended, and it would hold its slot for ever. */
-        log_job(LOG_CRIT, work->id, "out of memory");
-        abort();
-    }
+    if (!a)
+        return NULL;
     snprintf(a->id, sizeof(a->id), "%s", work->id);
     a->grace_ms = work->job->grace_ms;
     if (attempt_start_set(a, work, err) != AW_OK)
@@ -363,27 +361,33 @@ static struct attempt *attempt_take(struct exec_worker *x, const struct work *wo
     return a;
 }
 
-static void exec_start(struct worker *w, const struct work *work)
+static bool exec_start(struct worker *w, const struct work *work)
 {
     struct exec_worker *x = exec_worker(w);
     struct aw_error err;
     struct attempt *a = attempt_take(x, work, ATTEMPT_WAITING, &err);
 
+    if (!a)
+        return false;
     if (attempt_has_start(a))
         send_want(x, a, SEND_START);
     else
         attempt_refuse(x, a, err.text);
+    return true;
 }
 
-static void exec_adopt(struct worker *w, const struct work *work)
+static bool exec_adopt(struct worker *w, const struct work *work)
 {
     struct exec_worker *x = exec_worker(w);
     struct aw_error err;
     struct attempt *a = attempt_take(x, work, ATTEMPT_ADOPTED, &err);
 
+    if (!a)
+        return false;
     a->claimed_us = work->started_us;
     if (x->ready)
         attempt_missed(x, a);
+    return true;
 }
 
 static void exec_stop(struct worker *w, uint64_t claim, int64_t grace_ms)

@@ -27,6 +27,7 @@ struct exec_config {
     const char
         *runner_path;      /* the program to start if nobody does; NULL: somebody else starts it */
     const char *spool_dir; /* for the runner that we start */
+    bool root_jobs;        /* the same: root's jobs run as root */
 };
 
 /* `config` is copied. NULL: out of memory. */

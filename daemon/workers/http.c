@@ -144,6 +144,19 @@ static void on_over(void *arg, CURL *easy, CURLcode result)
     transfer_settle(t);
 }
 
+/* libcurl waits for something that the loop has no memory to wait for. */
+static void on_stuck(void *arg, CURL *easy)
+{
+    struct transfer *t = NULL;
+
+    (void)arg;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    if (!t || t->state == TRANSFER_ENDING)
+        return;
+    t->stuck = true;
+    transfer_todo(t);
+}
+
 static const char *phase(const struct transfer *t)
 {
     if (t->state != TRANSFER_ACTIVE)
@@ -234,6 +247,11 @@ static void todo_do(struct transfer *t)
     } else if (t->stop_wanted) {
         t->outcome.stopped = true;
         transfer_end(t);
+    } else if (t->stuck) {
+        t->outcome.class = AW_CLASS_CONNECTION;
+        snprintf(t->outcome.message, sizeof(t->outcome.message), "out of memory, or of files, %s",
+                 phase(t));
+        transfer_end(t);
     } else if (t->watch_wanted && !t->watched) {
         transfer_watch(t);
     }
@@ -259,16 +277,14 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 
 /* ---- From the host --------------------------------------------------------------------------- */
 
+/* NULL: out of memory. */
 static struct transfer *transfer_new(struct http_worker *x, const struct work *work)
 {
     const struct job *job = work->job;
     struct transfer *t = calloc(1, sizeof(*t) + job->expect.len);
 
-    if (!t) {
-        /* Nobody could be told how it ended, and it would hold its slot for ever. */
-        log_job(LOG_CRIT, work->id, "out of memory");
-        abort();
-    }
+    if (!t)
+        return NULL;
     t->worker = x;
     t->claim = work->claim;
     t->timeout_ms = job->timeout_ms;
@@ -308,35 +324,49 @@ static bool is_numeric(struct bytes host)
     return true;
 }
 
-static void http_start(struct worker *w, const struct work *work)
+static bool timer_start(struct transfer *t)
+{
+    const struct timeval tv = {(time_t)(t->timeout_ms / 1000),
+                               (suseconds_t)(t->timeout_ms % 1000 * 1000)};
+
+    return !t->timeout_ms || evtimer_add(&t->timer, &tv) == 0;
+}
+
+static bool http_start(struct worker *w, const struct work *work)
 {
     struct http_worker *x = http_worker(w);
     struct transfer *t = transfer_new(x, work);
-    const struct timeval tv = {(time_t)(t->timeout_ms / 1000),
-                               (suseconds_t)(t->timeout_ms % 1000 * 1000)};
     struct aw_error err;
 
+    if (!t)
+        return false;
     if (http_request_make(t, &x->config, work, &err)) {
         transfer_refuse(t, AW_CLASS_SPAWN, err.text);
-        return;
+        return true;
+    }
+    if (!timer_start(t)) {
+        transfer_refuse(t, AW_CLASS_SPAWN, "out of memory");
+        return true;
     }
     t->outcome.started_us = now_us();
     t->numeric = is_numeric(http_host(work->job->url));
-    if (t->timeout_ms)
-        evtimer_add(&t->timer, &tv);
     TAILQ_INSERT_TAIL(&x->pending, t, pending);
     kick(x);
+    return true;
 }
 
 /* The connection went down with the awd that had it; and with it, what nobody has read yet. */
-static void http_adopt(struct worker *w, const struct work *work)
+static bool http_adopt(struct worker *w, const struct work *work)
 {
     struct http_worker *x = http_worker(w);
     struct transfer *t = transfer_new(x, work);
 
+    if (!t)
+        return false;
     spool_remove(x->config.spool, work->number, work->attempt);
     t->outcome.started_us = work->started_us;
     transfer_refuse(t, AW_CLASS_INTERRUPTED, "awd went down while the request was under way");
+    return true;
 }
 
 static void http_stop(struct worker *w, uint64_t claim, int64_t grace_ms)
@@ -398,7 +428,7 @@ static struct http_worker *worker_make(struct event_base *base, const struct htt
     TAILQ_INIT(&x->pending);
     TAILQ_INIT(&x->todo);
     event_assign(&x->kick, base, -1, 0, on_kick, x);
-    x->multi = http_multi_new(base, on_over, x);
+    x->multi = http_multi_new(base, on_over, on_stuck, x);
     if (x->multi)
         return x;
     free(x);

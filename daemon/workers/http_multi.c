@@ -13,6 +13,7 @@ struct http_multi {
     struct event_base *base;
     struct event timer;
     http_multi_fn over;
+    http_stuck_fn stuck;
     void *arg;
 };
 
@@ -69,12 +70,33 @@ static int timer_changed(CURLM *curl, long timeout_ms, void *arg)
     (void)curl;
     if (timeout_ms < 0)
         evtimer_del(&m->timer);
-    else
-        evtimer_add(&m->timer, &tv);
+    else if (evtimer_add(&m->timer, &tv) < 0)
+        event_active(&m->timer, EV_TIMEOUT, 0); /* to come too early does no harm */
     return 0;
 }
 
-/* `s` is what was assigned to the socket before. libcurl closes it only after POLL_REMOVE. */
+/* False: out of memory, or of files. */
+static bool socket_watch(struct http_multi *m, curl_socket_t fd, short events,
+                         struct http_socket *s)
+{
+    if (!s) {
+        s = calloc(1, sizeof(*s));
+        if (!s)
+            return false;
+        if (curl_multi_assign(m->curl, fd, s) != CURLM_OK) {
+            free(s);
+            return false;
+        }
+    }
+    event_assign(&s->event, m->base, fd, events, on_ready, m);
+    return event_add(&s->event, NULL) == 0;
+}
+
+/*
+ * `s` is what was assigned to the socket before. libcurl closes it only after POLL_REMOVE. An error
+ * returned from here or timer_changed() would be the end of the handle, and of all transfers that
+ * come after these, too.
+ */
 static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, void *assigned)
 {
     struct http_multi *m = arg;
@@ -82,31 +104,26 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     short events = (short)((what & CURL_POLL_IN ? EV_READ : 0) |
                            (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
 
-    (void)easy;
     if (s)
         event_del(&s->event);
     if (what == CURL_POLL_REMOVE) {
         curl_multi_assign(m->curl, fd, NULL);
         free(s);
-        return 0;
+    } else if (!socket_watch(m, fd, events, s)) {
+        m->stuck(m->arg, easy);
     }
-    if (!s) {
-        s = calloc(1, sizeof(*s));
-        if (!s)
-            return -1; /* ends all transfers, with an error */
-        curl_multi_assign(m->curl, fd, s);
-    }
-    event_assign(&s->event, m->base, fd, events, on_ready, m);
-    return event_add(&s->event, NULL);
+    return 0;
 }
 
-struct http_multi *http_multi_new(struct event_base *base, http_multi_fn over, void *arg)
+struct http_multi *http_multi_new(struct event_base *base, http_multi_fn over, http_stuck_fn stuck,
+                                  void *arg)
 {
     struct http_multi *m = calloc(1, sizeof(*m));
 
     if (!m)
         return NULL;
-    *m = (struct http_multi){.base = base, .over = over, .arg = arg, .curl = curl_multi_init()};
+    *m = (struct http_multi){
+        .base = base, .over = over, .stuck = stuck, .arg = arg, .curl = curl_multi_init()};
     if (!m->curl) {
         free(m);
         return NULL;

@@ -20,8 +20,15 @@ struct http_multi;
 /* A transfer is over. It has left the multi; `easy` is the owner's again. */
 typedef void (*http_multi_fn)(void *arg, CURL *easy, CURLcode result);
 
+/*
+ * A transfer waits for its socket, and there is no memory to wait with: it is to be ended, soon and
+ * not from inside this call.
+ */
+typedef void (*http_stuck_fn)(void *arg, CURL *easy);
+
 /* NULL: out of memory. */
-struct http_multi *http_multi_new(struct event_base *base, http_multi_fn over, void *arg);
+struct http_multi *http_multi_new(struct event_base *base, http_multi_fn over, http_stuck_fn stuck,
+                                  void *arg);
 /* All transfers have been removed. */
 void http_multi_free(struct http_multi *m);
 
@@ -60,6 +67,7 @@ struct transfer {
     bool on_todo;
     bool numeric; /* the host is an address: nothing to look up */
     bool stop_wanted, watch_wanted, watched;
+    bool stuck; /* nothing will wake it: it is to be ended */
     bool paused;
     bool in_head; /* its stderr does not end with an empty line */
     bool body_too_large, headers_too_large, out_of_memory;

@@ -51,18 +51,19 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void noop_take(struct worker *w, const struct work *work)
+static bool noop_take(struct worker *w, const struct work *work)
 {
     struct noop_worker *x = noop_worker(w);
     struct noop *noop = malloc(sizeof(*noop));
 
     if (!noop)
-        abort(); /* nobody could be told that it ended */
+        return false;
     *noop = (struct noop){.claim = work->claim,
                           .started_us = work->started_us ? work->started_us : now_us()};
     if (STAILQ_EMPTY(&x->list))
         event_active(&x->turn, EV_TIMEOUT, 0);
     STAILQ_INSERT_TAIL(&x->list, noop, link);
+    return true;
 }
 
 static void noop_stop(struct worker *w, uint64_t claim, int64_t grace_ms)

@@ -32,6 +32,7 @@ struct child {
 struct runner_starter {
     struct event_base *base;
     char *socket_path, *runner_path, *spool_dir;
+    bool root_jobs;
     LIST_HEAD(, child) children;
 };
 
@@ -191,8 +192,13 @@ static int actions_add(posix_spawn_file_actions_t *actions, int listen_fd)
 
 static int runner_spawn(const struct runner_starter *starter, int listen_fd, pid_t *ret_pid)
 {
-    const char *argv[] = {"aw-runner",   "--spool",   starter->spool_dir,
-                          "--listen-fd", LISTEN_TEXT, NULL};
+    const char *argv[] = {"aw-runner",
+                          "--spool",
+                          starter->spool_dir,
+                          "--listen-fd",
+                          LISTEN_TEXT,
+                          starter->root_jobs ? "--allow-root-jobs" : NULL,
+                          NULL};
     _cleanup_free_ char **env = env_filtered();
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -259,6 +265,7 @@ struct runner_starter *runner_starter_new(struct event_base *base, const struct 
     if (!starter)
         return NULL;
     starter->base = base;
+    starter->root_jobs = config->root_jobs;
     LIST_INIT(&starter->children);
     starter->socket_path = strdup(config->socket_path);
     starter->spool_dir = config->spool_dir ? strdup(config->spool_dir) : NULL;

@@ -41,11 +41,12 @@ static void sleeper_free(struct sleeper *s)
     free(s);
 }
 
-static void timer_set(struct sleeper *s, int64_t us)
+/* False: out of memory. */
+static bool timer_set(struct sleeper *s, int64_t us)
 {
     struct timeval tv = {us / 1000000, us % 1000000};
 
-    evtimer_add(&s->timer, &tv);
+    return evtimer_add(&s->timer, &tv) == 0;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -62,11 +63,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    /* The loop's clock is coarse, and may ring a few milliseconds early. */
-    if (!s->stopped && left_us > 0) {
-        timer_set(s, MAX(left_us, INT64_C(1000)));
+    /* The loop's clock is coarse, and may ring a few milliseconds early: without memory, it ends
+     * so. */
+    if (!s->stopped && left_us > 0 && timer_set(s, MAX(left_us, INT64_C(1000))))
         return;
-    }
     outcome.ended_us = now_us();
     if (!s->stopped && s->timeout_ms) {
         outcome.class = AW_CLASS_TIMEOUT;
@@ -80,7 +80,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 /* `slept_us` of its time are over already. */
-static void sleep_take(struct worker *w, const struct work *work, int64_t slept_us)
+static bool sleep_take(struct worker *w, const struct work *work, int64_t slept_us)
 {
     struct sleep_worker *x = sleep_worker(w);
     const struct job *job = work->job;
@@ -89,7 +89,7 @@ static void sleep_take(struct worker *w, const struct work *work, int64_t slept_
     int64_t left_us;
 
     if (!s)
-        abort(); /* nobody could be told that it ended */
+        return false;
     s->owner = x;
     s->claim = work->claim;
     s->started_us = now_us() - slept_us;
@@ -99,17 +99,20 @@ static void sleep_take(struct worker *w, const struct work *work, int64_t slept_
     s->due_us = boottime_us() + left_us;
     LIST_INSERT_HEAD(&x->sleepers[s->claim % BUCKETS], s, link);
     evtimer_assign(&s->timer, x->base, on_timer, s);
-    timer_set(s, left_us);
+    if (timer_set(s, left_us))
+        return true;
+    sleeper_free(s);
+    return false;
 }
 
-static void sleep_start(struct worker *w, const struct work *work)
+static bool sleep_start(struct worker *w, const struct work *work)
 {
-    sleep_take(w, work, 0);
+    return sleep_take(w, work, 0);
 }
 
-static void sleep_adopt(struct worker *w, const struct work *work)
+static bool sleep_adopt(struct worker *w, const struct work *work)
 {
-    sleep_take(w, work, work->started_us ? MAX(now_us() - work->started_us, 0) : 0);
+    return sleep_take(w, work, work->started_us ? MAX(now_us() - work->started_us, 0) : 0);
 }
 
 static void sleep_stop(struct worker *w, uint64_t claim, int64_t grace_ms)

@@ -3,8 +3,9 @@
  *
  * A worker takes attempts. Each attempt is named by its claim, a number that the engine makes anew
  * for each attempt and never gives out twice. For every claim that was given to start() or
- * adopt(), the worker calls host->ended() once and only once: whatever happened, stop() called or
- * not. It calls it from the event loop, never from inside start(), adopt() or stop().
+ * adopt(), and was taken, the worker calls host->ended() once and only once: whatever happened,
+ * stop() called or not. It calls it from the event loop, never from inside start(), adopt() or
+ * stop().
  *
  * Everything here runs on the loop thread and must not block.
  */
@@ -42,15 +43,18 @@ struct worker;
 struct worker_ops {
     const char *type; /* of the jobs that it takes */
 
-    /* Begins an attempt. Failures come as ended() with AW_CLASS_SPAWN. */
-    void (*start)(struct worker *w, const struct work *work);
+    /*
+     * Begins an attempt. Failures come as ended() with AW_CLASS_SPAWN, but for one: false means out
+     * of memory. Nothing has begun then, and ended() will not be called.
+     */
+    bool (*start)(struct worker *w, const struct work *work);
 
     /*
      * After a restart of the daemon: this attempt was running. The worker finds it again and goes
      * on as if it had started it; if it is no more, ended() says AW_CLASS_INTERRUPTED, after the
-     * worker has made sure that nothing of it runs.
+     * worker has made sure that nothing of it runs. False as with start().
      */
-    void (*adopt)(struct worker *w, const struct work *work);
+    bool (*adopt)(struct worker *w, const struct work *work);
 
     /* Ends an attempt early: SIGTERM, after grace_ms SIGKILL. Unknown claims are ignored. */
     void (*stop)(struct worker *w, uint64_t claim, int64_t grace_ms);

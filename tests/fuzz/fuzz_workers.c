@@ -72,17 +72,18 @@ static char first_letter(const struct job *job)
     return text.len ? *(const char *)text.data : ' ';
 }
 
-static void instant_start(struct worker *w, const struct work *work)
+static bool instant_start(struct worker *w, const struct work *work)
 {
     struct attempt *a = calloc(1, sizeof(*a));
 
     if (!a)
-        abort();
+        return false;
     a->claim = work->claim;
     a->how = first_letter(work->job);
     TAILQ_INSERT_TAIL(&instant(w)->list, a, link);
     w->host->started(w->arg, work->claim, 1, now_us());
     event_active(&instant(w)->turn, EV_TIMEOUT, 0);
+    return true;
 }
 
 static void instant_stop(struct worker *w, uint64_t claim, int64_t grace_ms)

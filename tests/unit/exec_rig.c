@@ -96,7 +96,7 @@ struct rig *rig_new_bare(void)
 
 void rig_worker_new(struct rig *rig)
 {
-    struct exec_config config = {rig->socket_path, rig->runner_path, rig->spool_dir};
+    struct exec_config config = {rig->socket_path, rig->runner_path, rig->spool_dir, true};
 
     rig->worker = worker_exec_new(rig->base, &config, &host, rig);
     ck_assert_ptr_nonnull(rig->worker);

@@ -367,7 +367,8 @@ static void finish_done(struct store_op *op)
     struct embedded *em = call->em;
     struct aw_error stale;
 
-    if (op->error.code == AW_ERR_DISK_FULL && !em->closing) {
+    if ((op->error.code == AW_ERR_DISK_FULL || op->error.code == AW_ERR_NO_MEMORY) &&
+        !em->closing) {
         STAILQ_INSERT_TAIL(&em->stalled, call, next);
         embedded_retry_later(em);
         return;

@@ -60,7 +60,7 @@ struct embedded {
     int64_t sweep_us; /* when it will ring, since boot; 0: not set */
     bool sweeping;
     struct event *retry_timer;   /* after a full disk */
-    struct finish_queue stalled; /* ends that found no room */
+    struct finish_queue stalled; /* ends that found no room, or no memory */
     bool claims_stalled;
     struct event *empty_event; /* answers the claims that found nothing: */
     struct claim_queue empty_claims;

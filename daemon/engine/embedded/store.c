@@ -213,6 +213,7 @@ static void store_break(struct store *st, struct store_queue *group, const struc
 
     aw_fail(&doubt, AW_ERR_IN_DOUBT, "%.200s", why->text);
     fail_all(group, &doubt);
+    store_space_stop(st);
     pthread_mutex_lock(&st->lock);
     st->failed = doubt;
     pthread_mutex_unlock(&st->lock);
@@ -283,8 +284,10 @@ static void run_group(struct store *st, struct store_queue *group)
         store_break(st, group, &err);
     else if (e)
         run_singly(st, group);
-    if (group_writes(group))
+    if (group_writes(group)) {
         count_commit(st, any_full(group));
+        store_space_changed(st);
+    }
 }
 
 static void take_group(struct store *st, struct store_queue *ret)
@@ -302,6 +305,48 @@ static void take_group(struct store *st, struct store_queue *ret)
     }
 }
 
+static void hand_back(struct store *st, struct store_queue *group)
+{
+    bool wake = STAILQ_EMPTY(&st->finished) && !STAILQ_EMPTY(group);
+
+    STAILQ_CONCAT(&st->finished, group);
+    if (wake)
+        eventfd_write(st->ready_fd, 1);
+}
+
+/* Until there is something to do: room to be given back counts, if nobody has work. */
+static void await_work(struct store *st)
+{
+    int64_t ms;
+
+    while (STAILQ_EMPTY(&st->todo) && !st->stop && (ms = store_space_wait_ms(st)) != 0) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += ms / 1000;
+        until.tv_nsec += ms % 1000 * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        st->idle = true;
+        if (ms < 0)
+            pthread_cond_wait(&st->wake, &st->lock);
+        else
+            pthread_cond_timedwait(&st->wake, &st->lock, &until);
+        st->idle = false;
+    }
+}
+
+static void give_room(struct store *st, bool idle)
+{
+    struct store_queue nobody = STAILQ_HEAD_INITIALIZER(nobody);
+    struct aw_error err = {0};
+
+    if (store_space_wait_ms(st) != 0 || !leaves_doubt(store_space_turn(st, idle, &err)))
+        return;
+    store_break(st, &nobody, &err);
+    eventfd_write(st->ready_fd, 1);
+}
+
 static void *store_main(void *arg)
 {
     struct store *st = arg;
@@ -310,23 +355,21 @@ static void *store_main(void *arg)
     pthread_setname_np(pthread_self(), "awd-store");
     pthread_mutex_lock(&st->lock);
     for (;;) {
-        bool wake;
+        bool idle;
 
-        while (STAILQ_EMPTY(&st->todo) && !st->stop) {
-            st->idle = true;
-            pthread_cond_wait(&st->wake, &st->lock);
-            st->idle = false;
-        }
-        if (STAILQ_EMPTY(&st->todo))
+        await_work(st);
+        idle = STAILQ_EMPTY(&st->todo);
+        if (idle && st->stop)
             break;
         take_group(st, &group);
         pthread_mutex_unlock(&st->lock);
-        run_group(st, &group);
+        if (!idle)
+            run_group(st, &group);
         pthread_mutex_lock(&st->lock);
-        wake = STAILQ_EMPTY(&st->finished);
-        STAILQ_CONCAT(&st->finished, &group);
-        if (wake)
-            eventfd_write(st->ready_fd, 1);
+        hand_back(st, &group);
+        pthread_mutex_unlock(&st->lock);
+        give_room(st, idle);
+        pthread_mutex_lock(&st->lock);
     }
     pthread_mutex_unlock(&st->lock);
     return NULL;
@@ -446,6 +489,7 @@ enum aw_err store_open(const char *path, struct event_base *base, const struct s
                        struct store **ret, struct store_info *ret_info, struct aw_error *err)
 {
     struct store *st = calloc(1, sizeof(*st));
+    pthread_condattr_t attr;
     enum aw_err e;
 
     if (!st)
@@ -459,7 +503,10 @@ enum aw_err store_open(const char *path, struct event_base *base, const struct s
     st->down = down;
     st->arg = arg;
     pthread_mutex_init(&st->lock, NULL);
-    pthread_cond_init(&st->wake, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&st->wake, &attr);
+    pthread_condattr_destroy(&attr);
     STAILQ_INIT(&st->todo);
     STAILQ_INIT(&st->pushed);
     STAILQ_INIT(&st->finished);

@@ -196,9 +196,14 @@ enum aw_err store_read_int(struct store *st, const char *sql, int64_t *ret, stru
  */
 static enum aw_err settings_apply(struct store *st, struct aw_error *err)
 {
+    enum aw_err e = store_run_sql(st, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 4096",
+                                  "opening", err);
+
+    if (!e)
+        e = store_space_begin(st, err);
+    if (e)
+        return e;
     return store_run_sql(st,
-                         "PRAGMA locking_mode = EXCLUSIVE;"
-                         "PRAGMA page_size = 4096;"
                          "PRAGMA journal_mode = WAL;"
                          "PRAGMA synchronous = FULL;"
                          "PRAGMA cache_size = -8192;"
@@ -276,6 +281,8 @@ enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct 
         e = store_schema_update(st, err);
     if (!e)
         e = meta_read(st, ret_info, err);
+    if (!e)
+        e = store_space_open(st, err);
     return e ? e : statements_prepare(st, err);
 }
 

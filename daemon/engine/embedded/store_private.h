@@ -21,9 +21,18 @@ STAILQ_HEAD(store_queue, store_op);
 
 struct event;
 
+/* What store_space.c keeps in mind. Times are of the monotonic clock. */
+struct store_space {
+    bool can;       /* the file is of a kind that can get shorter */
+    bool changed;   /* there may be more free pages, or more of a log, than there were */
+    bool giving;    /* there are many free pages, and fewer with each slice */
+    int64_t due_us; /* no look, and no slice, before this */
+};
+
 struct store {
     /* The store's thread only, once it runs. */
     sqlite3 *db;
+    struct store_space space;
     sqlite3_stmt *sql[N_STORE_SQL];
     uint64_t high; /* the number that meta holds as given out */
     uint64_t n_sets;
@@ -63,6 +72,23 @@ AW_MUSTCHECK enum aw_err store_db_open(struct store *st, struct store_info *ret_
  */
 AW_MUSTCHECK enum aw_err store_db_take(struct store *st, struct aw_error *err);
 void store_db_close(struct store *st);
+
+/*
+ * store_space.c gives room back to the disk that nothing is in any more. _begin: before anything is
+ * in the file; _open: once the schema is there. All others are the store's thread's, between two
+ * groups. The file gets shorter with the next checkpoint.
+ */
+AW_MUSTCHECK enum aw_err store_space_begin(struct store *st, struct aw_error *err);
+AW_MUSTCHECK enum aw_err store_space_open(struct store *st, struct aw_error *err);
+/* Something was written. */
+void store_space_changed(struct store *st);
+/* In how many milliseconds a turn is due; -1: not before something is written. */
+int64_t store_space_wait_ms(const struct store *st);
+/* A look whether there is something to give back, and a slice of it. idle: nobody is waiting. A
+ * failure has changed nothing; AW_ERR_STORE leaves the disk in doubt, as with any commit. */
+AW_MUSTCHECK enum aw_err store_space_turn(struct store *st, bool idle, struct aw_error *err);
+/* No turn is due any more. */
+void store_space_stop(struct store *st);
 
 /*
  * Says what SQLite's result means: AW_ERR_DISK_FULL, AW_ERR_NO_MEMORY, AW_ERR_INTERNAL (a defect of

@@ -97,6 +97,7 @@
 #define STORE_SQL_MAP(X)                                                                           \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
+    X(GIVE_BACK, "PRAGMA incremental_vacuum")                                                      \
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(RAISE_HIGH, "UPDATE meta SET value = max(value, ?) WHERE name = 'high'")                     \
     X(INSERT_JOB, "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \

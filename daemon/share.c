@@ -1,0 +1,273 @@
+#include "daemon/share.h"
+
+TAILQ_HEAD(member_line, share_member);
+
+struct share {
+    struct shares *all; /* NULL: they are gone */
+    LIST_ENTRY(share) entry;
+    TAILQ_ENTRY(share) hungry_entry;
+    bool hungry; /* somebody is in line */
+    uint32_t uid;
+    unsigned n_refs; /* members and holds */
+    unsigned n_members;
+    LIST_HEAD(, share_member) members;
+    struct member_line line;
+    size_t member_bytes, hold_bytes;
+    unsigned n_works;
+    size_t work_bytes;
+    uint64_t turn; /* that `n_took` belongs to */
+    unsigned n_took;
+};
+
+struct shares {
+    struct shares_config config;
+    void (*on_room)(void *arg);
+    void *arg;
+    LIST_HEAD(, share) list;
+    TAILQ_HEAD(, share) hungry;
+    uint64_t turn;
+};
+
+struct shares *shares_new(const struct shares_config *config, void (*on_room)(void *arg), void *arg)
+{
+    struct shares *shares = calloc(1, sizeof(*shares));
+
+    if (!shares)
+        return NULL;
+    shares->config = *config;
+    shares->on_room = on_room;
+    shares->arg = arg;
+    LIST_INIT(&shares->list);
+    TAILQ_INIT(&shares->hungry);
+    return shares;
+}
+
+static void share_detach(struct share *share)
+{
+    LIST_REMOVE(share, entry);
+    if (share->hungry)
+        TAILQ_REMOVE(&share->all->hungry, share, hungry_entry);
+    share->hungry = false;
+    share->all = NULL;
+}
+
+void shares_free(struct shares *shares)
+{
+    if (!shares)
+        return;
+    while (!LIST_EMPTY(&shares->list))
+        share_detach(LIST_FIRST(&shares->list));
+    free(shares);
+}
+
+/* ---- Users ----------------------------------------------------------------------------------- */
+
+/* Users are few; whoever was there last is the first to be looked at. */
+static struct share *share_of(struct shares *shares, uint32_t uid)
+{
+    struct share *share;
+
+    LIST_FOREACH (share, &shares->list, entry) {
+        if (share->uid == uid) {
+            LIST_REMOVE(share, entry);
+            LIST_INSERT_HEAD(&shares->list, share, entry);
+            return share;
+        }
+    }
+    share = calloc(1, sizeof(*share));
+    if (!share)
+        return NULL;
+    share->all = shares;
+    share->uid = uid;
+    LIST_INIT(&share->members);
+    TAILQ_INIT(&share->line);
+    LIST_INSERT_HEAD(&shares->list, share, entry);
+    return share;
+}
+
+static void share_unref(struct share *share)
+{
+    if (--share->n_refs)
+        return;
+    if (share->all)
+        share_detach(share);
+    free(share);
+}
+
+static size_t half(const struct share *share)
+{
+    return share->all && share->all->config.max_memory ? share->all->config.max_memory / 2
+                                                       : SIZE_MAX;
+}
+
+static bool works_room(const struct share *share)
+{
+    return share->n_works < SHARE_WORK && share->work_bytes < SHARE_WORK_BYTES;
+}
+
+/* Who has had all of this turn may go on in the next. */
+static void wake_line(const struct share *share)
+{
+    if (share->hungry && works_room(share))
+        share->all->on_room(share->all->arg);
+}
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+static bool too_many(const struct share *share)
+{
+    unsigned max = share->all->config.max_connections;
+
+    return max && share->n_members >= max && share->uid != 0 && share->uid != geteuid();
+}
+
+bool share_join(struct shares *shares, uint32_t uid, struct share_member *member)
+{
+    struct share *share = share_of(shares, uid);
+
+    if (!share || too_many(share))
+        return false;
+    share->n_refs++;
+    share->n_members++;
+    member->share = share;
+    LIST_INSERT_HEAD(&share->members, member, entry);
+    return true;
+}
+
+static void line_leave(struct share_member *member)
+{
+    struct share *share = member->share;
+
+    TAILQ_REMOVE(&share->line, member, line);
+    member->in_line = false;
+    if (!TAILQ_EMPTY(&share->line) || !share->hungry)
+        return;
+    TAILQ_REMOVE(&share->all->hungry, share, hungry_entry);
+    share->hungry = false;
+}
+
+void share_leave(struct share_member *member)
+{
+    struct share *share = member->share;
+
+    if (!share)
+        return;
+    if (member->in_line)
+        line_leave(member);
+    share_resize(member, 0);
+    LIST_REMOVE(member, entry);
+    share->n_members--;
+    member->share = NULL;
+    share_unref(share);
+}
+
+void share_resize(struct share_member *member, size_t memory)
+{
+    member->share->member_bytes += memory - member->memory;
+    member->memory = memory;
+}
+
+struct share_member *share_excess(const struct share *share)
+{
+    struct share_member *member, *most;
+
+    if (share->member_bytes <= half(share))
+        return NULL;
+    most = LIST_FIRST(&share->members);
+    LIST_FOREACH (member, &share->members, entry) {
+        if (member->memory > most->memory)
+            most = member;
+    }
+    return most;
+}
+
+void share_took(struct share *share)
+{
+    if (share->turn != share->all->turn) {
+        share->turn = share->all->turn;
+        share->n_took = 0;
+    }
+    share->n_took++;
+}
+
+bool share_may_take(const struct share *share)
+{
+    return works_room(share) && (share->turn != share->all->turn || share->n_took < SHARE_TURN);
+}
+
+void share_line_up(struct share_member *member)
+{
+    struct share *share = member->share;
+
+    if (member->in_line)
+        return;
+    member->in_line = true;
+    TAILQ_INSERT_TAIL(&share->line, member, line);
+    if (!share->hungry)
+        TAILQ_INSERT_TAIL(&share->all->hungry, share, hungry_entry);
+    share->hungry = true;
+    wake_line(share);
+}
+
+struct share_member *shares_next(struct shares *shares, bool first)
+{
+    struct share_member *member;
+    struct share *share;
+
+    if (first)
+        shares->turn++;
+    TAILQ_FOREACH (share, &shares->hungry, hungry_entry) {
+        if (!share_may_take(share))
+            continue;
+        TAILQ_REMOVE(&shares->hungry, share, hungry_entry);
+        TAILQ_INSERT_TAIL(&shares->hungry, share, hungry_entry);
+        member = TAILQ_FIRST(&share->line);
+        line_leave(member);
+        return member;
+    }
+    TAILQ_FOREACH (share, &shares->hungry, hungry_entry)
+        wake_line(share);
+    return NULL;
+}
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+void share_begin(struct share_hold *hold, struct share *share, size_t cost)
+{
+    *hold = (struct share_hold){share, cost, true};
+    if (!share)
+        return;
+    share->n_refs++;
+    share->n_works++;
+    share->work_bytes += cost;
+    share->hold_bytes += cost;
+}
+
+void share_rest(struct share_hold *hold)
+{
+    struct share *share = hold->share;
+
+    if (!share || !hold->works)
+        return;
+    hold->works = false;
+    share->n_works--;
+    share->work_bytes -= hold->cost;
+    wake_line(share);
+}
+
+void share_end(struct share_hold *hold)
+{
+    struct share *share = hold->share;
+
+    if (!share)
+        return;
+    share_rest(hold);
+    share->hold_bytes -= hold->cost;
+    hold->share = NULL;
+    share_unref(share);
+}
+
+bool share_has_room(const struct share *share, size_t cost)
+{
+    return !share || share->hold_bytes == 0 || share->hold_bytes + cost <= half(share);
+}

@@ -1,0 +1,100 @@
+/*
+ * share.h - what each user of the daemon may have of it: connections, memory, requests in work.
+ *
+ * The requests of one user are to cost no other user more than a fair part of the time. So the
+ * endpoint takes no more requests from somebody who has SHARE_WORK of them in work, or whose
+ * requests in work have SHARE_WORK_BYTES, or who has had SHARE_TURN of them taken in this turn of
+ * the loop. Those of his connections that have more wait in line, and each goes on with some of
+ * them when there is room again.
+ *
+ *   share   one user, known by his uid; counts references
+ *   member  one of his connections: what it has read and not yet handed on, and has not yet sent
+ *   hold    one of his requests, until it is over, also if its connection has gone before
+ *
+ * Half of a user's memory is for members, half for holds; neither is exact, but of the right size.
+ *
+ * Loop thread only.
+ */
+#ifndef AW_SHARE_H
+#define AW_SHARE_H
+
+#include <sys/queue.h>
+
+#include "proto/base.h"
+
+#define SHARE_WORK       256
+#define SHARE_WORK_BYTES (32u << 20)
+#define SHARE_TURN       256
+
+struct share;
+struct shares;
+
+struct shares_config {
+    size_t max_memory;        /* of each user, in bytes; 0: any amount */
+    unsigned max_connections; /* of each user but root and the daemon's own; 0: any number */
+};
+
+/* `on_room`: somebody who is in line may go on; shares_next() says who. NULL: out of memory. */
+struct shares *shares_new(const struct shares_config *config, void (*on_room)(void *arg),
+                          void *arg);
+
+/* What is still held lives on until it is let go of. NULL does nothing. */
+void shares_free(struct shares *shares);
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+struct share_member {
+    struct share *share;
+    size_t memory; /* bytes; by share_resize() */
+    LIST_ENTRY(share_member) entry;
+    TAILQ_ENTRY(share_member) line;
+    bool in_line;
+};
+
+/* Makes a zeroed member one of the user's. False: he has too many, or there is no memory. */
+AW_MUSTCHECK bool share_join(struct shares *shares, uint32_t uid, struct share_member *member);
+
+/* Harmless on a zeroed one. */
+void share_leave(struct share_member *member);
+
+void share_resize(struct share_member *member, size_t memory);
+
+/* The one with the most memory, if all together have more than they may; else NULL. */
+struct share_member *share_excess(const struct share *share);
+
+/* A request was taken from one of the user's connections. */
+void share_took(struct share *share);
+
+/* Whether another request may be taken. */
+bool share_may_take(const struct share *share);
+
+/* To the end of the line. Once is enough. */
+void share_line_up(struct share_member *member);
+
+/*
+ * A new turn: takes one out of its line, which may go on; NULL: nobody may. Users take turns. With
+ * `first` it is the first call of this turn.
+ */
+struct share_member *shares_next(struct shares *shares, bool first);
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+struct share_hold {
+    struct share *share; /* NULL: of nobody, and nothing is counted */
+    size_t cost;
+    bool works;
+};
+
+/* A request is in work, and costs so many bytes. `share` may be NULL. */
+void share_begin(struct share_hold *hold, struct share *share, size_t cost);
+
+/* It waits for something and makes no work meanwhile; its memory stays. */
+void share_rest(struct share_hold *hold);
+
+/* It is over. Harmless on a zeroed one. */
+void share_end(struct share_hold *hold);
+
+/* Whether one that costs so much may be begun. */
+bool share_has_room(const struct share *share, size_t cost);
+
+#endif
