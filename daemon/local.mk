@@ -59,6 +59,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/queues.c daemon/engine/embedded/queues.h \
 	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
 	daemon/engine/embedded/sets.c daemon/engine/embedded/sets.h \
+	daemon/engine/embedded/shares.c daemon/engine/embedded/shares.h \
 	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \
 	daemon/engine/embedded/store_backup.c \
 	daemon/engine/embedded/store_check.c \

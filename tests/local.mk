@@ -69,6 +69,7 @@ UNIT_TESTS = \
 	tests/unit/test_runner_proc \
 	tests/unit/test_runner_wire \
 	tests/unit/test_sched \
+	tests/unit/test_shares \
 	tests/unit/test_sp \
 	tests/unit/test_spool \
 	tests/unit/test_store \
@@ -159,6 +160,8 @@ tests_unit_test_queues_SOURCES = tests/unit/test_queues.c $(QUEUES_RIG)
 tests_unit_test_queues_LDADD = $(ENGINE_TEST)
 tests_unit_test_queues_model_SOURCES = tests/unit/test_queues_model.c $(QUEUES_RIG)
 tests_unit_test_queues_model_LDADD = $(ENGINE_TEST)
+tests_unit_test_shares_SOURCES = tests/unit/test_shares.c $(QUEUES_RIG)
+tests_unit_test_shares_LDADD = $(ENGINE_TEST)
 tests_unit_test_sched_LDADD = $(ENGINE_TEST)
 tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/store_rig.c tests/unit/store_rig.h
 tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)

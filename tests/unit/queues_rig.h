@@ -9,6 +9,8 @@
 #define SECOND INT64_C(1000000)
 #define START  (1700000000 * SECOND)
 
+#define RIG_UID 1000 /* the only user, where it does not matter who they are */
+
 extern struct sched *s;
 extern struct queues *qs;
 

@@ -15,7 +15,7 @@ static void setup(void)
 
 static struct live *add(struct queue *q, int priority)
 {
-    struct live *job = sched_make(s, ++last_number, AW_QUEUED, q, priority, 0, 0, false);
+    struct live *job = sched_make(s, ++last_number, AW_QUEUED, q, RIG_UID, priority, 0, 0, false);
 
     ck_assert_ptr_nonnull(job);
     sched_insert(s, job);
@@ -206,7 +206,7 @@ END_TEST
 START_TEST(what_ran_before_counts)
 {
     struct queue *q = queue_add("q", SET(.slots = 1));
-    struct live *runs = sched_make(s, 99, AW_RUNNING, q, 0, 0, 0, false);
+    struct live *runs = sched_make(s, 99, AW_RUNNING, q, RIG_UID, 0, 0, 0, false);
 
     sched_insert(s, runs);
     add(q, 0);

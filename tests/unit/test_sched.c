@@ -9,6 +9,8 @@
 
 #include "daemon/engine/embedded/sched.h"
 
+#define UID 1000
+
 static struct sched *s;
 static struct queue *q; /* a plain one */
 
@@ -36,7 +38,7 @@ static void teardown(void)
 static struct live *add(uint64_t number, enum aw_state state, int priority, int64_t due,
                         int64_t deadline)
 {
-    struct live *job = sched_make(s, number, state, q, priority, due, deadline, false);
+    struct live *job = sched_make(s, number, state, q, UID, priority, due, deadline, false);
 
     ck_assert_ptr_nonnull(job);
     sched_insert(s, job);
@@ -144,7 +146,7 @@ END_TEST
 
 START_TEST(one_that_comes_to_nothing_leaves_nothing)
 {
-    sched_discard(s, sched_make(s, 1, AW_SCHEDULED, q, 0, 100, 0, false));
+    sched_discard(s, sched_make(s, 1, AW_SCHEDULED, q, UID, 0, 100, 0, false));
     sched_discard(s, NULL);
     ck_assert_ptr_null(sched_find(s, 1));
     ck_assert_uint_eq(sched_total(s), 0);

@@ -234,9 +234,9 @@ static enum aw_err on_live(void *arg, const struct store_live *row)
 
     if (!q) /* nothing of ours leaves such a row; but to run it is better than to lose it */
         q = queues_find_id(sched_queues(em->sched), STORE_DEFAULT_QUEUE);
-    job =
-        sched_make(em->sched, row->number, (enum aw_state)row->state, q, row->priority, row->due_us,
-                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
+    job = sched_make(em->sched, row->number, (enum aw_state)row->state, q, row->uid, row->priority,
+                     row->due_us, overall ? row->overall_us : row->deadline_us,
+                     row->flags & STORE_POLICY);
     if (!job)
         return AW_ERR_NO_MEMORY;
     job->claim = row->claim;

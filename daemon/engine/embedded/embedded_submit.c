@@ -164,13 +164,13 @@ static struct store_row row_of(struct embedded *em, const struct new_job *new, i
 }
 
 /* The job's place in memory. NULL: out of memory. */
-static struct live *live_of(struct embedded *em, const struct store_row *row)
+static struct live *live_of(struct embedded *em, uint32_t uid, const struct store_row *row)
 {
     bool overall = row->overall_us && (!row->deadline_us || row->overall_us < row->deadline_us);
-    struct live *job =
-        sched_make(em->sched, row->number, row->n_parents ? AW_BLOCKED : (enum aw_state)row->state,
-                   queues_find_id(sched_queues(em->sched), row->queue), row->priority, row->due_us,
-                   overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
+    struct live *job = sched_make(
+        em->sched, row->number, row->n_parents ? AW_BLOCKED : (enum aw_state)row->state,
+        queues_find_id(sched_queues(em->sched), row->queue), uid, row->priority, row->due_us,
+        overall ? row->overall_us : row->deadline_us, row->flags & STORE_POLICY);
 
     if (job)
         job->flags =
@@ -226,7 +226,7 @@ static bool rows_make(struct submit_call *call, const struct new_job *jobs)
     if (!parents_make(call, jobs))
         return false;
     for (size_t i = 0; i < n; i++) {
-        call->live[i] = live_of(call->em, &call->rows[i]);
+        call->live[i] = live_of(call->em, call->op.uid, &call->rows[i]);
         if (!call->live[i])
             return false;
     }
@@ -254,6 +254,7 @@ static struct submit_call *submit_make(struct embedded *em, const struct submit 
     call->em = em;
     call->op.n = n;
     call->op.now_us = now_us();
+    call->op.uid = submit->uid;
     if (rows_make(call, submit->jobs) && head_make(call, submit->set))
         return call;
     submit_free(call);
@@ -276,7 +277,6 @@ void embedded_submit(struct engine *e, const struct submit *submit, engine_submi
     call->op.full |= call->edges_full;
     call->done = done;
     call->arg = arg;
-    call->op.uid = submit->uid;
     call->op.gid = submit->gid;
     call->op.admin = submit->admin;
     call->op.tag = em->tag;

@@ -13,6 +13,8 @@
 #include "daemon/engine/numtable.h"
 #include "proto/lifecycle.h"
 
+#define LIVE_SHARE_BITS 24
+
 /* Fields are read by all, written by sched.c and queues.c, except as noted. */
 struct live {
     struct numnode node; /* node.number: of the job */
@@ -25,8 +27,8 @@ struct live {
     uint8_t state;
     uint8_t flags; /* LIVE_*: written by the engine */
     int8_t priority;
-    uint8_t queue;   /* the index of its queue */
-    uint8_t busy;    /* operations that hold it; see sched_set_busy() */
+    uint8_t busy;                     /* operations that hold it; see sched_set_busy() */
+    unsigned share : LIVE_SHARE_BITS; /* the index of its share (shares.h): its user and queue */
     bool timed : 1;  /* may have a time on it some day: a place in the heap is kept for it */
     bool listed : 1; /* stands in a list of its queue */
     bool active : 1; /* holds a slot of its queue, or would if that had any of its own */

@@ -4,16 +4,18 @@
 
 /* ---- Queues by themselves ------------------------------------------------------------------- */
 
-void queues_init(struct queues *qs)
+bool queues_init(struct queues *qs)
 {
     LIST_INIT(&qs->open);
     LIST_INIT(&qs->throttled);
+    return shares_init(&qs->shares);
 }
 
 void queues_done(struct queues *qs)
 {
     for (size_t i = 0; i < AW_MAX_QUEUES; i++)
         queue_free(qs->by_index[i]);
+    shares_done(&qs->shares);
 }
 
 static void settings_take(struct queue *q, const struct queue_settings *set)
@@ -35,7 +37,8 @@ struct queue *queue_make(int id, const char *name, const struct queue_settings *
     q->id = id;
     snprintf(q->name, sizeof(q->name), "%s", name);
     for (size_t i = 0; i < N_PRIORITIES; i++)
-        TAILQ_INIT(&q->ready[i].jobs);
+        TAILQ_INIT(&q->ready[i].turns);
+    LIST_INIT(&q->shares);
     settings_take(q, set);
     return q;
 }
@@ -55,6 +58,7 @@ bool queues_insert(struct queues *qs, struct queue *q)
         return false;
     q->index = (uint8_t)i;
     qs->by_index[i] = q;
+    qs->n_indices = MAX(qs->n_indices, i + 1);
     qs->n++;
     return true;
 }
@@ -72,13 +76,15 @@ void queues_remove(struct queues *qs, struct queue *q)
 {
     queue_close(qs, q);
     qs->by_index[q->index] = NULL;
+    while (qs->n_indices > 0 && !qs->by_index[qs->n_indices - 1])
+        qs->n_indices--;
     qs->n--;
     queue_free(q);
 }
 
 struct queue *queues_find(const struct queues *qs, struct bytes name)
 {
-    for (size_t i = 0; i < AW_MAX_QUEUES; i++)
+    for (size_t i = 0; i < qs->n_indices; i++)
         if (qs->by_index[i] && bytes_eq(bytes_str(qs->by_index[i]->name), name))
             return qs->by_index[i];
     return NULL;
@@ -86,7 +92,7 @@ struct queue *queues_find(const struct queues *qs, struct bytes name)
 
 struct queue *queues_find_id(const struct queues *qs, int id)
 {
-    for (size_t i = 0; i < AW_MAX_QUEUES; i++)
+    for (size_t i = 0; i < qs->n_indices; i++)
         if (qs->by_index[i] && qs->by_index[i]->id == id)
             return qs->by_index[i];
     return NULL;
@@ -132,8 +138,19 @@ static void queue_refresh(struct queues *qs, struct queue *q)
     qs->token_stale |= throttled;
 }
 
+/* From now on its running jobs hold the daemon's slots, or do not any more. */
+static void slots_change(struct queue *q, bool shared)
+{
+    struct share *share;
+
+    LIST_FOREACH (share, &q->shares, of_queue)
+        share->account->n_on_shared += shared ? share->n_active : -share->n_active;
+}
+
 void queues_set(struct queues *qs, struct queue *q, const struct queue_settings *set)
 {
+    if (!q->set.slots != !set->slots)
+        slots_change(q, set->slots == 0);
     settings_take(q, set);
     arrival_limit(qs, q);
     qs->token_stale = true;
@@ -146,7 +163,7 @@ void queues_tick(struct queues *qs, int64_t now_us)
     struct queue *q, *next;
 
     qs->now_us = now_us;
-    for (size_t i = 0; back && i < AW_MAX_QUEUES; i++)
+    for (size_t i = 0; back && i < qs->n_indices; i++)
         if (qs->by_index[i])
             queues_set(qs, qs->by_index[i], &qs->by_index[i]->set);
     for (q = LIST_FIRST(&qs->throttled); q; q = next) {
@@ -188,39 +205,69 @@ void queues_refund(struct queues *qs, struct queue *q)
 
 void queues_set_active(struct queues *qs, struct live *job, bool active)
 {
-    struct queue *q = queues_of(qs, job);
+    struct share *share = shares_of(&qs->shares, job);
+    struct queue *q = share->queue;
+    uint64_t one = active ? 1 : (uint64_t)-1;
 
     if (job->active == active)
         return;
     job->active = active;
-    if (active)
-        q->n_active++;
-    else
-        q->n_active--;
+    q->n_active += one;
+    share->n_active += one;
+    if (q->set.slots == 0)
+        share->account->n_on_shared += one;
     queue_refresh(qs, q);
 }
 
 /* ---- Jobs in line --------------------------------------------------------------------------- */
+
+bool queues_hold(struct queues *qs, struct live *job, struct queue *q, uint32_t uid)
+{
+    struct share *share = shares_hold(&qs->shares, q, uid);
+
+    if (!share)
+        return false;
+    job->share = share->index & ((1u << LIVE_SHARE_BITS) - 1);
+    q->n_jobs++;
+    return true;
+}
+
+void queues_release(struct queues *qs, struct live *job)
+{
+    struct share *share = shares_of(&qs->shares, job);
+
+    share->queue->n_jobs--;
+    shares_release(&qs->shares, share);
+}
 
 static size_t ready_index(const struct live *job)
 {
     return (size_t)(AW_MAX_PRIORITY - job->priority);
 }
 
-/* One more, or one less, that may be taken. */
-static void ready_count(struct queues *qs, const struct live *job, bool more)
+static struct lane *lane_of(const struct queues *qs, const struct live *job)
 {
-    struct queue *q = queues_of(qs, job);
-    size_t i = ready_index(job);
+    return &shares_of(&qs->shares, job)->lanes[ready_index(job)];
+}
+
+/* One more, or one less, that may be taken. */
+static void ready_count(struct queues *qs, struct lane *lane, bool more)
+{
+    struct queue *q = lane->share->queue;
+    size_t i = (size_t)(lane - lane->share->lanes);
+    struct ready *r = &q->ready[i];
 
     if (more) {
-        q->ready[i].n++;
+        if (lane->n++ == 0)
+            TAILQ_INSERT_TAIL(&r->turns, lane, turn);
+        r->n++;
         q->n_ready++;
         q->ready_mask |= UINT32_C(1) << i;
     } else {
-        q->ready[i].n--;
+        if (--lane->n == 0)
+            TAILQ_REMOVE(&r->turns, lane, turn);
         q->n_ready--;
-        if (q->ready[i].n == 0)
+        if (--r->n == 0)
             q->ready_mask &= ~(UINT32_C(1) << i);
     }
     queue_refresh(qs, q);
@@ -228,59 +275,73 @@ static void ready_count(struct queues *qs, const struct live *job, bool more)
 
 void queues_link(struct queues *qs, struct live *job)
 {
-    struct ready *r = &queues_of(qs, job)->ready[ready_index(job)];
+    struct lane *lane = lane_of(qs, job);
 
-    TAILQ_INSERT_TAIL(&r->jobs, job, link);
+    TAILQ_INSERT_TAIL(&lane->jobs, job, link);
     job->listed = true;
     if (job->busy)
         return;
-    if (!r->first)
-        r->first = job;
-    ready_count(qs, job, true);
+    if (!lane->first)
+        lane->first = job;
+    ready_count(qs, lane, true);
 }
 
 void queues_unlink(struct queues *qs, struct live *job)
 {
-    struct ready *r = &queues_of(qs, job)->ready[ready_index(job)];
+    struct lane *lane = lane_of(qs, job);
 
     if (!job->listed)
         return;
-    if (r->first == job)
-        r->first = TAILQ_NEXT(job, link);
-    TAILQ_REMOVE(&r->jobs, job, link);
+    if (lane->first == job)
+        lane->first = TAILQ_NEXT(job, link);
+    TAILQ_REMOVE(&lane->jobs, job, link);
     job->listed = false;
     if (!job->busy)
-        ready_count(qs, job, false);
+        ready_count(qs, lane, false);
 }
 
 void queues_to_front(struct queues *qs, struct live *job)
 {
-    struct ready *r = &queues_of(qs, job)->ready[ready_index(job)];
+    struct lane *lane = lane_of(qs, job);
+    struct ready *r = &lane->share->queue->ready[ready_index(job)];
 
     if (!job->listed)
         return;
-    if (r->first == job)
-        r->first = TAILQ_NEXT(job, link);
-    TAILQ_REMOVE(&r->jobs, job, link);
-    TAILQ_INSERT_HEAD(&r->jobs, job, link);
-    if (!job->busy)
-        r->first = job;
+    if (lane->first == job)
+        lane->first = TAILQ_NEXT(job, link);
+    TAILQ_REMOVE(&lane->jobs, job, link);
+    TAILQ_INSERT_HEAD(&lane->jobs, job, link);
+    if (job->busy)
+        return;
+    lane->first = job;
+    TAILQ_REMOVE(&r->turns, lane, turn);
+    TAILQ_INSERT_HEAD(&r->turns, lane, turn);
+}
+
+void queues_took(struct queues *qs, const struct live *job)
+{
+    struct lane *lane = lane_of(qs, job);
+    struct ready *r = &lane->share->queue->ready[ready_index(job)];
+
+    if (lane->n == 0 || lane == TAILQ_LAST(&r->turns, lane_list))
+        return;
+    TAILQ_REMOVE(&r->turns, lane, turn);
+    TAILQ_INSERT_TAIL(&r->turns, lane, turn);
 }
 
 void queues_set_busy(struct queues *qs, struct live *job, bool busy)
 {
-    struct ready *r = &queues_of(qs, job)->ready[ready_index(job)];
-
+    struct lane *lane = lane_of(qs, job);
     bool was_busy = job->busy;
 
     job->busy = (uint8_t)(busy ? job->busy + 1 : job->busy - 1);
     if (!job->listed || was_busy == (job->busy > 0))
         return;
-    if (busy && r->first == job)
-        r->first = TAILQ_NEXT(job, link);
+    if (busy && lane->first == job)
+        lane->first = TAILQ_NEXT(job, link);
     else if (!busy)
-        r->first = TAILQ_FIRST(&r->jobs); /* it may stand before what was the first */
-    ready_count(qs, job, !busy);
+        lane->first = TAILQ_FIRST(&lane->jobs); /* it may stand before what was the first */
+    ready_count(qs, lane, !busy);
 }
 
 static struct live *next_ready(struct live *job)
@@ -290,41 +351,78 @@ static struct live *next_ready(struct live *job)
     return job;
 }
 
-/* The job in front of an open queue. */
-static struct live *queue_head(struct queue *q)
-{
-    struct ready *r = &q->ready[__builtin_ctz(q->ready_mask)];
+/* ---- What is next --------------------------------------------------------------------------- */
 
-    r->first = next_ready(r->first);
-    return r->first;
+/* How many of the slots that a lane's jobs wait for its user has. */
+static uint64_t lane_load(const struct lane *lane)
+{
+    const struct queue_settings *set = &lane->share->queue->set;
+
+    return set->slots || set->limit ? lane->share->n_active : lane->share->account->n_on_shared;
 }
 
-/* Whether a comes before b, each being the first of its queue. */
-static bool precedes(const struct queue *of_a, const struct live *a, const struct queue *of_b,
-                     const struct live *b)
+/* The lane that is next in an open queue: no more of them have running jobs than there are slots.
+ */
+static struct lane *queue_lane(const struct queue *q)
 {
-    if (of_a->set.priority != of_b->set.priority)
-        return of_a->set.priority > of_b->set.priority;
-    if (a->priority != b->priority)
-        return a->priority > b->priority;
-    return a->node.number < b->node.number;
+    const struct ready *r = &q->ready[__builtin_ctz(q->ready_mask)];
+    struct lane *lane, *best = NULL;
+    uint64_t least = UINT64_MAX;
+
+    TAILQ_FOREACH (lane, &r->turns, turn) {
+        uint64_t load = lane_load(lane);
+
+        if (load >= least)
+            continue;
+        best = lane;
+        least = load;
+        if (load == 0)
+            break;
+    }
+    return best;
+}
+
+static struct live *lane_head(struct lane *lane)
+{
+    lane->first = next_ready(lane->first);
+    return lane->first;
+}
+
+/* The first job of a queue. */
+struct candidate {
+    const struct queue *q;
+    struct live *job;
+    uint64_t load; /* of its user, on the daemon's slots; means nothing if q has slots of its own */
+};
+
+static bool precedes(const struct candidate *a, const struct candidate *b)
+{
+    if (a->q->set.priority != b->q->set.priority)
+        return a->q->set.priority > b->q->set.priority;
+    if (a->job->priority != b->job->priority)
+        return a->job->priority > b->job->priority;
+    if (a->load != b->load && !a->q->set.slots && !b->q->set.slots)
+        return a->load < b->load;
+    return a->job->node.number < b->job->node.number;
 }
 
 struct live *queues_next(struct queues *qs, bool shared)
 {
-    struct live *best = NULL;
+    struct candidate best = {0};
     struct queue *q;
 
     LIST_FOREACH (q, &qs->open, link) {
-        struct live *job;
+        struct candidate c;
+        struct lane *lane;
 
         if (!shared && q->set.slots == 0)
             continue;
-        job = queue_head(q);
-        if (!best || precedes(q, job, queues_of(qs, best), best))
-            best = job;
+        lane = queue_lane(q);
+        c = (struct candidate){q, lane_head(lane), lane->share->account->n_on_shared};
+        if (!best.job || precedes(&c, &best))
+            best = c;
     }
-    return best;
+    return best.job;
 }
 
 size_t queues_startable(const struct queues *qs, size_t shared)
@@ -343,21 +441,8 @@ size_t queues_startable(const struct queues *qs, size_t shared)
 
 /* ---- What is ahead of a job ----------------------------------------------------------------- */
 
-#define WALK_MAX 10000
-
-/* Where one queue's jobs are walked through in their order. */
-struct cursor {
-    const struct queue *q;
-    size_t i;
-    struct live *job; /* NULL: no more */
-};
-
-static void cursor_settle(struct cursor *c)
-{
-    c->job = next_ready(c->job);
-    while (!c->job && ++c->i < N_PRIORITIES)
-        c->job = next_ready(c->q->ready[c->i].first);
-}
+#define WALK_MAX  10000
+#define LANES_MAX 1000 /* users that are looked at for each of the jobs that are named */
 
 static bool competes(const struct queue *q, const struct queue *own)
 {
@@ -366,30 +451,81 @@ static bool competes(const struct queue *q, const struct queue *own)
     return q && q->where == QUEUE_OPEN && !q->set.slots && !own->set.slots;
 }
 
-/* The first `max` that would be started, if slots became free one after the other. */
+/* What would have been started so far, if slots became free one after the other. */
+struct started {
+    struct {
+        const struct lane *lane;
+        struct live *job;
+    } v[AW_MAX_EXPLAINED];
+    size_t n;
+};
+
+/* The lane's next job after those; *ret_got: how many of them are its user's. */
+static struct live *lane_after(const struct lane *lane, const struct started *started,
+                               uint64_t *ret_got)
+{
+    struct live *job = lane->first;
+
+    *ret_got = 0;
+    for (size_t i = 0; i < started->n; i++) {
+        *ret_got += started->v[i].lane->share->account == lane->share->account;
+        if (started->v[i].lane == lane)
+            job = TAILQ_NEXT(started->v[i].job, link);
+    }
+    return next_ready(job);
+}
+
+/* What would be next of one queue. NULL: nothing. */
+static const struct lane *queue_after(const struct queue *q, const struct started *started,
+                                      struct candidate *ret)
+{
+    const struct lane *lane, *best = NULL;
+    size_t walk = LANES_MAX;
+
+    for (size_t i = 0; i < N_PRIORITIES && !best; i++) {
+        uint64_t least = UINT64_MAX;
+
+        TAILQ_FOREACH (lane, &q->ready[i].turns, turn) {
+            uint64_t got;
+            struct live *job = lane_after(lane, started, &got);
+
+            if (walk-- == 0)
+                return best;
+            if (!job || lane_load(lane) + got >= least)
+                continue;
+            best = lane;
+            least = lane_load(lane) + got;
+            *ret = (struct candidate){q, job, lane->share->account->n_on_shared + got};
+        }
+    }
+    return best;
+}
+
+/* The first `max` that would be started. */
 static void first_of(const struct queues *qs, const struct queue *own, size_t max,
                      struct queue_ahead *ret)
 {
-    struct cursor cursors[AW_MAX_QUEUES];
-    size_t n = 0;
+    struct started started = {.n = 0};
 
-    for (size_t i = 0; i < AW_MAX_QUEUES; i++) {
-        if (!competes(qs->by_index[i], own))
-            continue;
-        cursors[n] = (struct cursor){qs->by_index[i], 0, qs->by_index[i]->ready[0].first};
-        cursor_settle(&cursors[n++]);
-    }
     while (ret->n_first < max) {
-        struct cursor *best = NULL;
+        const struct lane *from = NULL;
+        struct candidate best = {0};
 
-        for (struct cursor *c = cursors; c < cursors + n; c++)
-            if (c->job && (!best || precedes(c->q, c->job, best->q, best->job)))
-                best = c;
-        if (!best)
+        for (size_t i = 0; i < qs->n_indices; i++) {
+            struct candidate c;
+            const struct lane *lane =
+                competes(qs->by_index[i], own) ? queue_after(qs->by_index[i], &started, &c) : NULL;
+
+            if (!lane || (from && !precedes(&c, &best)))
+                continue;
+            from = lane;
+            best = c;
+        }
+        if (!from)
             return;
-        ret->first[ret->n_first++] = best->job->node.number;
-        best->job = TAILQ_NEXT(best->job, link);
-        cursor_settle(best);
+        started.v[started.n].lane = from;
+        started.v[started.n++].job = best.job;
+        ret->first[ret->n_first++] = best.job->node.number;
     }
 }
 
@@ -403,14 +539,14 @@ static uint64_t count_before(const struct queue *q, size_t list)
     return n;
 }
 
-/* Counts those before the job in its own list; *ret_last: the largest number of them and it. */
-static void count_own(const struct ready *r, const struct live *job, size_t *walk,
+/* Counts those before the job in its own lane; *ret_last: the largest number of them and it. */
+static void count_own(const struct lane *own, const struct live *job, size_t *walk,
                       struct queue_ahead *ret, uint64_t *ret_last)
 {
     const struct live *other;
 
     *ret_last = job->node.number;
-    for (other = r->first; other && other != job; other = TAILQ_NEXT(other, link)) {
+    for (other = own->first; other && other != job; other = TAILQ_NEXT(other, link)) {
         if ((*walk)-- == 0) {
             ret->more = true;
             return;
@@ -422,12 +558,13 @@ static void count_own(const struct ready *r, const struct live *job, size_t *wal
     }
 }
 
-/* Counts those of another queue's list that come before all of up to `last` are gone. */
-static void count_peers(const struct ready *r, uint64_t last, size_t *walk, struct queue_ahead *ret)
+/* Counts those of the same user in another queue that come before all of up to `last` are gone. */
+static void count_lane(const struct lane *lane, uint64_t last, size_t *walk,
+                       struct queue_ahead *ret)
 {
     const struct live *other;
 
-    for (other = r->first; other && (other->busy || other->node.number < last);
+    for (other = lane->first; other && (other->busy || other->node.number < last);
          other = TAILQ_NEXT(other, link)) {
         if ((*walk)-- == 0) {
             ret->more = true;
@@ -438,21 +575,51 @@ static void count_peers(const struct ready *r, uint64_t last, size_t *walk, stru
     }
 }
 
+/*
+ * Counts what a queue has of the same urgency. The user's own jobs stand in line by number; each
+ * other user gets as many turns as this one has jobs (n_own) to wait for, and perhaps one before.
+ */
+static void count_peers(const struct ready *r, const struct lane *own, uint64_t n_own,
+                        uint64_t last, size_t *walk, struct queue_ahead *ret)
+{
+    const struct lane *lane;
+    bool behind = false;
+
+    TAILQ_FOREACH (lane, &r->turns, turn) {
+        behind |= lane == own;
+        if (lane == own)
+            continue;
+        if (lane->share->account == own->share->account) {
+            count_lane(lane, last, walk, ret);
+        } else if ((*walk)-- == 0) {
+            ret->more = true;
+        } else {
+            bool earlier =
+                lane_load(lane) < lane_load(own) || (lane_load(lane) == lane_load(own) && !behind);
+
+            ret->n += MIN(lane->n, n_own + earlier);
+        }
+        if (ret->more)
+            return;
+    }
+}
+
 void queues_ahead(struct queues *qs, const struct live *job, struct queue_ahead *ret)
 {
     const struct queue *own = queues_of(qs, job);
+    const struct lane *lane = lane_of(qs, job);
     size_t list = ready_index(job), walk = WALK_MAX;
-    uint64_t last;
+    uint64_t last, n_own;
 
     *ret = (struct queue_ahead){0};
     if (job->busy)
         return; /* it is on its way, or about to end */
-    ret->n = count_before(own, list);
-    count_own(&own->ready[list], job, &walk, ret, &last);
-    for (size_t i = 0; i < AW_MAX_QUEUES; i++) {
+    count_own(lane, job, &walk, ret, &last);
+    n_own = ret->n;
+    for (size_t i = 0; i < qs->n_indices; i++) {
         const struct queue *q = qs->by_index[i];
 
-        if (q == own || !competes(q, own) || q->set.priority < own->set.priority)
+        if (!competes(q, own) || q->set.priority < own->set.priority)
             continue;
         if (q->set.priority > own->set.priority) {
             ret->n += q->n_ready;
@@ -460,7 +627,7 @@ void queues_ahead(struct queues *qs, const struct live *job, struct queue_ahead 
         }
         ret->n += count_before(q, list);
         if (!ret->more)
-            count_peers(&q->ready[list], last, &walk, ret);
+            count_peers(&q->ready[list], lane, n_own, last, &walk, ret);
     }
     first_of(qs, own, MIN(ret->n, (uint64_t)AW_MAX_EXPLAINED), ret);
 }

@@ -101,8 +101,7 @@ struct sched *sched_new(void)
 
     if (!s)
         return NULL;
-    queues_init(&s->queues);
-    if (!numtable_init(&s->table)) {
+    if (!numtable_init(&s->table) || !queues_init(&s->queues)) {
         sched_free(s);
         return NULL;
     }
@@ -133,7 +132,7 @@ void sched_free(struct sched *s)
 }
 
 struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, struct queue *q,
-                        int priority, int64_t due_us, int64_t deadline_us, bool timed)
+                        uint32_t uid, int priority, int64_t due_us, int64_t deadline_us, bool timed)
 {
     struct live *job = calloc(1, sizeof(*job));
 
@@ -142,19 +141,15 @@ struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, s
     job->node.number = number;
     job->state = (uint8_t)state;
     job->priority = (int8_t)priority;
-    job->queue = q->index;
     job->due_us = due_us;
     job->deadline_us = deadline_us;
     job->timer_index = NO_TIMER;
     job->timed = timed || due_us || deadline_us;
-    if (job->timed) {
-        if (!timer_reserve(s)) {
-            free(job);
-            return NULL;
-        }
-        s->n_timed++;
+    if ((job->timed && !timer_reserve(s)) || !queues_hold(&s->queues, job, q, uid)) {
+        free(job);
+        return NULL;
     }
-    q->n_jobs++;
+    s->n_timed += job->timed;
     return job;
 }
 
@@ -164,7 +159,7 @@ void sched_discard(struct sched *s, struct live *job)
         return;
     if (job->timed)
         s->n_timed--;
-    queues_of(&s->queues, job)->n_jobs--;
+    queues_release(&s->queues, job);
     free(job);
 }
 
@@ -255,6 +250,7 @@ void sched_take(struct sched *s, struct live *job)
 {
     sched_set_busy(s, job, true);
     queues_set_active(&s->queues, job, true);
+    queues_took(&s->queues, job);
     queues_spend(&s->queues, queues_of(&s->queues, job));
 }
 

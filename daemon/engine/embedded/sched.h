@@ -6,7 +6,7 @@
  * number of queues that are open; none stalls to grow (the table of numbers grows by one bucket at
  * a time).
  *
- * Where a job is follows from its state: QUEUED jobs stand in a list of their queue (queues.h);
+ * Where a job is follows from its state: QUEUED jobs stand in a lane of their queue (queues.h);
  * RUNNING jobs are in no list; any job with a time on it (a start time while SCHEDULED, the end of
  * its time in the queue) is in the heap of timers. `busy` jobs are waiting for the store to record
  * a move: they keep their place in the list, but are passed over there, and have no timer, so
@@ -37,7 +37,8 @@ struct queues *sched_queues(struct sched *s);
  * until sched_insert(), or sched_discard() if it comes to nothing.
  */
 struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, struct queue *q,
-                        int priority, int64_t due_us, int64_t deadline_us, bool timed);
+                        uint32_t uid, int priority, int64_t due_us, int64_t deadline_us,
+                        bool timed);
 void sched_insert(struct sched *s, struct live *job);
 void sched_discard(struct sched *s, struct live *job);
 
@@ -62,7 +63,7 @@ void sched_set_times(struct sched *s, struct live *job, int64_t due_us, int64_t 
 /* Another priority: the job goes behind those that have it already. The same one: it stays. */
 void sched_set_priority(struct sched *s, struct live *job, int priority);
 
-/* Puts a QUEUED job before all others of its priority. */
+/* Puts a QUEUED job before all others of its user and priority; and its user is next in turn. */
 void sched_to_front(struct sched *s, struct live *job);
 
 /* Takes a job that queues_next() gave: it is busy and active, and its queue has one start less. */

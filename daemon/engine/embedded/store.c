@@ -25,6 +25,7 @@ static struct store_live live_read(sqlite3_stmt *s)
         .overall_us = sqlite3_column_int64(s, 8),
         .queue = sqlite3_column_int(s, 9),
         .abandon_ms = sqlite3_column_int64(s, 10),
+        .uid = (uint32_t)sqlite3_column_int64(s, 11),
     };
 }
 
@@ -114,11 +115,11 @@ static enum aw_err load(struct store *st, const struct store_loader *loader, voi
         e = load_rows(st, "SELECT " STORE_QUEUE_COLUMNS " FROM queue", queue_tell, loader, arg,
                       &why);
     if (!e)
-        e = load_rows(
-            st,
-            "SELECT number, state, priority, flags, attempt, claim, due_us,"
-            " deadline_us, overall_us, queue, abandon_ms FROM job WHERE state < 4 ORDER BY number",
-            live_tell, loader, arg, &why);
+        e = load_rows(st,
+                      "SELECT number, state, priority, flags, attempt, claim, due_us,"
+                      " deadline_us, overall_us, queue, abandon_ms, uid FROM job WHERE state < 4"
+                      " ORDER BY number",
+                      live_tell, loader, arg, &why);
     if (!e)
         e = load_rows(st, "SELECT " STORE_SET_COLUMNS " FROM bag", set_tell, loader, arg, &why);
     if (!e)

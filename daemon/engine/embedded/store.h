@@ -52,6 +52,7 @@ struct store_info {
 /* A job that has not ended, as found when the store was opened. */
 struct store_live {
     uint64_t number, claim, attempt;
+    uint32_t uid;
     int state, priority;
     unsigned flags;
     int64_t due_us, deadline_us, overall_us;
