@@ -79,9 +79,9 @@ struct rig *rig_new_bare(void)
     struct rig *rig = calloc(1, sizeof(*rig));
     struct aw_error err;
 
-    rig->runner_path = getenv("AW_RUNNER_UNDER_TEST");
-    if (!rig->runner_path)
-        rig->runner_path = AW_RUNNER_BUILT;
+    rig->real_runner_path = getenv("AW_RUNNER_UNDER_TEST");
+    if (!rig->real_runner_path)
+        rig->real_runner_path = AW_RUNNER_BUILT;
     snprintf(rig->dir, sizeof(rig->dir), "/tmp/awd-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(rig->dir));
     log_to_file(rig);
@@ -91,7 +91,31 @@ struct rig *rig_new_bare(void)
     ck_assert_int_eq(spool_open(rig->spool_dir, &rig->spool, &err), AW_OK);
     rig->base = event_base_new();
     ck_assert_ptr_nonnull(rig->base);
+    rig_use_cgroups(rig, getenv("AWD_TEST_CGROUP") != NULL);
     return rig;
+}
+
+/* The runner's environment and arguments are the worker's business: a script adds the option. */
+void rig_use_cgroups(struct rig *rig, bool use)
+{
+    const char *parent = getenv("AWD_TEST_CGROUP");
+    char text[PATH_MAX];
+
+    if (rig->cgroup_dir[0])
+        rmdir(rig->cgroup_dir);
+    rig->cgroup_dir[0] = '\0';
+    if (use) {
+        ck_assert_ptr_nonnull(parent);
+        snprintf(rig->cgroup_dir, sizeof(rig->cgroup_dir), "%.120s/%s", parent, rig->tag);
+        ck_assert_msg(mkdir(rig->cgroup_dir, 0755) == 0 || errno == EEXIST, "%s: %s",
+                      rig->cgroup_dir, strerror(errno));
+    }
+    snprintf(text, sizeof(text), "#!/bin/sh\nexec %s --cgroup %s \"$@\"\n", rig->real_runner_path,
+             use ? rig->cgroup_dir : "none");
+    rig_write(rig, "runner", text);
+    snprintf(rig->runner_script, sizeof(rig->runner_script), "%s/runner", rig->dir);
+    ck_assert_int_eq(chmod(rig->runner_script, 0700), 0);
+    rig->runner_path = rig->runner_script;
 }
 
 void rig_worker_new(struct rig *rig)
@@ -137,6 +161,42 @@ static void tree_remove(const char *path)
     rmdir(path);
 }
 
+/* The files in a group's directory cannot be unlinked, nor need they be. */
+static void groups_remove(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        char sub[PATH_MAX];
+
+        snprintf(sub, sizeof(sub), "%s/%s", path, entry->d_name);
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            groups_remove(sub);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
+/* What was killed may need a moment to be gone, and its group is not removed before. */
+static void cgroups_remove(struct rig *rig)
+{
+    char path[192];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/cgroup.kill", rig->cgroup_dir);
+    f = fopen(path, "we");
+    if (f) {
+        fputs("1", f);
+        fclose(f);
+    }
+    for (int i = 0; i < 200 && access(rig->cgroup_dir, F_OK) == 0; i++) {
+        groups_remove(rig->cgroup_dir);
+        rig_run_ms(rig, 10);
+    }
+}
+
 void rig_free(struct rig *rig)
 {
     pid_t runner = rig->worker ? worker_exec_runner_pid(rig->worker) : 0;
@@ -148,6 +208,8 @@ void rig_free(struct rig *rig)
             if (rig->jobs[i].pid && !rig->jobs[i].n_ended)
                 kill(-rig->jobs[i].pid, SIGKILL);
     }
+    if (rig->cgroup_dir[0])
+        cgroups_remove(rig);
     event_base_free(rig->base);
     spool_close(&rig->spool);
     tree_remove(rig->dir);
@@ -184,8 +246,12 @@ static struct work work_of(struct rig *rig, uint64_t claim, const struct job *jo
 
     job_of(rig, claim)->number = 1000 + claim;
     future_id_format(id, rig->tag, 1000 + claim);
-    return (struct work){
-        .claim = claim, .number = 1000 + claim, .attempt = 1, .id = id, .job = job};
+    return (struct work){.claim = claim,
+                         .number = 1000 + claim,
+                         .attempt = 1,
+                         .id = id,
+                         .job = job,
+                         .limits = job->limits};
 }
 
 uint64_t rig_start_limited(struct rig *rig, const struct job *job, uint64_t output_limit)

@@ -1,6 +1,9 @@
 /*
  * exec_rig.h - the exec worker and a real aw-runner, with a host that only takes notes.
  *
+ * With AWD_TEST_CGROUP in the environment, a cgroup v2 directory without processes in it, each
+ * rig's runner makes control groups, in a directory of its own there; without it, none.
+ *
  * Everything is in a private directory; the rig's end ends the runner and all of its jobs. Waiting
  * is running the loop until something is so, for half a minute at most.
  */
@@ -35,7 +38,10 @@ struct rig {
     char tag[AW_TAG_LEN + 1];
     char socket_path[96], spool_dir[96];
     const char *runner_path;
-    bool leave_unrecorded; /* the host does not call recorded() by itself */
+    const char *real_runner_path;
+    char runner_script[96]; /* starts it with --cgroup */
+    char cgroup_dir[160];   /* empty: its runner has none */
+    bool leave_unrecorded;  /* the host does not call recorded() by itself */
     uint64_t n_claims;
     struct rig_job jobs[RIG_MAX_JOBS]; /* by claim */
 };
@@ -44,6 +50,8 @@ struct rig {
 struct rig *rig_new(void);
 /* A directory, and no worker yet. */
 struct rig *rig_new_bare(void);
+/* For a bare one: its runner is to make no control groups, or (true) to make some. */
+void rig_use_cgroups(struct rig *rig, bool use);
 /* Ends the runner, with -9, and removes everything. */
 void rig_free(struct rig *rig);
 
