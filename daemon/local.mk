@@ -17,6 +17,7 @@ daemon_libedge_la_SOURCES = \
 	daemon/endpoint.c daemon/endpoint.h \
 	daemon/inbox.c daemon/inbox.h \
 	daemon/log.c daemon/log.h \
+	daemon/log_journal.c daemon/log_journal.h \
 	daemon/notify.c daemon/notify.h \
 	daemon/offload.c daemon/offload.h \
 	daemon/share.c daemon/share.h \

@@ -1,27 +1,19 @@
 #include "daemon/log.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 
-#ifdef HAVE_LIBSYSTEMD
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-#endif
-
-#define MAX_LINE   2048 /* longer ones are cut */
-#define MAX_FIELDS 8    /* more are left out */
-#define MAX_VALUE  512
+#define MAX_LINE LOG_MAX_LINE
 
 enum target { TERMINAL, PREFIXED, JOURNAL };
 
 static _Atomic int log_level = LOG_INFO;
 static enum target target;
+static log_send_fn journal; /* NULL: there is no way but by stderr */
 static pthread_once_t target_once = PTHREAD_ONCE_INIT;
 
 static const struct {
@@ -31,6 +23,11 @@ static const struct {
     {"err", LOG_ERR},   {"warning", LOG_WARNING}, {"notice", LOG_NOTICE},
     {"info", LOG_INFO}, {"debug", LOG_DEBUG},
 };
+
+void log_set_journal(log_send_fn send)
+{
+    journal = send;
+}
 
 void log_set_level(int level)
 {
@@ -121,12 +118,8 @@ static void find_target(void)
         target = TERMINAL;
     else
         target = PREFIXED;
-#ifdef HAVE_LIBSYSTEMD
-    if (stderr_is_journal())
-        target = JOURNAL;
-#else
-    (void)stderr_is_journal; /* <priority> prefixes are understood there, too */
-#endif
+    if (journal && stderr_is_journal())
+        target = JOURNAL; /* otherwise, <priority> prefixes are understood there, too */
 }
 
 static void write_line(int level, const char *message, const struct log_field *fields,
@@ -143,44 +136,13 @@ static void write_line(int level, const char *message, const struct log_field *f
         snprintf(head, sizeof(head), "<%d>", level);
     line_text(&line, head);
     line_escaped(&line, message, false);
-    for (size_t i = 0; i < n_fields && i < MAX_FIELDS; i++)
+    for (size_t i = 0; i < n_fields; i++)
         line_field(&line, &fields[i]);
     line.text[line.len++] = '\n';
     /* One write: lines of several threads and processes stay whole. There is no one to tell. */
     if (write(STDERR_FILENO, line.text, line.len) < 0)
         return;
 }
-
-#ifdef HAVE_LIBSYSTEMD
-static void journal_field(char out[MAX_VALUE], const struct log_field *field)
-{
-    size_t n =
-        (size_t)snprintf(out, MAX_VALUE, "AWD_%s=%s", field->key, field->value ? field->value : "");
-
-    (void)n;
-    for (char *p = out + 4; *p && *p != '='; p++)
-        *p = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p) : '_';
-}
-
-static bool journal_send(int level, const char *message, const struct log_field *fields,
-                         size_t n_fields)
-{
-    char text[sizeof("MESSAGE=") + MAX_LINE], priority[16], values[MAX_FIELDS][MAX_VALUE];
-    struct iovec iov[MAX_FIELDS + 3];
-    int n = 0;
-
-    snprintf(text, sizeof(text), "MESSAGE=%s", message);
-    snprintf(priority, sizeof(priority), "PRIORITY=%d", level);
-    iov[n++] = (struct iovec){text, strlen(text)};
-    iov[n++] = (struct iovec){priority, strlen(priority)};
-    iov[n++] = (struct iovec){(char *)"SYSLOG_IDENTIFIER=awd", strlen("SYSLOG_IDENTIFIER=awd")};
-    for (size_t i = 0; i < n_fields && i < MAX_FIELDS; i++) {
-        journal_field(values[i], &fields[i]);
-        iov[n++] = (struct iovec){values[i], strlen(values[i])};
-    }
-    return sd_journal_sendv(iov, n) == 0;
-}
-#endif
 
 void log_event(int level, const struct log_field *fields, size_t n_fields, const char *fmt, ...)
 {
@@ -195,12 +157,8 @@ void log_event(int level, const struct log_field *fields, size_t n_fields, const
     va_start(ap, fmt);
     vsnprintf(message, sizeof(message), fmt, ap);
     va_end(ap);
-#ifdef HAVE_LIBSYSTEMD
-    if (target == JOURNAL && journal_send(level, message, fields, n_fields)) {
-        errno = saved;
-        return;
-    }
-#endif
-    write_line(level, message, fields, n_fields);
+    n_fields = MIN(n_fields, (size_t)LOG_MAX_FIELDS);
+    if (target != JOURNAL || !journal(level, message, fields, n_fields))
+        write_line(level, message, fields, n_fields);
     errno = saved;
 }

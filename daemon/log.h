@@ -1,9 +1,10 @@
 /*
  * log.h - one line for each thing that happened, as key=value, for people and machines.
  *
- * Under journald (JOURNAL_STREAM names our stderr) fields go there natively: MESSAGE, PRIORITY and
- * AWD_<KEY>; the job's ID as AWD_JOB. Elsewhere a line on stderr, with <priority> before it when
- * stderr is not a terminal. Values with spaces or quotes are quoted; nothing can forge a line.
+ * Under journald (JOURNAL_STREAM names our stderr) what awd says goes there natively, with fields
+ * of its own (log_journal.h). Elsewhere, and in a program without that, a line on stderr, with
+ * <priority> before it when stderr is not a terminal. Values with spaces or quotes are quoted;
+ * nothing can forge a line.
  *
  * May be called from any thread. Never fails, never blocks for long, keeps errno.
  */
@@ -18,6 +19,15 @@ struct log_field {
     const char *key; /* lower case; "job" holds a future ID */
     const char *value;
 };
+
+#define LOG_MAX_LINE   2048 /* longer ones are cut */
+#define LOG_MAX_FIELDS 8    /* more are left out */
+
+/* A way into the journal. False: it cannot be reached; then it is a line on stderr after all. */
+typedef bool (*log_send_fn)(int level, const char *message, const struct log_field *fields,
+                            size_t n_fields);
+/* To be said before anything is logged; it counts where stderr is journald's. */
+void log_set_journal(log_send_fn send);
 
 /* Writes nothing less important than this; LOG_INFO at first. */
 void log_set_level(int level);

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "daemon/log.h"
+#include "daemon/log_journal.h"
 #include "daemon/notify.h"
 #include "daemon/restore.h"
 #include "daemon/verify.h"
@@ -208,6 +209,7 @@ int main(int argc, char **argv)
     enum aw_err e;
 
     descriptors_fill();
+    log_to_journal();
     e = config_load(argc, argv, &awd.config, &err);
     if (e) {
         fprintf(stderr, e == AW_ERR_USAGE ? usage : "awd: %s\n", err.text);

@@ -87,7 +87,7 @@ PROTO_TEST = proto/libproto.la $(CHECK_LIBS)
 ENGINE_TEST = daemon/engine/libengine.la proto/libproto.la $(CHECK_LIBS)
 DAEMON_TEST = daemon/libdaemon.la daemon/engine/libengine.la proto/libproto.la $(CHECK_LIBS)
 RUNNER_TEST = daemon/runner/librunner.la proto/libbase.la $(CHECK_LIBS)
-WORKER_TEST = daemon/workers/libworkers.la proto/libbase.la $(LIBEVENT_LIBS) $(SYSTEMD_LIBS) $(CHECK_LIBS)
+WORKER_TEST = daemon/workers/libworkers.la proto/libbase.la $(LIBEVENT_LIBS) $(CHECK_LIBS)
 
 tests_unit_test_base_LDADD = $(BASE_TEST)
 CODEC_RIG = tests/unit/codec_rig.c tests/unit/codec_rig.h
@@ -295,7 +295,7 @@ tests_unit_test_leases_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
 
 # The exec worker with a real runner.
 EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h daemon/log.c daemon/spool.c
-EXEC_RIG_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS) \
+EXEC_RIG_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) \
 	-DAW_RUNNER_BUILT='"$(abs_top_builddir)/daemon/runner/aw-runner"'
 tests_unit_test_worker_exec_SOURCES = tests/unit/test_worker_exec.c $(EXEC_RIG)
 tests_unit_test_worker_exec_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
@@ -318,7 +318,7 @@ EXTRA_tests_unit_test_exec_socket_DEPENDENCIES = daemon/runner/aw-runner
 HTTP_RIG = tests/unit/http_rig.c tests/unit/http_rig.h daemon/addresses.c daemon/inbox.c daemon/log.c \
 	daemon/offload.c daemon/spool.c
 tests_unit_test_worker_http_SOURCES = tests/unit/test_worker_http.c $(HTTP_RIG)
-tests_unit_test_worker_http_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_worker_http_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 tests_unit_test_worker_http_LDADD = proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
 tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c $(HTTP_RIG)
 tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS)
@@ -379,10 +379,9 @@ tests_fuzz_fuzz_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_fuzz_fuzz_endpoint_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_endpoint_LDADD = daemon/libedge.la
 tests_fuzz_fuzz_exec_SOURCES = tests/fuzz/fuzz_exec.c daemon/log.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_exec_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(SYSTEMD_CFLAGS)
+tests_fuzz_fuzz_exec_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_fuzz_fuzz_exec_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_exec_LDADD = daemon/workers/libworkers.la proto/libproto.la $(LIBEVENT_LIBS) \
-	$(SYSTEMD_LIBS)
+tests_fuzz_fuzz_exec_LDADD = daemon/workers/libworkers.la proto/libproto.la $(LIBEVENT_LIBS)
 tests_fuzz_fuzz_http_job_SOURCES = tests/fuzz/fuzz_http_job.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_http_job_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_http_job_LDADD = proto/libproto.la

@@ -1,4 +1,4 @@
-# The runner: no nng, no msgpack, no SQLite, no threads.
+# The runner: no nng, no msgpack, no SQLite, no libsystemd, no threads.
 
 noinst_LTLIBRARIES += daemon/runner/librunner.la
 pkglibexec_PROGRAMS += daemon/runner/aw-runner
@@ -25,9 +25,9 @@ daemon_runner_librunner_la_SOURCES = \
 	daemon/runner/spawn.c daemon/runner/spawn.h \
 	daemon/runner/supervise.c daemon/runner/supervise.h \
 	daemon/runner/tree.c daemon/runner/tree.h
-daemon_runner_librunner_la_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
+daemon_runner_librunner_la_CPPFLAGS = $(AM_CPPFLAGS)
 daemon_runner_librunner_la_LIBTOOLFLAGS = $(STATIC_ONLY)
-daemon_runner_librunner_la_LIBADD = proto/librunnerwire.la proto/libbase.la $(SYSTEMD_LIBS)
+daemon_runner_librunner_la_LIBADD = proto/librunnerwire.la proto/libbase.la
 
 daemon_runner_aw_runner_SOURCES = daemon/runner/main.c
 daemon_runner_aw_runner_LDFLAGS = $(PROGRAM_LINK)

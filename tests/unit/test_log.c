@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "tests/unit/unit.h"
 
@@ -116,6 +117,61 @@ START_TEST(another_stream_is_not_the_journal)
 }
 END_TEST
 
+static char sent[200];
+static bool journal_is_there;
+
+static bool send_to_journal(int level, const char *message, const struct log_field *fields,
+                            size_t n_fields)
+{
+    if (journal_is_there)
+        snprintf(sent + strlen(sent), sizeof(sent) - strlen(sent), "%d %s %zu %s;", level, message,
+                 n_fields, n_fields ? fields[0].value : "");
+    return journal_is_there;
+}
+
+static void name_stream(void)
+{
+    char stream[64];
+    struct stat st;
+
+    ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+}
+
+START_TEST(a_program_with_a_way_into_the_journal_uses_it)
+{
+    name_stream();
+    log_set_journal(send_to_journal);
+    journal_is_there = true;
+    log_job(LOG_INFO, "k3f9q-7", "ended");
+    log_msg(LOG_ERR, "no");
+    log_msg(LOG_DEBUG, "unseen");
+    journal_is_there = false;
+    log_msg(LOG_INFO, "not lost");
+    ck_assert_str_eq(logged(), "<6>not lost\n");
+    ck_assert_str_eq(sent, "6 ended 1 k3f9q-7;3 no 0 ;");
+}
+END_TEST
+
+START_TEST(a_program_without_one_writes_lines_there)
+{
+    name_stream();
+    log_job(LOG_INFO, "k3f9q-7", "ended");
+    ck_assert_str_eq(logged(), "<6>ended job=k3f9q-7\n");
+}
+END_TEST
+
+START_TEST(what_is_no_journal_gets_lines_whatever_there_is)
+{
+    log_set_journal(send_to_journal);
+    journal_is_there = true;
+    log_msg(LOG_INFO, "plain");
+    ck_assert_str_eq(logged(), "<6>plain\n");
+}
+END_TEST
+
 START_TEST(on_a_terminal_a_line_has_the_time)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
@@ -158,6 +214,9 @@ int main(void)
     tcase_add_test(tc, errno_can_be_said_and_is_kept);
     tcase_add_test(tc, lines_of_several_threads_stay_whole);
     tcase_add_test(tc, another_stream_is_not_the_journal);
+    tcase_add_test(tc, a_program_with_a_way_into_the_journal_uses_it);
+    tcase_add_test(tc, a_program_without_one_writes_lines_there);
+    tcase_add_test(tc, what_is_no_journal_gets_lines_whatever_there_is);
     tcase_add_test(tc, on_a_terminal_a_line_has_the_time);
     tcase_add_test(tc, levels_have_names);
     suite_add_tcase(suite, tc);
