@@ -513,7 +513,7 @@ static inline void engine_output(struct engine *e, uint64_t number, uint64_t att
  * (AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID). A temporary one gets its name here, one that begins with
  * '~'; a set by such a name that is not there is not made: AW_ERR_NO_SET. Jobs that have ended
  * complete at once, in the order of their ends. AW_ERR_WRONG_STATE: it is closed, and a job is no
- * member yet. AW_ERR_QUEUE_FULL: too many sets, or members.
+ * member yet. AW_ERR_QUEUE_FULL: too many sets; AW_ERR_LIMIT: members.
  */
 static inline void engine_set_add(struct engine *e, const struct set_add *add,
                                   engine_set_add_fn done, void *arg)
@@ -554,8 +554,7 @@ static inline void engine_set_members(struct engine *e, uint32_t uid, struct byt
 
 /*
  * Completions: moves the cursor if asked, then reads. Never waits: set_changed() tells when to
- * read again. AW_ERR_INVALID: `ack` is beyond the last completion. AW_ERR_QUEUE_FULL: too many
- * consumers.
+ * read again. AW_ERR_INVALID: `ack` is beyond the last completion. AW_ERR_LIMIT: too many consumers.
  */
 static inline void engine_set_read(struct engine *e, const struct set_read *read,
                                    engine_set_page_fn done, void *arg)
@@ -586,7 +585,7 @@ static inline void engine_sets_of(struct engine *e, uint64_t number, engine_sets
 /* ---- Queues: AW_ERR_NO_QUEUE where there is none of that name ------------------------------- */
 
 /* Makes or changes one; the callback has it as it is now. AW_ERR_WRONG_STATE: it is there already.
- * AW_ERR_QUEUE_FULL: AW_MAX_QUEUES are. */
+ * AW_ERR_LIMIT: AW_MAX_QUEUES are. */
 static inline void engine_queue_set(struct engine *e, struct bytes name,
                                     const struct queue_change *change, engine_queues_fn done,
                                     void *arg)

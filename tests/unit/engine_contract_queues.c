@@ -112,7 +112,7 @@ START_TEST(there_is_room_for_so_many_queues)
         snprintf(name, sizeof(name), "q%d", i);
         rig_queue_add(name, QUEUE_CHANGE(to.limit = i));
     }
-    ck_assert_err(rig_queue_set("more", QUEUE_CHANGE(to.create = true)), AW_ERR_QUEUE_FULL);
+    ck_assert_err(rig_queue_set("more", QUEUE_CHANGE(to.create = true)), AW_ERR_LIMIT);
     rig_reopen();
     ck_assert_uint_eq(rig_queue_list()->n, AW_MAX_QUEUES);
     ck_assert_uint_eq(rig_queue_status("q255").limit, 255);

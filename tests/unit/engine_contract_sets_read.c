@@ -79,7 +79,7 @@ START_TEST(a_set_has_so_many_consumers_and_no_more)
         snprintf(name, sizeof(name), "c%d", i);
         rig_read((struct reading){S, .consumer = name, .ack = 1});
     }
-    ck_assert_err(rig_set_read(((struct reading){S, .ack = 1})), AW_ERR_QUEUE_FULL);
+    ck_assert_err(rig_set_read(((struct reading){S, .ack = 1})), AW_ERR_LIMIT);
     rig_read((struct reading){S});
     rig_read((struct reading){S, .consumer = "c0", .ack = 1});
 }

@@ -335,10 +335,10 @@ START_TEST(a_set_has_so_many_members_and_no_more)
     disk_damaged();
     disk_run(sql);
     rig_open();
-    ck_assert_err(rig_set_add("s", numbers, 2), AW_ERR_QUEUE_FULL);
+    ck_assert_err(rig_set_add("s", numbers, 2), AW_ERR_LIMIT);
     ck_assert_uint_eq(rig_sets_of(numbers[0])->n, 0);
     ck_assert_ok(rig_set_add("s", numbers, 1));
-    ck_assert_err(rig_submit(&WANT(.set = "s"), 1), AW_ERR_QUEUE_FULL);
+    ck_assert_err(rig_submit(&WANT(.set = "s"), 1), AW_ERR_LIMIT);
 }
 END_TEST
 

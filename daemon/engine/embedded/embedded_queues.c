@@ -161,7 +161,7 @@ void embedded_queue_set(struct engine *e, struct bytes name, const struct queue_
     struct aw_error full;
 
     if (change->create && queues_in(em)->n + em->queues_making >= AW_MAX_QUEUES) {
-        aw_fail(&full, AW_ERR_QUEUE_FULL, "queue '%.*s': there are %zu queues; at most %d can be",
+        aw_fail(&full, AW_ERR_LIMIT, "queue '%.*s': there are %zu queues; at most %d can be",
                 (int)name.len, (const char *)name.data, queues_in(em)->n, AW_MAX_QUEUES);
         done(arg, &full, NULL, 0);
         return;

@@ -20,8 +20,8 @@ AW_MUSTCHECK enum aw_err store_job_ended(struct store *st, const struct store_en
 
 /*
  * Whether n more jobs may become members of this set, which may not be there yet:
- * AW_ERR_WRONG_STATE (it is closed), AW_ERR_QUEUE_FULL, AW_ERR_NO_SET (a temporary one that is
- * gone). Changes nothing.
+ * AW_ERR_WRONG_STATE (it is closed), AW_ERR_QUEUE_FULL (too many sets), AW_ERR_LIMIT (too many
+ * members), AW_ERR_NO_SET (a temporary one that is gone). Changes nothing.
  */
 AW_MUSTCHECK enum aw_err store_set_may_join(struct store *st, const struct store_set_name *set,
                                             size_t n, struct aw_error *err);

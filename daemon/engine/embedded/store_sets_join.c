@@ -154,7 +154,7 @@ static enum aw_err join_may(struct store *st, const struct join *join, size_t n,
         return aw_fail(err, AW_ERR_WRONG_STATE, "set %.*s: it is closed, nothing can be added",
                        (int)name.len, (const char *)name.data);
     if (join->info.status.n_members + n > AW_MAX_MEMBERS)
-        return aw_fail(err, AW_ERR_QUEUE_FULL,
+        return aw_fail(err, AW_ERR_LIMIT,
                        "set %.*s: %" PRIu64 " members and %zu more; at most %d are possible",
                        (int)name.len, (const char *)name.data, join->info.status.n_members, n,
                        AW_MAX_MEMBERS);
