@@ -75,6 +75,7 @@ UNIT_TESTS = \
 	tests/unit/test_store \
 	tests/unit/test_store_deps \
 	tests/unit/test_store_schema \
+	tests/unit/test_store_space \
 	tests/unit/test_text \
 	tests/unit/test_validator \
 	tests/unit/test_watchdog \
@@ -168,6 +169,11 @@ tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
 tests_unit_test_store_deps_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_deps_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
+tests_unit_test_store_space_SOURCES = tests/unit/test_store_space.c tests/unit/dice.h \
+	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/powerloss_vfs.c \
+	tests/unit/powerloss_vfs.h tests/unit/private_dir.h
+tests_unit_test_store_space_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_store_space_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 tests_unit_test_store_schema_SOURCES = tests/unit/test_store_schema.c tests/unit/dice.h \
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/powerloss_vfs.c \
 	tests/unit/powerloss_vfs.h tests/unit/private_dir.h

@@ -85,7 +85,7 @@ static void prune_done(struct store_op *op)
     } else {
         em->counts.pruned += call->op.n_gone;
         tell_gone(em, call->gone, call->op.n_gone);
-        if (call->op.n_gone == PRUNE_MAX)
+        if (call->op.more)
             embedded_prune(em);
         else if (em->kept > em->config.max_kept)
             embedded_prune_at(em, 0); /* what is left has children that are to be told */

@@ -196,7 +196,8 @@ struct store_resolve {
 };
 void store_resolve_init(struct store_resolve *op);
 
-/* Removes ended jobs: the given ones, or, with prune, those whose time is over. */
+/* Removes ended jobs: the given ones, or, with prune, those whose time is over, and old answers to
+ * requests. */
 struct store_remove {
     struct store_op op;
     const uint64_t *numbers;
@@ -209,6 +210,7 @@ struct store_remove {
     struct job_result *results; /* given ones: n of them; the maker's memory */
     struct gone *gone;          /* n, or max, of them; the maker's memory */
     size_t n_gone;
+    bool more;              /* prune: there may be more that can go now */
     int64_t next_expiry_us; /* 0: nothing is left that will expire */
 };
 void store_remove_init(struct store_remove *op);

@@ -89,16 +89,45 @@ static enum aw_err prunable_read(struct store *st, int64_t until_us, size_t max,
     return e;
 }
 
-static enum aw_err next_expiry_read(struct store *st, int64_t *ret_us, struct aw_error *err)
+/* The one number that a query gives; 0 for none. */
+static enum aw_err number_read(struct store *st, enum store_sql which, int64_t *ret,
+                               struct aw_error *err)
 {
-    sqlite3_stmt *s = st->sql[SQL_NEXT_EXPIRY];
+    sqlite3_stmt *s = st->sql[which];
     enum aw_err e = AW_OK;
 
     if (sqlite3_step(s) == SQLITE_ROW)
-        *ret_us = sqlite3_column_int64(s, 0);
+        *ret = sqlite3_column_int64(s, 0);
     else
         e = store_fail(st, err, "looking for what to prune next");
     sqlite3_reset(s);
+    return e;
+}
+
+/* A bucket of requests is kept until the one after it is over, too. */
+static enum aw_err next_expiry_read(struct store *st, int64_t *ret_us, struct aw_error *err)
+{
+    int64_t job_us = 0, bucket = 0, requests_us;
+    enum aw_err e = number_read(st, SQL_NEXT_EXPIRY, &job_us, err);
+
+    if (!e)
+        e = number_read(st, SQL_REQUEST_OLDEST, &bucket, err);
+    if (e)
+        return e;
+    requests_us = bucket ? (bucket + 2) * STORE_REQUEST_BUCKET_US : job_us;
+    *ret_us = job_us ? MIN(job_us, requests_us) : requests_us;
+    return AW_OK;
+}
+
+static enum aw_err requests_prune(struct store *st, struct store_remove *op, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_REQUEST_PRUNE];
+    enum aw_err e;
+
+    sqlite3_bind_int64(s, 1, op->now_us / STORE_REQUEST_BUCKET_US - 1);
+    sqlite3_bind_int64(s, 2, REQUESTS_PER_PRUNE);
+    e = store_exec(st, SQL_REQUEST_PRUNE, err);
+    op->more = !e && sqlite3_changes(st->db) == REQUESTS_PER_PRUNE;
     return e;
 }
 
@@ -116,13 +145,9 @@ static enum aw_err prune(struct store *st, struct store_remove *op, struct aw_er
         e = prunable_read(st, op->now_us, op->max, rows, &n, err);
     for (size_t i = 0; !e && i < n; i++)
         e = remove_one(st, op, &rows[i], err);
-    if (!e) {
-        sqlite3_stmt *s = st->sql[SQL_REQUEST_PRUNE];
-
-        sqlite3_bind_int64(s, 1, op->now_us / STORE_REQUEST_BUCKET_US - 1);
-        sqlite3_bind_int64(s, 2, REQUESTS_PER_PRUNE);
-        e = store_exec(st, SQL_REQUEST_PRUNE, err);
-    }
+    if (!e)
+        e = requests_prune(st, op, err);
+    op->more |= n == op->max;
     return e ? e : next_expiry_read(st, &op->next_expiry_us, err);
 }
 

@@ -1,10 +1,11 @@
 /*
  * What is pruned gives its room back to the disk.
  *
- * Pages that hold nothing any more go to the end of the file, which is cut off (SQLite's incremental
- * vacuum). This is done in slices of a few milliseconds, between two groups of operations, and takes
- * a tenth of the thread's time at most; so a commit waits for one slice, once in ten of its lengths.
- * Some free pages stay: what comes next would only have to ask for them again.
+ * Pages that hold nothing any more go to the end of the file, which is cut off (SQLite's
+ * incremental vacuum). This is done in slices of a few milliseconds, between two groups of
+ * operations, and takes a tenth of the thread's time at most; so a commit waits for one slice, once
+ * in ten of its lengths. Some free pages stay: what comes next would only have to ask for them
+ * again.
  */
 #include "daemon/engine/embedded/store_private.h"
 
@@ -117,21 +118,25 @@ static bool log_is_long(const struct store *st)
     return stat(path, &sb) == 0 && sb.st_size > LOG_MAX;
 }
 
+/* Also what makes the file as short as it has become: until then that is only in the log. */
+static enum aw_err log_cut(struct store *st, struct aw_error *err)
+{
+    return store_run_sql(st, "PRAGMA wal_checkpoint(TRUNCATE)", "giving room back", err);
+}
+
 static enum aw_err look(struct store *st, bool idle, struct aw_error *err)
 {
     struct store_space *space = &st->space;
+    bool was_giving = space->giving;
     int64_t pages = 0, n_free = 0;
     enum aw_err e = figures_read(st, &pages, &n_free, err);
 
     if (e)
         return e;
+    space->giving = space->can && n_free > FEW_PAGES && (was_giving || n_free > pages / MANY_PART);
     if (space->giving)
-        space->giving = n_free > FEW_PAGES;
-    else
-        space->giving = space->can && n_free > FEW_PAGES && n_free > pages / MANY_PART;
-    if (!space->giving && idle && log_is_long(st))
-        e = store_run_sql(st, "PRAGMA wal_checkpoint(TRUNCATE)", "cutting the log", err);
-    return e;
+        return AW_OK;
+    return was_giving || (idle && log_is_long(st)) ? log_cut(st, err) : AW_OK;
 }
 
 void store_space_changed(struct store *st)

@@ -130,6 +130,7 @@
     X(REQUEST_ADD, "INSERT INTO request VALUES (?, ?, ?, ?)")                                      \
     X(REQUEST_PRUNE, "DELETE FROM request WHERE (bucket, uid, name) IN"                            \
                      " (SELECT bucket, uid, name FROM request WHERE bucket < ? LIMIT ?)")          \
+    X(REQUEST_OLDEST, "SELECT min(bucket) FROM request")                                           \
     X(RECORD, "SELECT " STORE_RECORD_COLUMNS " FROM job WHERE number = ?")                         \
     X(LIST, "SELECT " STORE_RECORD_COLUMNS " FROM job WHERE number < ? ORDER BY number DESC")      \
     X(SPEC, "SELECT spec FROM spec WHERE number = ?")                                              \

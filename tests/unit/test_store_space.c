@@ -1,0 +1,575 @@
+/*
+ * What is pruned gives its room back to the disk, while others go on, and harms nobody: not when
+ * the disk is full or fails, not when the power goes, not a backup.
+ */
+#include "tests/unit/unit.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <event2/event.h>
+
+#include "daemon/engine/embedded/store_ops.h"
+#include "daemon/engine/embedded/store_schema.h"
+#include "daemon/engine/offline.h"
+#include "tests/unit/faulty_vfs.h"
+#include "tests/unit/powerloss_vfs.h"
+#include "tests/unit/private_dir.h"
+
+#define PAGE      4096
+#define KEPT      100 /* jobs that stay */
+#define FEW_PAGES 256 /* that may stay free */
+#define PRUNE_MAX 500
+
+static struct event_base *base;
+static char db[PRIVATE_PATH], wal[PRIVATE_PATH];
+static int n_down;
+
+static void setup(void)
+{
+    private_dir_make();
+    private_path(db, "awd.db");
+    private_path(wal, "awd.db-wal");
+    base = event_base_new();
+    ck_assert_ptr_nonnull(base);
+    n_down = 0;
+}
+
+static void teardown(void)
+{
+    event_base_free(base);
+    private_dir_remove();
+}
+
+/* ---- The store ----------------------------------------------------------------------------------
+ */
+
+static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static enum aw_err ignore_live(void *arg, const struct store_live *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static const struct store_loader loader = {.queue = ignore_queue, .live = ignore_live};
+
+static void on_down(void *arg, const struct aw_error *err)
+{
+    (void)arg;
+    (void)err;
+    n_down++;
+}
+
+static struct store *open_store(void)
+{
+    struct store_info info;
+    struct aw_error err = {0};
+    struct store *st = NULL;
+
+    ck_assert_msg(store_open(db, base, &loader, on_down, NULL, &st, &info, &err) == AW_OK, "%s",
+                  err.text);
+    return st;
+}
+
+/* Another turn of the loop comes after a while, whatever happens. */
+static void turn(void)
+{
+    struct timeval soon = {0, 20000};
+
+    event_base_loopexit(base, &soon);
+    event_base_dispatch(base);
+}
+
+static bool op_is_done;
+
+static void op_done(struct store_op *op)
+{
+    (void)op;
+    op_is_done = true;
+}
+
+static enum aw_err run_op(struct store *st, struct store_op *op)
+{
+    op_is_done = false;
+    op->done = op_done;
+    store_push(st, op);
+    while (!op_is_done)
+        event_base_loop(base, EVLOOP_ONCE);
+    return op->error.code;
+}
+
+/* {"type": "noop"} */
+static const uint8_t spec[] = {0x81, 0xa4, 't', 'y', 'p', 'e', 0xa4, 'n', 'o', 'o', 'p'};
+
+/* Records so many jobs that wait, with numbers from `first` on. */
+static enum aw_err submit(struct store *st, uint64_t first, size_t n, struct bytes what)
+{
+    struct store_row *rows = calloc(n, sizeof(*rows));
+    struct submitted *answers = calloc(n, sizeof(*answers));
+    struct store_birth *births = calloc(n, sizeof(*births));
+    struct store_submit op = {.n = n, .now_us = now_us()};
+    enum aw_err e;
+
+    ck_assert(rows && answers && births);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (struct store_row){
+            .number = first + i, .state = AW_QUEUED, .queue = STORE_DEFAULT_QUEUE, .spec = what};
+    op.rows = rows;
+    op.submitted = answers;
+    op.births = births;
+    store_submit_init(&op);
+    e = run_op(st, &op.op);
+    free(rows);
+    free(answers);
+    free(births);
+    return e;
+}
+
+static enum aw_err submit_one(struct store *st, uint64_t number)
+{
+    return submit(st, number, 1, bytes_of(spec, sizeof(spec)));
+}
+
+/* Returns how many went. */
+static size_t prune(struct store *st)
+{
+    struct gone gone[PRUNE_MAX];
+    size_t n = 0;
+    bool more = true;
+
+    while (more) {
+        struct store_remove op = {
+            .prune = true, .now_us = now_us(), .max = PRUNE_MAX, .gone = gone};
+
+        store_remove_init(&op);
+        ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+        n += op.n_gone;
+        more = op.more;
+    }
+    return n;
+}
+
+/* ---- Its file -----------------------------------------------------------------------------------
+ */
+
+static sqlite3 *by_hand(const char *path)
+{
+    sqlite3 *sql = NULL;
+
+    ck_assert_int_eq(sqlite3_open_v2(path, &sql, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
+    return sql;
+}
+
+static void change(const char *text)
+{
+    sqlite3 *sql = by_hand(db);
+    char *error = NULL;
+
+    ck_assert_msg(sqlite3_exec(sql, text, NULL, NULL, &error) == SQLITE_OK, "%s", error);
+    sqlite3_close(sql);
+}
+
+static int64_t number_in(const char *path, const char *text)
+{
+    sqlite3 *sql = by_hand(path);
+    sqlite3_stmt *s = NULL;
+    int64_t n;
+
+    ck_assert_msg(sqlite3_prepare_v2(sql, text, -1, &s, NULL) == SQLITE_OK, "%s",
+                  sqlite3_errmsg(sql));
+    ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
+    n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(sql);
+    return n;
+}
+
+static int64_t size_of(const char *path)
+{
+    struct stat sb;
+
+    return stat(path, &sb) == 0 ? sb.st_size : 0;
+}
+
+/* Ended jobs with little output, whose time is over, and after each `every` of them one that is
+ * kept: so what is kept is everywhere in the file. */
+static void fill(int n, int every)
+{
+    char text[1024];
+
+    snprintf(text, sizeof(text),
+             "PRAGMA synchronous = OFF; BEGIN;"
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+             " INSERT INTO job (number, state, flags, priority, uid, gid, attempt, created_us,"
+             " due_us, deadline_us, overall_us, started_us, ended_us, expires_us, retention_ms,"
+             " retry_of, queue, abandon_ms, exit_code, message, spec)"
+             " SELECT i, 4, 0, 0, 0, 0, 1, 1, 1, 0, 0, 2, 3, iif(i %% %d, 4, 4000000000000000), 0,"
+             " 0, 1, 0, 0, printf('%%0200d', i), x'81a474797065a46e6f6f70' FROM n;"
+             "INSERT INTO output SELECT number, 1, 0, zeroblob(300) FROM job;"
+             "UPDATE meta SET value = %d WHERE name = 'high'; COMMIT",
+             n, every, n);
+    change(text);
+}
+
+static void on_wrong(void *arg, const char *text)
+{
+    (void)arg;
+    ck_abort_msg("%s", text);
+}
+
+static void assert_sound(const char *path)
+{
+    static const struct offline_findings findings = {on_wrong, NULL};
+    struct offline *off = NULL;
+    struct aw_error err = {0};
+
+    ck_assert_msg(offline_open(path, &off, &err) == AW_OK, "%s", err.text);
+    ck_assert_msg(offline_check(off, &findings, NULL, &err) == AW_OK, "%s", err.text);
+    offline_close(off);
+}
+
+static void assert_kept(const char *path)
+{
+    ck_assert_int_eq(number_in(path, "SELECT count(*) FROM job WHERE state = 4"), KEPT);
+    ck_assert_int_eq(number_in(path, "SELECT count(*) FROM output WHERE length(data) = 300"), KEPT);
+}
+
+/* An empty store of the newest kind, then filled. */
+static void make_full(int n)
+{
+    store_close(open_store());
+    fill(n, n / KEPT);
+}
+
+/* ---- Tests --------------------------------------------------------------------------------------
+ */
+
+START_TEST(a_store_that_was_emptied_becomes_small_while_it_is_used)
+{
+    const int n = 30000;
+    int64_t full;
+    uint64_t number = (uint64_t)n;
+    struct store *st;
+
+    make_full(n);
+    full = size_of(db);
+    ck_assert_int_gt(full, 16 << 20);
+    st = open_store();
+    ck_assert_uint_eq(prune(st), (size_t)n - KEPT);
+    /* Somebody goes on all the time. */
+    while (size_of(db) > full / 8) {
+        ck_assert_int_eq(submit_one(st, ++number), AW_OK);
+        turn();
+    }
+    store_close(st);
+    printf("# from %jd KiB to %jd, with %jd submits meanwhile\n", (intmax_t)full / 1024,
+           (intmax_t)size_of(db) / 1024, (intmax_t)(number - (uint64_t)n));
+    ck_assert_int_le(number_in(db, "PRAGMA freelist_count"), FEW_PAGES);
+    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job WHERE state = 2"),
+                     (int64_t)number - n);
+    assert_kept(db);
+    assert_sound(db);
+}
+END_TEST
+
+START_TEST(a_store_that_nobody_uses_becomes_small_too)
+{
+    struct store *st;
+    int64_t full;
+
+    make_full(10000);
+    full = size_of(db);
+    st = open_store();
+    prune(st);
+    while (size_of(db) > full / 4)
+        turn();
+    store_close(st);
+    assert_kept(db);
+    assert_sound(db);
+}
+END_TEST
+
+/* What is free is used again before the file grows. */
+START_TEST(a_few_free_pages_stay)
+{
+    struct store *st = open_store();
+
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(submit(st, 1 + 1000 * (uint64_t)i, 1000, bytes_of(spec, sizeof(spec))),
+                         AW_OK);
+    store_close(st);
+    change("DELETE FROM job WHERE number > 500; UPDATE meta SET value = 3000 WHERE name = 'high'");
+    ck_assert_int_gt(number_in(db, "PRAGMA freelist_count"), 10);
+    st = open_store();
+    ck_assert_int_eq(submit_one(st, 3001), AW_OK);
+    for (int i = 0; i < 100; i++)
+        turn();
+    store_close(st);
+    ck_assert_int_gt(number_in(db, "PRAGMA freelist_count"), 10);
+}
+END_TEST
+
+START_TEST(a_log_that_a_burst_made_long_is_cut)
+{
+    static uint8_t large[100000];
+    struct store *st = open_store();
+
+    ck_assert_int_eq(submit(st, 1, 300, bytes_of(large, sizeof(large))), AW_OK);
+    ck_assert_int_gt(size_of(wal), 24 << 20);
+    while (size_of(wal) > 8 << 20)
+        turn();
+    ck_assert_int_eq(submit_one(st, 1000), AW_OK);
+    store_close(st);
+    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job"), 301);
+}
+END_TEST
+
+START_TEST(answers_to_old_requests_go_also_when_no_job_does)
+{
+    struct gone gone[PRUNE_MAX];
+    struct store_remove op = {.prune = true, .now_us = now_us(), .max = PRUNE_MAX, .gone = gone};
+    struct store *st;
+    int64_t bucket = now_us() / STORE_REQUEST_BUCKET_US;
+    char text[256];
+
+    store_close(open_store());
+    snprintf(text, sizeof(text),
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+             " INSERT INTO request SELECT %jd, 0, i, zeroblob(8) FROM n;"
+             "INSERT INTO request VALUES (%jd, 0, 'x', zeroblob(8))",
+             (intmax_t)bucket - 2, (intmax_t)bucket);
+    change(text);
+    st = open_store();
+    ck_assert_uint_eq(prune(st), 0);
+    store_remove_init(&op);
+    ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+    ck_assert_int_eq(op.next_expiry_us, (bucket + 2) * STORE_REQUEST_BUCKET_US);
+    store_close(st);
+    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM request"), 1);
+}
+END_TEST
+
+/* ---- The first release's ------------------------------------------------------------------------
+ */
+
+static void make_first(void)
+{
+    sqlite3 *sql = NULL;
+    char text[256];
+
+    ck_assert_int_eq(sqlite3_open_v2(db, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix"),
+                     SQLITE_OK);
+    ck_assert_int_eq(store_schema_make(sql, 1), SQLITE_OK);
+    snprintf(text, sizeof(text),
+             "INSERT INTO meta VALUES ('tag', 'aaaaa'), ('epoch', 4), ('high', 0);"
+             "PRAGMA application_id = %d; PRAGMA user_version = 1; PRAGMA journal_mode = WAL",
+             STORE_APPLICATION_ID);
+    ck_assert_int_eq(sqlite3_exec(sql, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(sql);
+}
+
+START_TEST(a_store_of_the_first_release_becomes_small_too)
+{
+    struct store *st;
+    int64_t full;
+
+    make_first();
+    fill(10000, 10000 / KEPT);
+    full = size_of(db);
+    st = open_store();
+    prune(st);
+    while (size_of(db) > full / 4)
+        turn();
+    store_close(st);
+    assert_kept(db);
+    assert_sound(db);
+}
+END_TEST
+
+START_TEST(a_large_one_of_the_first_release_does_so_once_it_holds_little)
+{
+    make_first();
+    fill(KEPT * 2, 2);
+    change("PRAGMA synchronous = OFF;"
+           "CREATE TABLE t AS SELECT 1; DROP TABLE t;"
+           "INSERT INTO output SELECT number, 1, 1, zeroblob(1000000) FROM job");
+    store_close(open_store());
+    ck_assert_int_eq(number_in(db, "PRAGMA auto_vacuum"), 0);
+    ck_assert_int_eq(number_in(db, "PRAGMA user_version"), STORE_SCHEMA_VERSION);
+    change("DELETE FROM output WHERE stream = 1; DELETE FROM output WHERE number % 2;"
+           "DELETE FROM job WHERE number % 2");
+    ck_assert_int_gt(size_of(db), 100 << 20);
+    store_close(open_store());
+    ck_assert_int_eq(number_in(db, "PRAGMA auto_vacuum"), 2);
+    ck_assert_int_lt(size_of(db), 1 << 20);
+    assert_kept(db);
+    assert_sound(db);
+}
+END_TEST
+
+START_TEST(without_room_for_a_copy_it_opens_as_it_is)
+{
+    struct store *st;
+
+    make_first();
+    fill(10000, 10000 / KEPT);
+    change("PRAGMA user_version = 2; ALTER TABLE queue ADD COLUMN limits BLOB");
+    faulty_vfs_install();
+    faulty_vfs_set_room(100000);
+    st = open_store();
+    store_close(st);
+    faulty_vfs_set_room(-1);
+    ck_assert_int_eq(number_in(db, "PRAGMA auto_vacuum"), 0);
+    assert_sound(db);
+    store_close(open_store());
+    ck_assert_int_eq(number_in(db, "PRAGMA auto_vacuum"), 2);
+    assert_sound(db);
+}
+END_TEST
+
+/* ---- Faults -------------------------------------------------------------------------------------
+ */
+
+START_TEST(a_full_disk_does_no_harm)
+{
+    struct store *st;
+
+    faulty_vfs_install();
+    make_full(10000);
+    st = open_store();
+    prune(st);
+    faulty_vfs_set_room(0);
+    for (int i = 0; i < 100; i++)
+        turn();
+    ck_assert_int_eq(submit_one(st, 20000), AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    ck_assert_int_eq(submit_one(st, 20001), AW_OK);
+    store_close(st);
+    ck_assert_int_eq(n_down, 0);
+    assert_kept(db);
+    assert_sound(db);
+}
+END_TEST
+
+START_TEST(a_disk_that_fails_is_told)
+{
+    struct store *st;
+    uint64_t number = 20000;
+
+    faulty_vfs_install();
+    make_full(10000);
+    st = open_store();
+    prune(st);
+    faulty_vfs_break_writes(true);
+    while (!n_down)
+        turn();
+    ck_assert_int_eq(submit_one(st, ++number), AW_ERR_IN_DOUBT);
+    store_close(st);
+    faulty_vfs_break_writes(false);
+    store_close(open_store());
+    assert_kept(db);
+    assert_sound(db);
+}
+END_TEST
+
+static void backup_to(struct store *st, const char *path)
+{
+    struct store_backup op = {.path = path};
+
+    store_backup_init(&op);
+    while (!op.complete)
+        ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+}
+
+START_TEST(a_backup_meanwhile_is_whole)
+{
+    char path[PRIVATE_PATH];
+    struct store *st;
+    int64_t full;
+    int n = 0;
+
+    make_full(20000);
+    full = size_of(db);
+    st = open_store();
+    prune(st);
+    while (size_of(db) > full / 4) {
+        FILE *f = fopen(private_path(path, "backup.db"), "w");
+
+        ck_assert_ptr_nonnull(f);
+        fclose(f);
+        backup_to(st, path);
+        assert_kept(path);
+        assert_sound(path);
+        n++;
+    }
+    store_close(st);
+    ck_assert_int_gt(n, 1);
+}
+END_TEST
+
+START_TEST(nothing_is_lost_when_the_power_goes)
+{
+    struct dice dice = {3};
+    struct store *st;
+    int64_t full;
+    size_t from, n;
+
+    make_full(4000);
+    full = size_of(db);
+    powerloss_vfs_start(private_dir);
+    st = open_store();
+    prune(st);
+    from = powerloss_vfs_length();
+    while (size_of(db) > full / 2)
+        turn();
+    store_close(st);
+    n = powerloss_vfs_length();
+    ck_assert_uint_gt(n, from + 100);
+    for (int i = 0; i < 200; i++) {
+        unlink(wal);
+        powerloss_vfs_image(from + dice_roll(&dice, n - from + 1), POWERLOSS_HONEST, &dice,
+                            private_dir);
+        assert_sound(db);
+        assert_kept(db);
+    }
+    printf("# 200 of %zu places\n", n - from);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store_space");
+    TCase *room = tcase_create("room"), *first = tcase_create("first release"),
+          *faults = tcase_create("faults");
+
+    suite_add_tcase(suite, room);
+    tcase_add_checked_fixture(room, setup, teardown);
+    tcase_set_timeout(room, 300);
+    tcase_add_test(room, a_store_that_was_emptied_becomes_small_while_it_is_used);
+    tcase_add_test(room, a_store_that_nobody_uses_becomes_small_too);
+    tcase_add_test(room, a_few_free_pages_stay);
+    tcase_add_test(room, a_log_that_a_burst_made_long_is_cut);
+    tcase_add_test(room, answers_to_old_requests_go_also_when_no_job_does);
+    suite_add_tcase(suite, first);
+    tcase_add_checked_fixture(first, setup, teardown);
+    tcase_set_timeout(first, 300);
+    tcase_add_test(first, a_store_of_the_first_release_becomes_small_too);
+    tcase_add_test(first, a_large_one_of_the_first_release_does_so_once_it_holds_little);
+    tcase_add_test(first, without_room_for_a_copy_it_opens_as_it_is);
+    suite_add_tcase(suite, faults);
+    tcase_add_checked_fixture(faults, setup, teardown);
+    tcase_set_timeout(faults, 300);
+    tcase_add_test(faults, a_full_disk_does_no_harm);
+    tcase_add_test(faults, a_disk_that_fails_is_told);
+    tcase_add_test(faults, a_backup_meanwhile_is_whole);
+    tcase_add_test(faults, nothing_is_lost_when_the_power_goes);
+    return unit_run(suite);
+}
