@@ -9,6 +9,7 @@
 #include "daemon/engine/numtable.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
+#include "daemon/timer.h"
 #include "proto/future_id.h"
 #include "proto/text.h"
 
@@ -126,7 +127,7 @@ static void lease_arm(struct lease *l, int64_t least_us)
     if (l->armed || l->asking)
         return;
     l->armed = true;
-    event_add(&l->timer, &tv);
+    timer_add(&l->timer, &tv);
 }
 
 static void lease_renew(struct lease *l)

@@ -119,6 +119,7 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/server.c daemon/server.h \
 	daemon/spool.c daemon/spool.h \
 	daemon/sweep.c daemon/sweep.h \
+	daemon/timer.h \
 	daemon/verify.c daemon/verify.h \
 	daemon/watches.c daemon/watches.h \
 	daemon/ops/attempts.c \

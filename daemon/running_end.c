@@ -7,6 +7,7 @@
 #include "daemon/log.h"
 #include "daemon/running_private.h"
 #include "daemon/server.h"
+#include "daemon/timer.h"
 
 /* How long to wait when memory is out. */
 #define AGAIN_US 200000
@@ -92,9 +93,8 @@ void running_wait_for_memory(struct running *r)
 {
     const struct timeval tv = {.tv_usec = AGAIN_US};
 
-    /* Without memory even for a timer it comes in the next turn. */
-    if (!event_pending(r->again, EV_TIMEOUT, NULL) && event_add(r->again, &tv) < 0)
-        event_active(r->again, EV_TIMEOUT, 0);
+    if (!event_pending(r->again, EV_TIMEOUT, NULL))
+        timer_add(r->again, &tv);
 }
 
 static void attempt_finish(struct attempt *a, const struct outcome *outcome)

@@ -7,6 +7,7 @@
  */
 #include "daemon/ops/ids.h"
 #include "daemon/ops/output.h"
+#include "daemon/timer.h"
 
 #include <event2/event.h>
 
@@ -285,7 +286,7 @@ static bool logs_begin(struct exchange *x, struct logs *l, int64_t wait_ms)
     l->timer = event_new(x->srv->base, -1, 0, on_timeout, l);
     if (!l->timer || !watch_add(x->srv->watches, &l->watch, l->number, on_event))
         return false;
-    event_add(l->timer, &tv);
+    timer_add(l->timer, &tv);
     l->x = x;
     exchange_park(x, on_gone, l);
     logs_look(l);

@@ -2,6 +2,8 @@
 
 #include <event2/event.h>
 
+#include "daemon/timer.h"
+
 static void parked_set_end(struct parked_set *p)
 {
     watch_remove(p->x->srv->set_watches, &p->watch);
@@ -89,6 +91,6 @@ void parked_set_init(struct parked_set *p, struct exchange *x, int64_t timeout_m
     if (p->over)
         return;
     event_assign(&p->timer, x->srv->base, -1, 0, on_timeout, p);
-    event_add(&p->timer, &tv);
+    timer_add(&p->timer, &tv);
     p->timed = true;
 }

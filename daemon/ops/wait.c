@@ -8,6 +8,7 @@
 #include "daemon/ops/ids.h"
 #include "daemon/ops/view.h"
 #include "daemon/ops/wait.h"
+#include "daemon/timer.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -205,7 +206,7 @@ static void wait_begin(struct exchange *x, struct wait *w)
     exchange_park(x, on_gone, w);
     if (!w->over) {
         event_assign(&w->timer, x->srv->base, -1, 0, on_timeout, w);
-        event_add(&w->timer, &tv);
+        timer_add(&w->timer, &tv);
         w->timed = true;
     }
     wait_read(w);

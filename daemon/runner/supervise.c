@@ -193,7 +193,8 @@ static void on_output(struct source *source, uint32_t events)
         job_finish(runner, job);
 }
 
-static void output_listen(struct runner *runner, struct job *job)
+/* False: not to all of it, for want of memory. What was not reached stays open. */
+static bool output_listen(struct runner *runner, struct job *job)
 {
     for (int i = 0; i < RUNNER_STREAMS; i++) {
         struct job_stream *out = &job->out[i];
@@ -202,11 +203,17 @@ static void output_listen(struct runner *runner, struct job *job)
             continue;
         out->source.fd = out->stream.fd;
         out->source.ready = on_output;
-        if (!reactor_set(&runner->reactor, &out->source, EPOLLIN)) {
-            out->stream.error = errno;
-            stream_shut(runner, out);
-        }
+        if (!reactor_set(&runner->reactor, &out->source, EPOLLIN))
+            return false;
     }
+    return true;
+}
+
+static void young_enter(struct runner *runner, struct job *job, int64_t boot_us)
+{
+    job->young = true;
+    job->young_until_us = boot_us + YOUNG_US;
+    TAILQ_INSERT_TAIL(&runner->jobs.young, job, young_link);
 }
 
 static void grow_up(struct runner *runner, struct job *job)
@@ -214,8 +221,10 @@ static void grow_up(struct runner *runner, struct job *job)
     if (!job->young)
         return;
     young_leave(runner, job);
-    output_listen(runner, job);
-    peer_tell(runner, job, TELL_STARTED);
+    if (output_listen(runner, job))
+        peer_tell(runner, job, TELL_STARTED);
+    else
+        young_enter(runner, job, boottime_us()); /* until there is memory */
 }
 
 /* Nothing of the tree is left: what is in the pipes is all that there will be. */
@@ -231,7 +240,7 @@ static void job_drain(struct runner *runner, struct job *job)
         return;
     }
     young_leave(runner, job);
-    output_listen(runner, job);
+    (void)!output_listen(runner, job); /* what comes now is then lost with what it lingers for */
     due_set(runner, job, boottime_us() + LINGER_US);
 }
 
@@ -266,9 +275,7 @@ static void job_launch(struct runner *runner, struct job *job, const struct runn
     job->report = child.report;
     boot_us = boottime_us();
     job->started_us = now_us();
-    job->young = true;
-    job->young_until_us = boot_us + YOUNG_US;
-    TAILQ_INSERT_TAIL(&runner->jobs.young, job, young_link);
+    young_enter(runner, job, boot_us);
     if (job->timeout_ms)
         due_set(runner, job, boot_us + (int64_t)job->timeout_ms * 1000);
 }

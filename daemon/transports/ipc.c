@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "daemon/log.h"
+#include "daemon/timer.h"
 #include "daemon/transports/listener.h"
 
 /* ... from which on it is closed: answers to what it had parked. */
@@ -202,8 +203,10 @@ static void conn_flush(struct ipc_conn *c)
         conn_close(c);
         return;
     }
-    if (unsent(c))
-        event_add(&c->write, NULL);
+    if (unsent(c) && event_add(&c->write, NULL) < 0) {
+        conn_close(c); /* nobody would ever send the rest */
+        return;
+    }
     conn_line_up(c);
 }
 
@@ -236,7 +239,7 @@ static void on_room(void *arg)
     struct ipc *ipc = arg;
 
     if (!ipc->quiet && !event_pending(ipc->again, EV_TIMEOUT, NULL))
-        event_add(ipc->again, &soon);
+        timer_add(ipc->again, &soon);
 }
 
 /* By a timer: between two turns the loop looks for what else has happened. */

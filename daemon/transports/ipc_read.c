@@ -231,6 +231,8 @@ void conn_resume(struct ipc_conn *c)
     }
     if (c->paused)
         conn_line_up(c);
-    else if (event_add(&c->read, NULL) == 0)
+    else if (event_add(&c->read, NULL) < 0)
+        conn_doom(c, "out of memory");
+    else
         conn_watch_stall(c);
 }

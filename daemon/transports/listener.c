@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "daemon/log.h"
+#include "daemon/timer.h"
 
 #define RETRY_US    100000 /* after accept() failed: no file descriptor, no memory */
 #define MAX_ACCEPTS 64     /* in one turn of the loop */
@@ -34,7 +35,7 @@ static void accept_failed(struct listener *l)
                 l->addr.sun_path);
     l->failing = true;
     event_del(l->event);
-    event_add(l->retry, &later);
+    timer_add(l->retry, &later);
 }
 
 static void listener_ready(evutil_socket_t fd, short what, void *arg)
@@ -62,7 +63,8 @@ static void listener_retry(evutil_socket_t fd, short what, void *arg)
     struct listener *l = arg;
 
     (void)fd, (void)what;
-    event_add(l->event, NULL);
+    if (event_add(l->event, NULL) < 0)
+        accept_failed(l);
 }
 
 /* ---- Listening ----------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <event2/event.h>
 
 #include "daemon/log.h"
+#include "daemon/timer.h"
 
 /* Idle connections that are kept for the next transfer to the same host. */
 #define MAX_IDLE_CONNECTIONS 128L
@@ -70,8 +71,8 @@ static int timer_changed(CURLM *curl, long timeout_ms, void *arg)
     (void)curl;
     if (timeout_ms < 0)
         evtimer_del(&m->timer);
-    else if (evtimer_add(&m->timer, &tv) < 0)
-        event_active(&m->timer, EV_TIMEOUT, 0); /* to come too early does no harm */
+    else
+        timer_add(&m->timer, &tv);
     return 0;
 }
 

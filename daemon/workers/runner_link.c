@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "daemon/log.h"
+#include "daemon/timer.h"
 #include "daemon/workers/runner_start.h"
 
 #define RETRY_MS     50
@@ -36,7 +37,7 @@ static void link_retry(struct runner_link *link)
 {
     struct timeval tv = {link->retry_ms / 1000, (link->retry_ms % 1000) * 1000};
 
-    event_add(&link->retry, &tv);
+    timer_add(&link->retry, &tv);
     link->retry_ms = MIN(MAX(link->retry_ms * 2, RETRY_MS), RETRY_MAX_MS);
 }
 
@@ -109,7 +110,8 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
     e = link_flush(link, &err);
     if (e == AW_ERR_BUSY) {
         link->blocked = true;
-        event_add(&link->writable, NULL);
+        if (event_add(&link->writable, NULL) < 0)
+            link_down(link, "out of memory");
     } else if (e != AW_OK && e != AW_ERR_UNREACHABLE) {
         link_down(link, err.text);
     } /* else what it had still to say is to be read first; then its end */
@@ -198,8 +200,8 @@ static void link_greet(struct runner_link *link, int sock)
     link->sock = sock;
     event_assign(&link->readable, link->base, sock, EV_READ | EV_PERSIST, on_readable, link);
     event_assign(&link->writable, link->base, sock, EV_WRITE, on_writable, link);
-    event_add(&link->readable, NULL);
-    if (!runner_packet_add(&link->out.packet, &hello) || out_send(link, &err) != AW_OK) {
+    if (event_add(&link->readable, NULL) < 0 || !runner_packet_add(&link->out.packet, &hello) ||
+        out_send(link, &err) != AW_OK) {
         link_shut(link);
         link_retry(link);
     }

@@ -69,8 +69,13 @@ static void child_watch(struct runner_starter *starter, pid_t pid)
 {
     struct child *child = calloc(1, sizeof(*child));
     int fd = pidfd_open(pid, 0);
+    bool watched = false;
 
-    if (!child || fd < 0) {
+    if (child && fd >= 0) {
+        event_assign(&child->ended, starter->base, fd, EV_READ | EV_PERSIST, on_ended, child);
+        watched = event_add(&child->ended, NULL) == 0;
+    }
+    if (!watched) {
         log_msg(LOG_WARNING, "aw-runner (process %d) cannot be watched", (int)pid);
         cleanup_close(&fd);
         free(child);
@@ -79,8 +84,6 @@ static void child_watch(struct runner_starter *starter, pid_t pid)
     child->pid = pid;
     child->pidfd = fd;
     LIST_INSERT_HEAD(&starter->children, child, link);
-    event_assign(&child->ended, starter->base, fd, EV_READ | EV_PERSIST, on_ended, child);
-    event_add(&child->ended, NULL);
 }
 
 /* ---- Its socket ----------------------------------------------------------------------------- */
@@ -192,13 +195,10 @@ static int actions_add(posix_spawn_file_actions_t *actions, int listen_fd)
 
 static int runner_spawn(const struct runner_starter *starter, int listen_fd, pid_t *ret_pid)
 {
-    const char *argv[] = {"aw-runner",
-                          "--spool",
-                          starter->spool_dir,
-                          "--listen-fd",
-                          LISTEN_TEXT,
-                          starter->root_jobs ? "--allow-root-jobs" : NULL,
-                          NULL};
+    const char *argv[] = {
+        "aw-runner",   "--spool",   starter->spool_dir,
+        "--listen-fd", LISTEN_TEXT, starter->root_jobs ? "--allow-root-jobs" : NULL,
+        NULL};
     _cleanup_free_ char **env = env_filtered();
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;

@@ -122,7 +122,9 @@ static void timer_in(struct event *timer, int64_t ms)
 {
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
-    event_add(timer, &tv);
+    /* Without memory for a timer it comes in the next turn: too early does no harm. */
+    if (event_add(timer, &tv) < 0)
+        event_active(timer, EV_TIMEOUT, 0);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)

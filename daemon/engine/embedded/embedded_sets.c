@@ -120,7 +120,9 @@ static void sweep_in(struct embedded *em, int64_t us)
     if (em->closing || em->sweeping || (em->sweep_us && em->sweep_us <= at))
         return;
     em->sweep_us = at;
-    event_add(em->sweep_timer, &(struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000});
+    if (event_add(em->sweep_timer,
+                  &(struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000}) < 0)
+        event_active(em->sweep_timer, EV_TIMEOUT, 0);
 }
 
 static int64_t idle_us(const struct embedded *em)
