@@ -43,6 +43,12 @@ class Web(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def handle(self):
+        try:
+            super().handle()
+        except OSError:
+            pass  # a client that went away
+
 
 class Point:
     """Which call fails: program, kind, errno, the first and the last that do, chain (0: any)."""
@@ -70,7 +76,7 @@ class Faults:
         self.web = f'http://127.0.0.1:{self.server.server_address[1]}'
         self.tried = {}
         self.failures = {}
-        self.n_refused = self.n_restarts = 0
+        self.n_refused = self.n_restarts = self.n_fell = 0
         self.flaws = []
         self.n_calls = 0
 
@@ -107,6 +113,7 @@ class Faults:
             work.everything()
             daemon.stop()
             self.n_restarts += daemon.awd.returncode == 1
+            self.n_fell += daemon.fell
             daemon.again()
             for text in work.check(spare):
                 self.failures[text] = self.failures.get(text, 0) + 1
@@ -191,7 +198,7 @@ class Faults:
         for (program, kind), (n, hit) in sorted(self.tried.items()):
             print(f'# {program} {kind}: {n} points, of which {hit} came about')
         print(f'# {self.n_refused} times awd did not start and said why, {self.n_restarts} times it went down '
-              'for its store; jobs that failed by it:')
+              f'for its store, {self.n_fell} times it fell in libcurl; jobs that failed by it:')
         for text, n in sorted(self.failures.items(), key=lambda item: -item[1])[:40]:
             print(f'#   {n} x {text}')
         total = sum(n for n, _ in self.tried.values())

@@ -1,7 +1,7 @@
 /*
  * The calls of the C library that may fail, each in front of the real one. Not among them: what
  * goes to stderr, what cannot fail in earnest (timerfd_settime() of a timer that is there), and
- * read() of anything but a regular file.
+ * read() and write() of anything but a regular file.
  */
 #include "tests/fault/faults.h"
 
@@ -241,7 +241,7 @@ ssize_t write(int fd, const void *data, size_t n)
 {
     static void *_Atomic slot;
 
-    if (fd != STDERR_FILENO && fault(FAULT_WRITE, "write"))
+    if (faults_page() && is_regular(fd) && fd != STDERR_FILENO && fault(FAULT_WRITE, "write"))
         return -1;
     return ((ssize_t(*)(int, const void *, size_t))fault_real(&slot, "write"))(fd, data, n);
 }
