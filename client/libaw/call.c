@@ -204,6 +204,15 @@ enum aw_err call_start(struct aw_client *client, struct async_call *ac, const st
     return e;
 }
 
+void call_tell(struct aw_client *client, const struct call *call)
+{
+    struct codec_buf buf = {0};
+
+    if (!call_encode(call, &buf, NULL))
+        mux_tell(&client->mux, bytes_of(buf.data, buf.len));
+    codec_buf_done(&buf);
+}
+
 enum aw_err call_end(struct aw_client *client, struct async_call *ac, void *rep, struct answer *ret,
                      struct aw_error *err)
 {

@@ -78,6 +78,9 @@ struct async_call {
 AW_MUSTCHECK enum aw_err call_start(struct aw_client *client, struct async_call *ac,
                                     const struct call *call, struct aw_error *err);
 
+/* Tells the daemon something and waits for nothing; may come to nothing: mux_tell(). */
+void call_tell(struct aw_client *client, const struct call *call);
+
 /* As call_make() ends. AW_ERR_UNREACHABLE: no answer in time. */
 AW_MUSTCHECK enum aw_err call_end(struct aw_client *client, struct async_call *ac, void *rep,
                                   struct answer *ret, struct aw_error *err);

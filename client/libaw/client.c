@@ -121,8 +121,10 @@ void aw_client_close(struct aw_client *client)
 {
     if (!client)
         return;
-    if (mux_is_ours(&client->mux))
+    if (mux_is_ours(&client->mux)) {
+        watcher_farewell(client);
         mux_close(&client->mux);
+    }
     watcher_close(client->watcher, mux_is_ours(&client->mux));
     client_unref(client);
 }

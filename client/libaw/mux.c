@@ -256,6 +256,23 @@ static void exchange_begin(struct mux *m, struct exchange *x)
         mux_wake(m);
 }
 
+void mux_tell(struct mux *m, struct bytes body)
+{
+    struct exchange x = {.body = body};
+
+    pthread_mutex_lock(&m->lock);
+    if (!m->closed && m->state == MUX_UP && !m->broken && !m->greeting_left &&
+        TAILQ_EMPTY(&m->queue)) {
+        mux_enter(m, &x);
+        mux_send(m);
+        mux_leave(m, &x);
+        if (m->broken)
+            mux_wake(m);
+        mux_loop_arm(m);
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
 enum aw_err mux_exchange(struct mux *m, struct exchange *x, struct aw_error *err)
 {
     if (!mux_is_ours(m))

@@ -159,6 +159,12 @@ AW_MUSTCHECK enum aw_err mux_init(struct mux *m, const char *url, struct aw_erro
  * connection. */
 void mux_done(struct mux *m);
 
+/*
+ * Sends a request whose answer nobody waits for: if it can be done here and now, on a connection
+ * that is up and has nothing else to send; otherwise not at all. Does not block.
+ */
+void mux_tell(struct mux *m, struct bytes body);
+
 /* Ends all exchanges, present and to come, with AW_ERR_CLOSED. */
 void mux_close(struct mux *m);
 

@@ -501,6 +501,18 @@ static size_t ask_take(struct aw_client *client)
     return n_called;
 }
 
+void watcher_farewell(struct aw_client *client)
+{
+    struct watcher *w = client->watcher;
+    _locked_(w);
+    struct set_forget_req req = {.set = bytes_str(w->set)};
+    struct call call = {.op = OP_SET_FORGET, .req = &req};
+
+    /* The set belongs to the thread that has entered: that may be us, in a callback. */
+    if (w->set[0] && (!w->entered || (w->calling && pthread_equal(w->caller, pthread_self()))))
+        call_tell(client, &call);
+}
+
 /* ---- What comes next --------------------------------------------------------------------- */
 
 /* Best effort: the daemon forgets it by itself when nobody reads it. */

@@ -33,6 +33,12 @@ struct watcher *watcher_new(void);
 void watcher_free(struct watcher *w);
 
 /*
+ * Before the client closes: tells the daemon that the set is not needed any more, if that costs
+ * nothing now; otherwise the daemon forgets it after a while.
+ */
+void watcher_farewell(struct aw_client *client);
+
+/*
  * No callback begins after this, and unless it is called by one, none runs any more when it comes
  * back. Lets go of the futures. In a forked child (`ours` is false) only that, and as far as it
  * can.

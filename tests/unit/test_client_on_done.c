@@ -1,6 +1,8 @@
 /* libaw: callbacks of futures, and what they go through. */
 #include "tests/unit/loop_rig.h"
 
+#include <sched.h>
+
 /* ---- Callbacks --------------------------------------------------------------------------- */
 
 START_TEST(callbacks_come_in_the_order_of_completion_and_from_process_only)
@@ -405,6 +407,80 @@ START_TEST(a_set_that_is_mostly_past_is_left_for_a_new_one)
 }
 END_TEST
 
+/* ---- When the client closes ---------------------------------------------------------------- */
+
+static void close_in_callback(struct aw_future *future, const struct aw_status *status, void *arg)
+{
+    struct aw_client **client = arg;
+
+    (void)future;
+    ck_assert_int_eq(status->err, AW_OK);
+    aw_client_close(*client);
+    *client = NULL;
+}
+
+START_TEST(a_client_that_closes_lets_go_of_its_set)
+{
+    struct world *world = world_start(2);
+    struct aw_client *client = client_at(world_path(world));
+    struct record *r = record_new(1);
+
+    watch(client, 1, r);
+    turn_until(client, world, OP_SET_READ, 1);
+    ck_assert_uint_eq(world_sets(world), 1);
+    aw_client_close(client);
+    world_await(world, OP_SET_FORGET, 1);
+    while (world_sets(world) > 0)
+        sched_yield();
+    ck_assert_uint_eq(r->n, 0);
+    record_free(r);
+    world_stop(world);
+}
+END_TEST
+
+START_TEST(so_does_one_that_is_closed_by_a_callback)
+{
+    struct world *world = world_start(2);
+    struct aw_client *client = client_at(world_path(world)), *open = client;
+    struct aw_future *future = future_of(client, 1);
+    struct record *r = record_new(1);
+
+    watch(client, 2, r);
+    ck_assert_int_eq(aw_future_on_done(future, close_in_callback, &open, NULL), AW_OK);
+    world_end(world, 1, 1, AW_SUCCEEDED);
+    while (open)
+        (void)!aw_client_process(client, LONG_MS, NULL, NULL);
+    world_await(world, OP_SET_FORGET, 1);
+    aw_future_unref(future);
+    record_free(r);
+    world_stop(world);
+}
+END_TEST
+
+/* One without callbacks has nothing to say; one without a daemon, nobody to say it to. */
+START_TEST(a_client_that_has_no_set_or_no_daemon_just_closes)
+{
+    struct world *world = world_start(1);
+    struct aw_client *client = client_at(world_path(world)), *other = client_at(world_path(world));
+    struct aw_future *future = future_of(other, 1);
+    struct record *r = record_new(1);
+
+    ck_assert_int_eq(aw_future_wait(future, 0, NULL), AW_ERR_TIMED_OUT);
+    watch(client, 1, r);
+    turn_until(client, world, OP_SET_READ, 1);
+    world_down(world);
+    aw_client_close(client);
+    world_up(world);
+    ck_assert_int_eq(aw_future_wait(future, 0, NULL), AW_ERR_TIMED_OUT);
+    aw_future_unref(future);
+    aw_client_close(other);
+    ck_assert_uint_eq(world_count(world, OP_SET_FORGET), 0);
+    world_stop(world);
+    ck_assert_uint_eq(r->n, 0);
+    record_free(r);
+}
+END_TEST
+
 static Suite *on_done_suite(void)
 {
     Suite *s = suite_create("client on_done");
@@ -426,6 +502,9 @@ static Suite *on_done_suite(void)
     tcase_add_test(t, a_set_that_was_forgotten_is_made_again);
     tcase_add_test(t, a_set_that_takes_no_more_is_left_with_what_is_read_of_it);
     tcase_add_test(t, a_set_that_is_mostly_past_is_left_for_a_new_one);
+    tcase_add_test(t, a_client_that_closes_lets_go_of_its_set);
+    tcase_add_test(t, so_does_one_that_is_closed_by_a_callback);
+    tcase_add_test(t, a_client_that_has_no_set_or_no_daemon_just_closes);
     suite_add_tcase(s, t);
     return s;
 }
