@@ -40,6 +40,7 @@ UNIT_TESTS = \
 	tests/unit/test_codec \
 	tests/unit/test_codec_write \
 	tests/unit/test_config \
+	tests/unit/test_containment \
 	tests/unit/test_dirs \
 	tests/unit/test_endpoint \
 	tests/unit/test_endpoint_limits \
@@ -311,6 +312,14 @@ tests_unit_test_exec_end_SOURCES = tests/unit/test_exec_end.c $(EXEC_RIG)
 tests_unit_test_exec_end_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_unit_test_exec_end_LDADD = $(WORKER_TEST)
 EXTRA_tests_unit_test_exec_end_DEPENDENCIES = daemon/runner/aw-runner
+check_PROGRAMS += tests/unit/ugly
+tests_unit_ugly_SOURCES = tests/unit/ugly.c tests/unit/ugly_ways.h
+tests_unit_ugly_LDADD = -lpthread
+tests_unit_test_containment_SOURCES = tests/unit/test_containment.c tests/unit/ugly_ways.h $(EXEC_RIG)
+tests_unit_test_containment_CPPFLAGS = $(EXEC_RIG_CPPFLAGS) \
+	-DAW_UGLY_BUILT='"$(abs_top_builddir)/tests/unit/ugly"'
+tests_unit_test_containment_LDADD = $(WORKER_TEST)
+EXTRA_tests_unit_test_containment_DEPENDENCIES = daemon/runner/aw-runner tests/unit/ugly
 tests_unit_test_exec_restart_SOURCES = tests/unit/test_exec_restart.c $(EXEC_RIG)
 tests_unit_test_exec_restart_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_unit_test_exec_restart_LDADD = $(WORKER_TEST)

@@ -124,7 +124,7 @@ enum aw_err runner_open(const struct runner_config *config, struct runner *ret,
     ret->reactor.fd = ret->signals.fd = ret->spool.dir_fd = ret->tree.children_fd = -1;
     ret->peer.source.fd = ret->cgroups.home.dir_fd = -1;
     ret->peer.listener.fd = config->listen_fd;
-    ret->next_due_us = INT64_MAX;
+    ret->next_due_us = ret->settle_due_us = INT64_MAX;
     jobs_init(&ret->jobs);
     clean_init(&ret->cleaner);
     TAILQ_INIT(&ret->peer.tell);

@@ -58,6 +58,7 @@ struct runner {
     struct rlimit nofile;   /* the limit on open files that jobs get; the runner's own is higher */
     int niceness;           /* our own, and of jobs that want no other */
     int64_t next_due_us;    /* no job is due before that */
+    int64_t settle_due_us;  /* when to look again what ended jobs have left; INT64_MAX: no need */
     bool children_ended;    /* a SIGCHLD has come */
     bool tree_known;        /* in this turn of the loop orphans have been looked for */
     bool going_down;        /* a SIGTERM has come */

@@ -10,6 +10,7 @@
 #include "daemon/runner/launch.h"
 
 #define YOUNG_US          5000
+#define LOOK_AGAIN_US     1000  /* for whom a job may have left behind: tree.h */
 #define LEFTOVER_GRACE_MS 2000  /* at most, for what a job leaves behind */
 #define KILL_AGAIN_US     10000 /* then twice that, and so on, up to: */
 #define KILL_AGAIN_MAX_US 1000000
@@ -372,7 +373,11 @@ static bool group_is_empty(struct runner *runner, struct job *job)
 /* The main process has ended: is anything left? */
 static void job_settle(struct runner *runner, struct job *job)
 {
-    if (LIST_EMPTY(&job->orphans) && group_is_empty(runner, job))
+    bool gone = LIST_EMPTY(&job->orphans);
+
+    if (gone && !job->cgroup && runner->tree.unsure)
+        runner->settle_due_us = boottime_us() + LOOK_AGAIN_US;
+    else if (gone && group_is_empty(runner, job))
         job_drain(runner, job);
     else if (job->phase == PHASE_KILL)
         tree_signal(&runner->tree, job, SIGKILL);
@@ -384,6 +389,7 @@ static void settle_all(struct runner *runner)
 {
     struct job *job, *next;
 
+    runner->settle_due_us = INT64_MAX;
     if (TAILQ_EMPTY(&runner->jobs.leftovers))
         return;
     tree_refresh(&runner->tree, &runner->jobs);
@@ -467,6 +473,8 @@ void supervise_tick(struct runner *runner, int64_t boot_us)
 
     while ((job = TAILQ_FIRST(&runner->jobs.young)) && job->young_until_us <= boot_us)
         grow_up(runner, job);
+    if (runner->settle_due_us <= boot_us)
+        settle_all(runner);
     if (runner->next_due_us <= boot_us)
         due_all(runner, boot_us);
     if (runner->tree.strays_due_us <= boot_us)
@@ -478,5 +486,6 @@ int64_t supervise_due_us(const struct runner *runner)
     const struct job *young = TAILQ_FIRST(&runner->jobs.young);
     int64_t due_us = MIN(runner->next_due_us, runner->tree.strays_due_us);
 
+    due_us = MIN(due_us, runner->settle_due_us);
     return young ? MIN(due_us, young->young_until_us) : due_us;
 }

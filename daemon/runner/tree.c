@@ -165,9 +165,18 @@ static void strays_retry(struct tree *tree, struct jobs *jobs)
     }
 }
 
-void tree_refresh(struct tree *tree, struct jobs *jobs)
+static bool strays_in_doubt(const struct tree *tree)
 {
-    strays_retry(tree, jobs);
+    const struct orphan *orphan;
+
+    LIST_FOREACH (orphan, &tree->strays, link)
+        if (orphan->phase == PHASE_NONE && orphan->n_tries < STRAY_TRIES)
+            return true;
+    return false;
+}
+
+static void orphans_look(struct tree *tree, struct jobs *jobs)
+{
     if (!children_read(tree) || tree->scratch.n == jobs->n_mains + tree->n_orphans)
         return;
     for (size_t i = 0; i < tree->scratch.n; i++) {
@@ -177,6 +186,13 @@ void tree_refresh(struct tree *tree, struct jobs *jobs)
         if (!(main_of && main_of->state == JOB_RUNNING) && !orphan_find(tree, pid))
             orphan_add(tree, jobs, pid);
     }
+}
+
+void tree_refresh(struct tree *tree, struct jobs *jobs)
+{
+    strays_retry(tree, jobs);
+    orphans_look(tree, jobs);
+    tree->unsure = strays_in_doubt(tree);
 }
 
 /* ---- Signalling them ------------------------------------------------------------------------ */

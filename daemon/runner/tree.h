@@ -11,6 +11,10 @@
  * (where there are such), else by AWD_CLAIM in its environment, else because only one job lives.
  * What none of these tells is a stray: it must come from a job that lives at that time, and is
  * ended when the last of those has ended.
+ *
+ * One that has just died, or is in the middle of an exec, has no environment, and whom it leaves
+ * behind only the next look may see: until a few looks have passed, no job without a control group
+ * is said to have left nothing.
  */
 #ifndef AW_RUNNER_TREE_H
 #define AW_RUNNER_TREE_H
@@ -38,6 +42,7 @@ struct tree {
     const struct cgroups *cgroups;
     int children_fd; /* the kernel's list of our children; -1: it keeps none */
     size_t n_orphans;
+    bool unsure; /* the last look found one whose job another look may yet tell */
     struct pids scratch;
     int64_t strays_due_us; /* when tree_end_strays() wants to be called; INT64_MAX: no need */
     LIST_HEAD(, orphan) strays;
