@@ -31,6 +31,7 @@ UNIT_TESTS = \
 	tests/unit/test_client_doc \
 	tests/unit/test_client_errors \
 	tests/unit/test_client_gather \
+	tests/unit/test_client_faults \
 	tests/unit/test_client_loop \
 	tests/unit/test_client_on_done \
 	tests/unit/test_client_queues \
@@ -226,6 +227,13 @@ tests_unit_test_client_gather_SOURCES = tests/unit/test_client_gather.c \
 tests_unit_test_client_gather_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_gather_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_gather_LDADD = $(CLIENT_TEST)
+# Calls of the C library that fail, in libaw's own objects only.
+WRAPPED = malloc calloc realloc reallocarray strdup strndup socket eventfd timerfd_create epoll_create1 \
+	epoll_ctl connect sendmsg recv
+tests_unit_test_client_faults_SOURCES = tests/unit/test_client_faults.c $(FAKE_WORLD)
+tests_unit_test_client_faults_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+tests_unit_test_client_faults_LDFLAGS = $(PROGRAM_LINK) -static $(WRAPPED:%=-Wl,--wrap=%)
+tests_unit_test_client_faults_LDADD = $(CLIENT_TEST)
 tests_unit_test_client_loop_SOURCES = tests/unit/test_client_loop.c tests/unit/loop_rig.h $(FAKE_WORLD)
 tests_unit_test_client_loop_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_loop_LDFLAGS = $(PROGRAM_LINK) -static
