@@ -459,6 +459,7 @@ E2E_TESTS = \
 	tests/e2e/retry.test \
 	tests/e2e/sets.test \
 	tests/e2e/sets_cli.test \
+	tests/e2e/space.test \
 	tests/e2e/tcp.test \
 	tests/e2e/upgrade.test \
 	tests/e2e/users.test \
