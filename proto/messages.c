@@ -155,12 +155,11 @@ enum aw_err job_check(const struct job *job, struct aw_error *err)
         return aw_fail(err, AW_ERR_INVALID, "delay_ms and not_before_us exclude each other");
     if (!job->type.data || bytes_eq(job->type, bytes_str("exec")))
         return exec_check(job, err);
+    if (!bytes_eq(job->type, bytes_str("http")) && !bytes_eq(job->type, bytes_str("sleep")) &&
+        !bytes_eq(job->type, bytes_str("noop")))
+        return aw_fail(err, AW_ERR_INVALID, "type: '%.*s' is none of exec, http, sleep, noop",
+                       (int)job->type.len, (const char *)job->type.data);
     if (!limits_none(&job->limits))
         return aw_fail(err, AW_ERR_INVALID, "limits: only jobs of type exec have them");
-    if (bytes_eq(job->type, bytes_str("http")))
-        return http_job_check(job, err);
-    if (bytes_eq(job->type, bytes_str("sleep")) || bytes_eq(job->type, bytes_str("noop")))
-        return AW_OK;
-    return aw_fail(err, AW_ERR_INVALID, "type: '%.*s' is none of exec, http, sleep, noop",
-                   (int)job->type.len, (const char *)job->type.data);
+    return bytes_eq(job->type, bytes_str("http")) ? http_job_check(job, err) : AW_OK;
 }

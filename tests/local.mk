@@ -57,6 +57,7 @@ UNIT_TESTS = \
 	tests/unit/test_http_run \
 	tests/unit/test_job_check \
 	tests/unit/test_job_next \
+	tests/unit/test_job_limits \
 	tests/unit/test_leases \
 	tests/unit/test_lifecycle \
 	tests/unit/test_log \
@@ -105,6 +106,7 @@ tests_unit_test_messages_LDADD = $(PROTO_TEST)
 tests_unit_test_job_check_LDADD = $(PROTO_TEST)
 tests_unit_test_protocol_doc_LDADD = $(PROTO_TEST)
 tests_unit_test_sp_LDADD = $(BASE_TEST)
+tests_unit_test_job_limits_LDADD = $(PROTO_TEST)
 tests_unit_test_text_LDADD = $(BASE_TEST)
 tests_unit_test_validator_LDADD = $(PROTO_TEST)
 

@@ -95,6 +95,121 @@ START_TEST(a_change_of_a_queue_leaves_what_it_does_not_name)
 }
 END_TEST
 
+static const struct aw_limits some = {
+    .memory = UINT64_C(1) << 40,
+    .cpu = 150,
+    .cpu_time_ms = 1500,
+    .processes = 7,
+    .files = 64,
+    .file_size = 4096,
+    .nice = 5,
+    .io_priority = 9,
+};
+
+static void assert_limits(const struct limits *have, const struct aw_limits *want)
+{
+#define X(T, KIND, name, sub, need, min, max, def, text) \
+    ck_assert_uint_eq(have->name, (uint64_t)want->name);
+    LIMITS_FIELDS(X, _)
+#undef X
+}
+
+START_TEST(limits_of_a_queue_change_when_they_are_named)
+{
+    static const char *const only[] = {"memory", "io_priority", NULL};
+    struct aw_queue_change change;
+    struct queue_set_req req;
+
+    start(sets_queues, &req);
+    aw_queue_change_init(&change);
+    ck_assert_int_eq(aw_queue_set(client, "slow", &change, NULL, NULL), AW_OK);
+    ck_assert(!req.set_limits);
+    change.limits = &some;
+    ck_assert_int_eq(aw_queue_set(client, "slow", &change, NULL, NULL), AW_OK);
+    ck_assert(req.set_limits);
+    ck_assert_uint_eq(req.only_limits.n, 0);
+    assert_limits(&req.limits, &some);
+    change.only_limits = only;
+    ck_assert_int_eq(aw_queue_set(client, "slow", &change, NULL, NULL), AW_OK);
+    ck_assert_uint_eq(req.only_limits.n, 2);
+    stop();
+}
+END_TEST
+
+/* As the daemon does it. */
+static void refuses(struct fake_request *rq, void *arg)
+{
+    struct queue_set_req req;
+    struct aw_error err;
+
+    (void)arg;
+    ck_assert_int_eq(codec_read(&rq->doc, &queue_set_req_schema, &req, &err), AW_ERR_INVALID);
+    fake_error(rq, err.code, err.text);
+}
+
+START_TEST(more_names_than_there_are_limits_are_one_too_many)
+{
+    static const char *const only[] = {"memory", "memory", "memory", "memory", "memory", "memory",
+                                       "memory", "memory", "memory", "memory", NULL};
+    struct aw_queue_change change;
+    struct aw_error err;
+
+    start(refuses, NULL);
+    aw_queue_change_init(&change);
+    change.limits = &some;
+    change.only_limits = only;
+    ck_assert_int_eq(aw_queue_set(client, "slow", &change, NULL, &err), AW_ERR_INVALID);
+    ck_assert_msg(strstr(err.text, "only_limits") != NULL, "%s", err.text);
+    stop();
+}
+END_TEST
+
+/* Takes the job's limits, and gives them back with its status. */
+static void keeps_limits(struct fake_request *rq, void *arg)
+{
+    struct limits *kept = arg;
+    struct bytes id = bytes_str("k3f9q-1");
+    struct submit_rep submitted = {.ids = {&id, 1}};
+    struct job_status job;
+    struct status_rep status = {.jobs = {&job, 1}};
+    struct submit_req req;
+
+    if (rq->op == OP_SUBMIT) {
+        fake_read(rq, &req);
+        *kept = req.jobs.v[0].limits;
+        fake_reply(rq, &submitted);
+        return;
+    }
+    codec_defaults(&job_status_schema, &job);
+    job.id = id;
+    job.limits = *kept;
+    fake_reply(rq, &status);
+}
+
+START_TEST(a_job_brings_its_limits_and_its_status_shows_them)
+{
+    static char program[] = "true";
+    char *argv[] = {program, NULL};
+    const char *id = "k3f9q-1";
+    struct limits kept;
+    struct aw_statuses *list;
+    struct aw_future *future;
+    struct aw_job job;
+
+    start(keeps_limits, &kept);
+    aw_job_init(&job);
+    job.argv = argv;
+    job.limits = some;
+    ck_assert_int_eq(aw_submit(client, &job, 1, &future, NULL), AW_OK);
+    assert_limits(&kept, &some);
+    ck_assert_int_eq(aw_status(client, &id, 1, &list, NULL), AW_OK);
+    assert_limits(&kept, &aw_statuses_at(list, 0)->limits);
+    aw_statuses_free(list);
+    aw_future_unref(future);
+    stop();
+}
+END_TEST
+
 /* ---- Jobs that wait ------------------------------------------------------------------------ */
 
 struct changes {
@@ -242,6 +357,9 @@ static Suite *queues_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, queues_are_listed);
     tcase_add_test(t, a_change_of_a_queue_leaves_what_it_does_not_name);
+    tcase_add_test(t, limits_of_a_queue_change_when_they_are_named);
+    tcase_add_test(t, more_names_than_there_are_limits_are_one_too_many);
+    tcase_add_test(t, a_job_brings_its_limits_and_its_status_shows_them);
     tcase_add_test(t, jobs_that_wait_are_changed);
     tcase_add_test(t, an_explanation_comes_with_all_its_lists);
     tcase_add_test(t, stats_have_latencies);

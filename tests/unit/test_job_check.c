@@ -59,6 +59,24 @@ START_TEST(jobs_of_other_types_need_no_program)
 }
 END_TEST
 
+START_TEST(only_programs_have_limits)
+{
+    static const char *const types[] = {"http", "sleep", "noop"};
+    struct bytes argv[] = {bytes_str("a")};
+    struct job job = exec_job(argv, 1);
+
+    job.limits.nice = 1;
+    ck_assert_int_eq(job_check(&job, NULL), AW_OK);
+    job.url = bytes_str("http://a/");
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        job.type = bytes_str(types[i]);
+        job_refused(&job, AW_ERR_INVALID, "limits: only jobs of type exec have them");
+    }
+    job.type = bytes_str("dance");
+    job_refused(&job, AW_ERR_INVALID, "dance");
+}
+END_TEST
+
 START_TEST(environment_strings_are_name_and_value)
 {
     static const char *const right[] = {"A=", "A=b", "A=b=c", "a b=c"};
@@ -201,6 +219,7 @@ int main(void)
     tcase_add_test(tc, a_program_is_all_that_a_job_needs);
     tcase_add_test(tc, a_job_without_a_program_is_refused);
     tcase_add_test(tc, jobs_of_other_types_need_no_program);
+    tcase_add_test(tc, only_programs_have_limits);
     tcase_add_test(tc, environment_strings_are_name_and_value);
     tcase_add_test(tc, arguments_and_environment_share_a_limit);
     tcase_add_test(tc, paths_are_absolute);

@@ -243,6 +243,24 @@ START_TEST(garbage_is_refused)
 }
 END_TEST
 
+/* Its jobs would run without any. */
+START_TEST(a_queue_whose_limits_cannot_be_read_is_refused)
+{
+    static const char *const blobs[] = {"x''", "x'c1'",           "x'8100'",          "'text'",
+                                        "5",   "x'81a3637075a178'", "x'81a46e69636514'"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(blobs); i++) {
+        char sql[128];
+
+        make_store(3);
+        snprintf(sql, sizeof(sql), "UPDATE queue SET limits = %s", blobs[i]);
+        make_foreign(sql);
+        assert_refused("a row of it is damaged");
+        remove(db);
+    }
+}
+END_TEST
+
 START_TEST(a_file_that_was_cut_off_is_refused)
 {
     struct image whole;
@@ -429,6 +447,7 @@ int main(void)
     tcase_add_test(refused, a_large_database_without_any_mark_is_refused);
     tcase_add_test(refused, garbage_is_refused);
     tcase_add_test(refused, garbage_that_was_more_before_is_refused);
+    tcase_add_test(refused, a_queue_whose_limits_cannot_be_read_is_refused);
     tcase_add_test(refused, a_file_that_was_cut_off_is_refused);
     tcase_add_test(refused, damage_in_the_middle_is_refused);
     tcase_add_test(refused, damage_in_the_middle_is_refused_also_when_the_log_is_full);
