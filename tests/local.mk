@@ -48,6 +48,7 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint_listen \
 	tests/unit/test_engine_embedded \
 	tests/unit/test_exec_end \
+	tests/unit/test_exec_limits \
 	tests/unit/test_exec_restart \
 	tests/unit/test_exec_socket \
 	tests/unit/test_future_id \
@@ -56,8 +57,8 @@ UNIT_TESTS = \
 	tests/unit/test_http_limits \
 	tests/unit/test_http_run \
 	tests/unit/test_job_check \
-	tests/unit/test_job_next \
 	tests/unit/test_job_limits \
+	tests/unit/test_job_next \
 	tests/unit/test_leases \
 	tests/unit/test_lifecycle \
 	tests/unit/test_log \
@@ -68,6 +69,7 @@ UNIT_TESTS = \
 	tests/unit/test_protocol_doc \
 	tests/unit/test_queues \
 	tests/unit/test_queues_model \
+	tests/unit/test_runner_cgroup \
 	tests/unit/test_runner_output \
 	tests/unit/test_runner_proc \
 	tests/unit/test_runner_wire \
@@ -104,9 +106,9 @@ tests_unit_test_http_job_LDADD = $(PROTO_TEST)
 tests_unit_test_lifecycle_LDADD = $(BASE_TEST)
 tests_unit_test_messages_LDADD = $(PROTO_TEST)
 tests_unit_test_job_check_LDADD = $(PROTO_TEST)
+tests_unit_test_job_limits_LDADD = $(PROTO_TEST)
 tests_unit_test_protocol_doc_LDADD = $(PROTO_TEST)
 tests_unit_test_sp_LDADD = $(BASE_TEST)
-tests_unit_test_job_limits_LDADD = $(PROTO_TEST)
 tests_unit_test_text_LDADD = $(BASE_TEST)
 tests_unit_test_validator_LDADD = $(PROTO_TEST)
 
@@ -299,6 +301,7 @@ tests_unit_test_watchdog_SOURCES = tests/unit/test_watchdog.c $(ENDPOINT_TEST)
 tests_unit_test_watchdog_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_watchdog_LDADD = $(EDGE_TEST)
 
+tests_unit_test_runner_cgroup_LDADD = $(RUNNER_TEST)
 tests_unit_test_runner_output_LDADD = $(RUNNER_TEST)
 tests_unit_test_runner_proc_LDADD = $(RUNNER_TEST)
 tests_unit_test_runner_wire_LDADD = proto/librunnerwire.la $(BASE_TEST)
@@ -322,6 +325,10 @@ tests_unit_test_exec_end_SOURCES = tests/unit/test_exec_end.c $(EXEC_RIG)
 tests_unit_test_exec_end_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_unit_test_exec_end_LDADD = $(WORKER_TEST)
 EXTRA_tests_unit_test_exec_end_DEPENDENCIES = daemon/runner/aw-runner
+tests_unit_test_exec_limits_SOURCES = tests/unit/test_exec_limits.c $(EXEC_RIG)
+tests_unit_test_exec_limits_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
+tests_unit_test_exec_limits_LDADD = $(WORKER_TEST)
+EXTRA_tests_unit_test_exec_limits_DEPENDENCIES = daemon/runner/aw-runner
 check_PROGRAMS += tests/unit/ugly
 tests_unit_ugly_SOURCES = tests/unit/ugly.c tests/unit/ugly_ways.h
 tests_unit_ugly_LDADD = -lpthread
@@ -618,5 +625,11 @@ endif
 check-systemd: stage.stamp
 	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/systemd/run '$(abs_builddir)/systemd-root'
 
+# ---- With control groups ------------------------------------------------------------------------
 
-.PHONY: stage lint coverage check-systemd
+CGROUP_TESTS = test_worker_exec test_exec_end test_exec_restart test_exec_limits test_containment
+
+check-cgroup: daemon/runner/aw-runner tests/unit/ugly $(CGROUP_TESTS:%=tests/unit/%)
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/cgroup/run '$(abs_builddir)' $(CGROUP_TESTS)
+
+.PHONY: stage lint coverage check-systemd check-cgroup

@@ -124,10 +124,15 @@ struct cgroup_events cgroup_events(const struct cgroups *cgroups, const struct c
     return now;
 }
 
-void cgroup_signal(const struct cgroups *cgroups, const struct cgroup *cgroup, int sig)
+/*
+ * Some kernels (6.18 for one) compare how often the new group of a clone was killed to how often
+ * the old one was, and kill the child when that differs: what was killed is not used again.
+ */
+void cgroup_signal(const struct cgroups *cgroups, struct cgroup *cgroup, int sig)
 {
     char path[PATH_MAX + NAME_SIZE];
 
+    cgroup->once |= sig == SIGKILL;
     if (sig == SIGKILL && cgroup_dir_write(cgroup->dir_fd, "cgroup.kill", "1"))
         return;
     path_of(cgroups, cgroup, path);

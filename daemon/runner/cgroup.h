@@ -93,7 +93,7 @@ bool cgroup_populated(const struct cgroup *cgroup);
 struct cgroup_events cgroup_events(const struct cgroups *cgroups, const struct cgroup *cgroup);
 
 /* Signals all that is in it and below it. SIGKILL leaves no way out, not even to a fork bomb. */
-void cgroup_signal(const struct cgroups *cgroups, const struct cgroup *cgroup, int sig);
+void cgroup_signal(const struct cgroups *cgroups, struct cgroup *cgroup, int sig);
 
 /* Whether the process is in it, or below it. */
 bool cgroup_has(const struct cgroups *cgroups, const struct cgroup *cgroup, pid_t pid);

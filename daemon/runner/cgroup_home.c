@@ -54,6 +54,8 @@ static enum aw_err runner_move(struct cgroup_home *home, struct aw_error *err)
 {
     char *end;
 
+    /* A new one: what was killed with an earlier runner is not used again; see cgroup_signal(). */
+    (void)unlinkat(home->dir_fd, "runner", AT_REMOVEDIR);
     if (mkdirat(home->dir_fd, "runner", 0755) < 0 && errno != EEXIST)
         return aw_fail(err, AW_ERR_SYSTEM, "cgroup for the runner itself: %s", strerror(errno));
     if (!cgroup_dir_write(home->dir_fd, "runner/cgroup.procs", "0"))

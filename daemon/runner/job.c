@@ -165,10 +165,12 @@ static void judge_oom(struct job *job)
 /* The limits that the kernel keeps by a signal. */
 static void judge_signal(struct job *job, int sig)
 {
-    const uint64_t used_ms = (job->main_cpu_us + 999) / 1000, time_ms = job->limits.cpu_time_ms;
+    const uint64_t used_ms = job->main_cpu_us / 1000, time_ms = job->limits.cpu_time_ms;
+    /* Who does not end on SIGXCPU is killed some seconds later. The kernel keeps this limit by the
+     * ticks of its clock, which may count more than what it tells us of. */
+    bool by_time = sig == SIGXCPU || (sig == SIGKILL && used_ms >= time_ms - time_ms / 4);
 
-    /* Who does not end on SIGXCPU is killed some seconds later. */
-    if (time_ms && used_ms >= time_ms && (sig == SIGXCPU || sig == SIGKILL))
+    if (time_ms && by_time)
         say(job, "used more than its limit of %" PRIu64 " ms of processor time", time_ms);
     else if (sig == SIGXFSZ && job->limits.file_size)
         say(job, "wrote to a file beyond its limit of %" PRIu64 " bytes", job->limits.file_size);

@@ -42,7 +42,7 @@ int rlimits_nice(const struct limits *limits, int nice, int runners)
 {
     int now = nice ? nice : runners;
 
-    return (int)limits->nice > now ? (int)limits->nice : nice;
+    return limits->nice && (int)limits->nice > now ? (int)limits->nice : nice;
 }
 
 int rlimits_ioprio(const struct limits *limits)

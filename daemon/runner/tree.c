@@ -200,7 +200,7 @@ void tree_refresh(struct tree *tree, struct jobs *jobs)
 struct walk {
     int sig;
     const struct cgroups *cgroups;
-    const struct cgroup *except; /* whoever is in it is signalled otherwise; NULL: nobody */
+    struct cgroup *except; /* whoever is in it is signalled otherwise; NULL: nobody */
 };
 
 static void signal_one(const struct walk *walk, pid_t pid, pid_t ppid, int sig)
