@@ -345,15 +345,66 @@ START_TEST(answers_to_old_requests_go_also_when_no_job_does)
              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
              " INSERT INTO request SELECT %jd, 0, i, zeroblob(8) FROM n;"
              "INSERT INTO request VALUES (%jd, 0, 'x', zeroblob(8))",
-             (intmax_t)bucket - 2, (intmax_t)bucket);
+             (intmax_t)bucket - 3, (intmax_t)bucket);
     change(text);
     st = open_store();
     ck_assert_uint_eq(prune(st), 0);
     store_remove_init(&op);
     ck_assert_int_eq(run_op(st, &op.op), AW_OK);
-    ck_assert_int_eq(op.next_expiry_us, (bucket + 2) * STORE_REQUEST_BUCKET_US);
+    ck_assert_int_eq(op.next_expiry_us, (bucket + 3) * STORE_REQUEST_BUCKET_US);
     store_close(st);
     ck_assert_int_eq(number_in(db, "SELECT count(*) FROM request"), 1);
+}
+END_TEST
+
+/* One job under the request's name, at this time; the number that is answered. */
+static uint64_t submit_request(struct store *st, uint64_t number, int64_t at_us)
+{
+    struct store_row row = {.number = number,
+                            .state = AW_QUEUED,
+                            .queue = STORE_DEFAULT_QUEUE,
+                            .spec = bytes_of(spec, sizeof(spec))};
+    struct submitted answer = {0};
+    struct store_birth birth;
+    struct store_submit op = {.n = 1,
+                              .rows = &row,
+                              .submitted = &answer,
+                              .births = &birth,
+                              .now_us = at_us,
+                              .has_request = true,
+                              .request = "a request's name"};
+
+    store_submit_init(&op);
+    ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+    return answer.number;
+}
+
+START_TEST(a_request_is_remembered_for_a_day_whatever_becomes_of_the_clock)
+{
+    const int64_t hour = INT64_C(3600) * 1000000;
+    int64_t now = now_us();
+
+    /* From every hour of a bucket. */
+    for (int h = 0; h < 12; h++) {
+        int64_t begun = now + h * hour;
+        struct gone gone[PRUNE_MAX];
+        struct store_remove op = {
+            .prune = true, .now_us = begun + 24 * hour, .max = PRUNE_MAX, .gone = gone};
+        struct store *st = open_store();
+
+        ck_assert_uint_eq(submit_request(st, 1, begun), 1);
+        store_remove_init(&op);
+        ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+        ck_assert_uint_eq(submit_request(st, 2, begun + 24 * hour), 1);
+        ck_assert_uint_eq(submit_request(st, 3, begun - 24 * hour), 1);
+        store_close(st);
+        st = open_store();
+        ck_assert_uint_eq(submit_request(st, 4, begun + 24 * hour), 1);
+        ck_assert_uint_eq(submit_request(st, 5, begun - 24 * hour), 1);
+        ck_assert_uint_eq(submit_request(st, 6, begun + 48 * hour), 6);
+        store_close(st);
+        remove(db);
+    }
 }
 END_TEST
 
@@ -557,6 +608,7 @@ int main(void)
     tcase_add_test(room, a_store_that_nobody_uses_becomes_small_too);
     tcase_add_test(room, a_few_free_pages_stay);
     tcase_add_test(room, a_log_that_a_burst_made_long_is_cut);
+    tcase_add_test(room, a_request_is_remembered_for_a_day_whatever_becomes_of_the_clock);
     tcase_add_test(room, answers_to_old_requests_go_also_when_no_job_does);
     suite_add_tcase(suite, first);
     tcase_add_checked_fixture(first, setup, teardown);

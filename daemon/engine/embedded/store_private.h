@@ -37,6 +37,10 @@ struct store {
     uint64_t high; /* the number that meta holds as given out */
     uint64_t n_sets;
     bool sets_counted; /* n_sets is right */
+    struct {
+        int64_t first, last; /* no request is in a bucket beyond these */
+        bool known;
+    } buckets;
 
     /* Loop thread only. */
     char *path;

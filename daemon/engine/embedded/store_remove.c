@@ -104,7 +104,6 @@ static enum aw_err number_read(struct store *st, enum store_sql which, int64_t *
     return e;
 }
 
-/* A bucket of requests is kept until the one after it is over, too. */
 static enum aw_err next_expiry_read(struct store *st, int64_t *ret_us, struct aw_error *err)
 {
     int64_t job_us = 0, bucket = 0, requests_us;
@@ -114,7 +113,7 @@ static enum aw_err next_expiry_read(struct store *st, int64_t *ret_us, struct aw
         e = number_read(st, SQL_REQUEST_OLDEST, &bucket, err);
     if (e)
         return e;
-    requests_us = bucket ? (bucket + 2) * STORE_REQUEST_BUCKET_US : job_us;
+    requests_us = bucket ? (bucket + 1 + STORE_REQUEST_BUCKETS) * STORE_REQUEST_BUCKET_US : job_us;
     *ret_us = job_us ? MIN(job_us, requests_us) : requests_us;
     return AW_OK;
 }
@@ -124,7 +123,7 @@ static enum aw_err requests_prune(struct store *st, struct store_remove *op, str
     sqlite3_stmt *s = st->sql[SQL_REQUEST_PRUNE];
     enum aw_err e;
 
-    sqlite3_bind_int64(s, 1, op->now_us / STORE_REQUEST_BUCKET_US - 1);
+    sqlite3_bind_int64(s, 1, op->now_us / STORE_REQUEST_BUCKET_US - STORE_REQUEST_BUCKETS);
     sqlite3_bind_int64(s, 2, REQUESTS_PER_PRUNE);
     e = store_exec(st, SQL_REQUEST_PRUNE, err);
     op->more = !e && sqlite3_changes(st->db) == REQUESTS_PER_PRUNE;

@@ -30,6 +30,8 @@
 #define STORE_DEFAULT_QUEUE 1
 
 #define STORE_REQUEST_BUCKET_US (INT64_C(12) * 3600 * 1000000)
+/* So many are kept behind the present one: what is remembered is so for a day at least. */
+#define STORE_REQUEST_BUCKETS 2
 
 /* The row's own flags, above those of struct record. */
 #define STORE_SPEC_APART (1u << 16)

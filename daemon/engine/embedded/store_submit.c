@@ -49,17 +49,36 @@ static enum aw_err request_read(struct store *st, uint32_t uid, const uint8_t re
     return e;
 }
 
-/* *ret: the answer that is remembered, the caller's to free; NULL: there is none. */
+/* Which buckets there may be: few, and so few to look into. */
+static enum aw_err buckets_know(struct store *st, struct aw_error *err)
+{
+    enum aw_err e = AW_OK;
+
+    if (st->buckets.known)
+        return AW_OK;
+    e = store_read_int(st, "SELECT min(bucket) FROM request", &st->buckets.first, err);
+    if (!e)
+        e = store_read_int(st, "SELECT max(bucket) FROM request", &st->buckets.last, err);
+    st->buckets.known = !e;
+    return e;
+}
+
+/*
+ * *ret: the answer that is remembered, the caller's to free; NULL: there is none. A clock that was
+ * set, a day back or forth, makes nobody's answer unknown.
+ */
 static enum aw_err request_find(struct store *st, uint32_t uid, const uint8_t request[16],
                                 int64_t now_us, struct submitted **ret, size_t *ret_n,
                                 struct aw_error *err)
 {
-    int64_t bucket = now_us / STORE_REQUEST_BUCKET_US;
-    enum aw_err e = AW_OK;
+    int64_t bucket = now_us / STORE_REQUEST_BUCKET_US, first, last;
+    enum aw_err e = buckets_know(st, err);
 
     *ret = NULL;
     *ret_n = 0;
-    for (int64_t b = bucket; !e && !*ret && b >= bucket - 1; b--)
+    first = MAX(bucket - STORE_REQUEST_BUCKETS, st->buckets.first);
+    last = MIN(bucket + STORE_REQUEST_BUCKETS, st->buckets.last);
+    for (int64_t b = last; !e && !*ret && b >= first; b--)
         e = request_read(st, uid, request, b, ret, ret_n, err);
     return e;
 }
@@ -86,13 +105,16 @@ static enum aw_err request_repeat(struct store *st, struct store_submit *op, str
 static enum aw_err request_add(struct store *st, struct store_submit *op, struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_REQUEST_ADD];
+    int64_t bucket = op->now_us / STORE_REQUEST_BUCKET_US;
     _cleanup_free_ uint64_t *answer = reallocarray(NULL, op->n, sizeof(*answer));
 
     if (!answer)
         return aw_fail(err, AW_ERR_NO_MEMORY, "submit: out of memory");
     for (size_t i = 0; i < op->n; i++)
         answer[i] = answer_pack(&op->submitted[i]);
-    sqlite3_bind_int64(s, 1, op->now_us / STORE_REQUEST_BUCKET_US);
+    st->buckets.first = st->buckets.last ? MIN(st->buckets.first, bucket) : bucket;
+    st->buckets.last = MAX(st->buckets.last, bucket);
+    sqlite3_bind_int64(s, 1, bucket);
     sqlite3_bind_int64(s, 2, op->uid);
     sqlite3_bind_blob(s, 3, op->request, sizeof(op->request), SQLITE_STATIC);
     sqlite3_bind_blob(s, 4, answer, (int)(op->n * sizeof(*answer)), SQLITE_STATIC);
