@@ -195,7 +195,16 @@ class Worker(Actor):
         codes = rng.choices(('0', '1', '1,0', '7,7,0', '0,1'), (60, 10, 15, 10, 5))[0]
         out = rng.choice((20000, 70000, 300000)) if self.chance(10) else rng.choice((0, 0, 100, 5000))
         flags = ('t' if self.chance(5) else '') + ('c' if self.chance(5) else '')
+        if self.chance(15):
+            job['limits'] = self.limits()
         job['argv'] = [os.environ['TORTURE_JOB'], f'{self.place}/journal', str(ms), codes, str(out), flags]
+
+    def limits(self):
+        """Those that every runner can keep, and that no job of ours comes near."""
+        rng = self.rng
+        some = {'files': rng.randint(64, 256), 'nice': rng.randint(1, 5), 'io_priority': rng.randint(1, 9),
+                'cpu_time_ms': 3600000}
+        return {name: some[name] for name in rng.sample(list(some), rng.randint(1, len(some)))}
 
     def sleep(self, job):
         job.update(type='sleep', sleep_ms=self.rng.choice((0, 1, 20, 100, 400)))
@@ -398,7 +407,9 @@ class Worker(Actor):
 
     def pause(self):
         paused = self.rng.choice((0, 0, 1))
-        self.ask('queue-set', queue='paused', paused=paused)
+        limits = self.limits()
+        self.ask('queue-set', queue='paused', paused=paused, set_limits=True, limits=limits,
+                 only_limits=list(limits))
         self.ask('queue-list')
 
     def own_set(self):

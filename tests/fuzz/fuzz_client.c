@@ -32,6 +32,13 @@ static void read_text(const char *text)
     sum += (unsigned)strlen(text);
 }
 
+static void read_limits(const struct aw_limits *limits)
+{
+    sum += (unsigned)(limits->memory + limits->cpu + limits->processes + limits->files);
+    sum += (unsigned)(limits->file_size + (uint64_t)limits->cpu_time_ms);
+    sum += (unsigned)(limits->nice + limits->io_priority);
+}
+
 static void read_status(const struct aw_status *s)
 {
     const char *const texts[] = {s->id,      s->message, s->type,     s->name,
@@ -39,6 +46,7 @@ static void read_status(const struct aw_status *s)
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         read_text(texts[i]);
+    read_limits(&s->limits);
     read_text(aw_state_name(s->state));
     read_text(aw_class_name(s->error_class));
 }
@@ -91,8 +99,10 @@ static void read_sets(struct aw_sets *list)
 
 static void read_queues(struct aw_queues *list)
 {
-    for (size_t i = 0; i < aw_queues_count(list); i++)
+    for (size_t i = 0; i < aw_queues_count(list); i++) {
         read_text(aw_queues_at(list, i)->name);
+        read_limits(&aw_queues_at(list, i)->limits);
+    }
     aw_queues_free(list);
 }
 
@@ -160,6 +170,7 @@ static enum aw_err call_submit(struct aw_client *client, struct aw_error *err)
     aw_job_init(&jobs[0]);
     aw_job_init(&jobs[1]);
     jobs[0].argv = argv;
+    jobs[0].limits.files = 64;
     jobs[1].type = "noop";
     jobs[1].key = "mail";
     jobs[1].after = (char *const[]){(char *)ids[0], NULL};
@@ -400,12 +411,16 @@ static enum aw_err call_queue_list(struct aw_client *client, struct aw_error *er
 
 static enum aw_err call_queue_set(struct aw_client *client, struct aw_error *err)
 {
+    static const char *const only[] = {"memory", "nice", NULL};
+    const struct aw_limits limits = {.memory = 1 << 30, .nice = 5};
     struct aw_queue_change change;
     struct aw_queues *list;
     enum aw_err e;
 
     aw_queue_change_init(&change);
     change.slots = 3;
+    change.limits = &limits;
+    change.only_limits = only;
     e = aw_queue_set(client, "mail", &change, &list, err);
     if (!e) {
         read_queues(list);
