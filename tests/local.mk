@@ -607,7 +607,7 @@ bench: $(BENCHES)
 LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -include config.h -I$(abs_top_srcdir) -I$(abs_builddir) \
 	-idirafter $(abs_top_srcdir)/proto -idirafter $(abs_top_srcdir)/client \
 	-DAW_RUNNER_PATH=\"x\" -DAW_PKGLIBDIR=\"x\" \
-	-DAW_MODULE_BUILT=\"x\" -DAW_RUNNER_BUILT=\"x\" -DAWCTL_BUILT=\"x\" \
+	-DAW_MODULE_BUILT=\"x\" -DAW_RUNNER_BUILT=\"x\" -DAW_UGLY_BUILT=\"x\" -DAWCTL_BUILT=\"x\" \
 	$(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(MSGPACK_CFLAGS) $(SQLITE_CFLAGS) $(SMARTCOLS_CFLAGS) \
 	$(JANSSON_CFLAGS) $(INIH_CFLAGS) $(SYSTEMD_CFLAGS) $(CHECK_CFLAGS)
 
