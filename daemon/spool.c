@@ -18,6 +18,11 @@ enum aw_err spool_open(const char *path, struct spool *ret, struct aw_error *err
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "spool %s: cannot be opened: %s", path, strerror(errno));
+    ret->path = strdup(path);
+    if (!ret->path) {
+        close(fd);
+        return aw_fail(err, AW_ERR_NO_MEMORY, "spool %s: out of memory", path);
+    }
     ret->dir_fd = fd;
     return AW_OK;
 }
@@ -27,6 +32,36 @@ void spool_close(struct spool *spool)
     if (spool->dir_fd >= 0)
         close(spool->dir_fd);
     spool->dir_fd = -1;
+    free(take_ptr(spool->path));
+}
+
+/* Ours, and nobody else may write there: otherwise it is no place for output. */
+static bool is_safe(int fd, uid_t owner)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_uid == owner && !(st.st_mode & 022);
+}
+
+/*
+ * Somebody has removed the directory: makes it anew, or takes the new one. Any number of threads
+ * may do so at once. False, and errno as it was: it is still there, or cannot be had.
+ */
+static bool spool_renew(const struct spool *spool)
+{
+    int saved = errno;
+    _cleanup_close_ int fd = -1;
+    struct stat was;
+    bool renewed = false;
+
+    if (spool->path && fstat(spool->dir_fd, &was) == 0 && was.st_nlink == 0) {
+        if (was.st_uid == geteuid())
+            (void)mkdir(spool->path, 0700);
+        fd = open(spool->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        renewed = fd >= 0 && is_safe(fd, was.st_uid) && dup3(fd, spool->dir_fd, O_CLOEXEC) >= 0;
+    }
+    errno = saved;
+    return renewed;
 }
 
 void spool_name(struct spool_file file, char ret[SPOOL_NAME])
@@ -74,6 +109,8 @@ int spool_create(const struct spool *spool, struct spool_file file)
 
     spool_name(file, name);
     fd = openat(spool->dir_fd, name, flags, 0600);
+    if (fd < 0 && errno == ENOENT && spool_renew(spool))
+        fd = openat(spool->dir_fd, name, flags, 0600);
     if (fd < 0 && errno == EEXIST && unlinkat(spool->dir_fd, name, 0) == 0)
         fd = openat(spool->dir_fd, name, flags, 0600);
     return fd;
@@ -99,6 +136,8 @@ enum aw_err spool_open_file(const struct spool *spool, struct spool_file file, i
 
     spool_name(file, name);
     fd = openat(spool->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && spool_renew(spool))
+        fd = openat(spool->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return file_fail(file, "open", err);
     *ret_fd = fd;

@@ -8,6 +8,9 @@
  *
  * A spool keeps no state but the directory's descriptor: any thread may use it. All calls may wait
  * for the disk.
+ *
+ * If somebody removes the directory, what was in it is lost; it is made anew, by the same number of
+ * descriptor, as soon as a file in it is wanted.
  */
 #ifndef AW_SPOOL_H
 #define AW_SPOOL_H
@@ -16,6 +19,7 @@
 
 struct spool {
     int dir_fd;
+    char *path;
 };
 
 /* The output of one attempt to one stream: 0 is stdout, 1 stderr. */

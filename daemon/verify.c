@@ -125,7 +125,7 @@ static enum aw_err look(struct verify *v, const char *path, struct aw_error *err
 
 enum aw_err verify_file(const char *path, uint64_t *ret_wrong, struct aw_error *err)
 {
-    struct verify v = {.spool = {-1}, .quiet = true};
+    struct verify v = {.spool = {.dir_fd = -1}, .quiet = true};
     struct aw_error why;
     enum aw_err e = look(&v, path, &why);
 
@@ -161,7 +161,7 @@ static enum aw_err look_at_daemon(struct verify *v, const struct config *config,
 
 int verify_run(const struct config *config)
 {
-    struct verify v = {.spool = {-1}};
+    struct verify v = {.spool = {.dir_fd = -1}};
     struct aw_error err;
     char path[PATH_MAX];
     enum aw_err e;

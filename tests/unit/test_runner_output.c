@@ -192,7 +192,7 @@ END_TEST
 
 START_TEST(without_a_directory_nothing_breaks)
 {
-    struct spool none = {-1};
+    struct spool none = {.dir_fd = -1};
 
     ck_assert_int_eq(write(writer, "abc", 3), 3);
     stream_spill(&stream, &none);

@@ -55,6 +55,35 @@ START_TEST(the_directory_is_private)
 }
 END_TEST
 
+START_TEST(a_directory_that_was_removed_is_made_anew)
+{
+    struct aw_error err;
+    struct stat st;
+    int fd;
+
+    write_file(out, "lost");
+    spool_remove(&spool, out.number, out.attempt);
+    ck_assert_int_eq(rmdir(path), 0);
+    write_file(err_file, "kept");
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0700);
+    ck_assert_int_eq(spool_open_file(&spool, err_file, &fd, &err), AW_OK);
+    close(fd);
+    ck_assert_int_eq(spool_open_file(&spool, out, &fd, &err), AW_ERR_UNKNOWN_ID);
+}
+END_TEST
+
+START_TEST(a_directory_that_others_may_write_to_is_not_taken_instead)
+{
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_eq(chmod(path, 0777), 0);
+    ck_assert_int_lt(spool_create(&spool, out), 0);
+    ck_assert_int_eq(chmod(path, 0700), 0);
+    write_file(out, "kept");
+}
+END_TEST
+
 START_TEST(names_are_made_and_understood)
 {
     static const char *const bad[] = {
@@ -187,7 +216,7 @@ END_TEST
 
 START_TEST(a_directory_that_cannot_be_is_named)
 {
-    struct spool other = {-1};
+    struct spool other = {.dir_fd = -1};
     struct aw_error err;
     char bad[160];
 
@@ -205,6 +234,8 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_directory_is_private);
+    tcase_add_test(tcase, a_directory_that_was_removed_is_made_anew);
+    tcase_add_test(tcase, a_directory_that_others_may_write_to_is_not_taken_instead);
     tcase_add_test(tcase, names_are_made_and_understood);
     tcase_add_test(tcase, a_chunk_is_read_from_any_offset);
     tcase_add_test(tcase, a_file_that_is_not_there_is_told_apart);
