@@ -479,6 +479,7 @@ E2E_TESTS = \
 	tests/fault/disk_full.test \
 	tests/fault/runner_killed.test \
 	tests/fault/torture.test \
+	tests/fault/vanished.test \
 	tests/ecomarket/ecomarket.test
 TESTS += $(E2E_TESTS)
 

@@ -30,11 +30,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The real function of that name and type, in a variable of that name with real_ before it. */
-#define REAL(type, name, ...)   \
-    static void *_Atomic slot_; \
-    type (*real_##name)(__VA_ARGS__) = (type(*)(__VA_ARGS__))fault_real(&slot_, #name)
-
 /* A call with nothing special about it: fails with `failure`. */
 #define CALL(kind, type, failure, name, params, args)           \
     type name params;                                           \
@@ -307,10 +302,32 @@ CALL(SOCKET, int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n), 
 CALL(SOCKET, int, -1, accept, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
 CALL(SOCKET, int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags),
      (fd, a, n, flags))
-CALL(SEND, ssize_t, -1, send, (int fd, const void *p, size_t n, int flags), (fd, p, n, flags))
-CALL(SEND, ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
-CALL(RECEIVE, ssize_t, -1, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags))
-CALL(RECEIVE, ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+/* A connection that is reset is gone for both sides. */
+static bool fault_of_connection(enum fault_kind kind, const char *function, int fd)
+{
+    if (!fault(kind, function))
+        return false;
+    if (errno == ECONNRESET) {
+        shutdown(fd, SHUT_RDWR);
+        errno = ECONNRESET;
+    }
+    return true;
+}
+
+#define CONNECTION_CALL(kind, name, params, args)                  \
+    ssize_t name params                                            \
+    {                                                              \
+        static void *_Atomic slot_;                                \
+                                                                   \
+        if (fault_of_connection(FAULT_##kind, #name, fd))          \
+            return -1;                                             \
+        return ((ssize_t(*) params)fault_real(&slot_, #name))args; \
+    }
+
+CONNECTION_CALL(SEND, send, (int fd, const void *p, size_t n, int flags), (fd, p, n, flags))
+CONNECTION_CALL(SEND, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
+CONNECTION_CALL(RECEIVE, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags))
+CONNECTION_CALL(RECEIVE, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
 
 /* awd's own sendmsg() is the bare system call: see daemon/sendmsg.c. */
 long syscall(long number, ...)
@@ -323,7 +340,7 @@ long syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(ap, long);
     va_end(ap);
-    if (number == SYS_sendmsg && fault(FAULT_SEND, "sendmsg"))
+    if (number == SYS_sendmsg && fault_of_connection(FAULT_SEND, "sendmsg", (int)a[0]))
         return -1;
     return ((long (*)(long, ...))fault_real(&slot, "syscall"))(number, a[0], a[1], a[2], a[3], a[4],
                                                                a[5]);

@@ -18,10 +18,11 @@ ALWAYS = 2**64 - 1
 
 
 class Page:
-    def __init__(self, path):
+    def __init__(self, path, fresh=True):
         self.path = path
-        with open(path, 'wb') as f:
-            f.write(struct.pack('<II', 0x464c5453, SIZE).ljust(SIZE, b'\0'))
+        if fresh:
+            with open(path, 'wb') as f:
+                f.write(struct.pack('<II', 0x464c5453, SIZE).ljust(SIZE, b'\0'))
         with open(path, 'r+b') as f:
             self.map = mmap.mmap(f.fileno(), SIZE)
 

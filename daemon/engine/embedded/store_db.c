@@ -17,12 +17,17 @@ static const char *subject(const struct store *st)
 
 enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what)
 {
+    int error = errno; /* a COMMIT that fails leaves it only there */
     int rc = sqlite3_errcode(st->db);
     int sys = sqlite3_system_errno(st->db);
     const char *text = sqlite3_errmsg(st->db), *who = subject(st);
 
     if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT)))
         return aw_fail(err, AW_ERR_DISK_FULL, "%s%s: no room on the disk", who, what);
+    /* Nothing was written: once it can be written to again, all goes on. */
+    if (st->ready &&
+        (rc == SQLITE_READONLY || (rc == SQLITE_IOERR && (sys == EROFS || error == EROFS))))
+        return aw_fail(err, AW_ERR_DISK_FULL, "%s%s: the disk is read-only", who, what);
     if (rc == SQLITE_CONSTRAINT || rc == SQLITE_MISUSE || rc == SQLITE_RANGE)
         return aw_fail(err, AW_ERR_INTERNAL, "%s%s: %s", who, what, text);
     if (rc == SQLITE_NOMEM)
@@ -36,8 +41,10 @@ enum aw_err store_exec(struct store *st, enum store_sql which, struct aw_error *
 {
     sqlite3_stmt *s = st->sql[which];
     enum aw_err e = AW_OK;
-    int rc = sqlite3_step(s);
+    int rc;
 
+    errno = 0; /* for store_fail() */
+    rc = sqlite3_step(s);
     if (rc != SQLITE_DONE)
         e = store_fail(st, err, sqlite3_sql(s));
     sqlite3_reset(s);
