@@ -184,6 +184,15 @@ static size_t cost_of(const struct exchange *x, size_t len)
     return 1024 + len + x->doc.n_values * 96;
 }
 
+/* How long it keeps the engine from other work, roughly: pages are looked for among many jobs. */
+static unsigned weight_of(const struct exchange *x)
+{
+    bool looks = x->op == OP_LIST || x->op == OP_SET_LIST || x->op == OP_SET_MEMBERS ||
+                 x->op == OP_SET_SHOW || x->op == OP_EXPLAIN;
+
+    return (looks ? 32 : 1) + (unsigned)(x->doc.n_values / 32);
+}
+
 /* Is there room for it in what its user may have? */
 static enum aw_err exchange_hold(struct exchange *x, size_t len, struct aw_error *err)
 {
@@ -199,7 +208,7 @@ static enum aw_err exchange_hold(struct exchange *x, size_t len, struct aw_error
             err->retry_after_ms = 1000;
         return AW_ERR_BUSY;
     }
-    share_begin(&x->hold, share, cost);
+    share_begin(&x->hold, share, cost, weight_of(x));
     return AW_OK;
 }
 

@@ -13,7 +13,7 @@ struct share {
     LIST_HEAD(, share_member) members;
     struct member_line line;
     size_t member_bytes, hold_bytes;
-    unsigned n_works;
+    unsigned works; /* what they weigh */
     size_t work_bytes;
     uint64_t turn; /* that `n_took` belongs to */
     unsigned n_took;
@@ -102,7 +102,7 @@ static size_t half(const struct share *share)
 
 static bool works_room(const struct share *share)
 {
-    return share->n_works < SHARE_WORK && share->work_bytes < SHARE_WORK_BYTES;
+    return share->works < SHARE_WORK && share->work_bytes < SHARE_WORK_BYTES;
 }
 
 /* Who has had all of this turn may go on in the next. */
@@ -232,13 +232,13 @@ struct share_member *shares_next(struct shares *shares, bool first)
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-void share_begin(struct share_hold *hold, struct share *share, size_t cost)
+void share_begin(struct share_hold *hold, struct share *share, size_t cost, unsigned weight)
 {
-    *hold = (struct share_hold){share, cost, true};
+    *hold = (struct share_hold){share, cost, weight, true};
     if (!share)
         return;
     share->n_refs++;
-    share->n_works++;
+    share->works += weight;
     share->work_bytes += cost;
     share->hold_bytes += cost;
 }
@@ -250,7 +250,7 @@ void share_rest(struct share_hold *hold)
     if (!share || !hold->works)
         return;
     hold->works = false;
-    share->n_works--;
+    share->works -= hold->weight;
     share->work_bytes -= hold->cost;
     wake_line(share);
 }

@@ -2,9 +2,8 @@
  * share.h - what each user of the daemon may have of it: connections, memory, requests in work.
  *
  * The requests of one user are to cost no other user more than a fair part of the time. So the
- * endpoint takes no more requests from somebody who has SHARE_WORK of them in work, or whose
- * requests in work have SHARE_WORK_BYTES, or who has had SHARE_TURN of them taken in this turn of
- * the loop. Those of his connections that have more wait in line, and each goes on with some of
+ * endpoint takes no more requests from somebody whose requests in work weigh SHARE_WORK, or have
+ * SHARE_WORK_BYTES, or who has had SHARE_TURN of them taken in this turn of the loop. Those of his connections that have more wait in line, and each goes on with some of
  * them when there is room again.
  *
  *   share   one user, known by his uid; counts references
@@ -22,7 +21,7 @@
 
 #include "proto/base.h"
 
-#define SHARE_WORK       256
+#define SHARE_WORK       256 /* the lightest request weighs 1 */
 #define SHARE_WORK_BYTES (32u << 20)
 #define SHARE_TURN       256
 
@@ -82,11 +81,12 @@ struct share_member *shares_next(struct shares *shares, bool first);
 struct share_hold {
     struct share *share; /* NULL: of nobody, and nothing is counted */
     size_t cost;
+    unsigned weight;
     bool works;
 };
 
-/* A request is in work, and costs so many bytes. `share` may be NULL. */
-void share_begin(struct share_hold *hold, struct share *share, size_t cost);
+/* A request is in work, costs so many bytes, and weighs so much. `share` may be NULL. */
+void share_begin(struct share_hold *hold, struct share *share, size_t cost, unsigned weight);
 
 /* It waits for something and makes no work meanwhile; its memory stays. */
 void share_rest(struct share_hold *hold);

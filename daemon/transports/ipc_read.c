@@ -5,6 +5,7 @@
  * requests, and the rest in its next turn, so that one who asks without end holds up nobody.
  */
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "daemon/transports/ipc_private.h"
@@ -212,10 +213,22 @@ void conn_line_up(struct ipc_conn *c)
         share_line_up(&c->member);
 }
 
+/* Nobody reads from it while it is paused, and so nobody sees that its client has gone. */
+static bool has_hung_up(const struct ipc_conn *c)
+{
+    struct pollfd pfd = {.fd = c->fd, .events = POLLRDHUP};
+
+    return poll(&pfd, 1, 0) == 1;
+}
+
 void conn_resume(struct ipc_conn *c)
 {
     size_t used;
 
+    if (has_hung_up(c)) {
+        conn_doom(c, "its client has gone, and what is left of its requests with it");
+        return;
+    }
     c->paused = false;
     c->taken = 0;
     used = conn_feed(c, c->stash + c->stash_off, c->stash_len);

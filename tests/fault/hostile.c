@@ -313,6 +313,7 @@ int main(int argc, char **argv)
     t.seconds = (unsigned)atol(argv[4]);
     t.max_kib = strtoul(argv[5], NULL, 10) * 1024;
     t.back_kib = strtoul(argv[6], NULL, 10) * 1024;
+    t.only = argv[7];
     t.shared =
         mmap(NULL, sizeof(*t.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (t.shared == MAP_FAILED)
