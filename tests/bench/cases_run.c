@@ -1,0 +1,101 @@
+/* Jobs that run: in the loop, as programs, and from the command line. */
+#include "tests/bench/bench.h"
+#include "tests/bench/rig.h"
+#include "tests/bench/work.h"
+
+#define N_SLOTS "2"
+
+struct state {
+    struct daemon awd;
+    struct codec_buf buf;
+    struct bytes body;
+};
+
+static size_t count(const struct bench *b, double n)
+{
+    return (size_t)MAX(n * b->scale, 1.0);
+}
+
+static void open_slots(struct bench *b)
+{
+    static const char *const flags[] = {"--slots", N_SLOTS, NULL};
+    struct state *s = b->state = calloc(1, sizeof(*s));
+
+    if (!s)
+        bench_die("run");
+    daemon_start(b, &s->awd, "awd", flags);
+    s->body = work_submit_body(&s->buf, 1, "noop", NULL);
+    if (setenv("AWD_SOCKET", s->awd.socket, 1) < 0)
+        bench_die("setenv");
+    (void)work_programs(s->awd.socket, "/bin/true", 10); /* the runner is there from now on */
+}
+
+static void close_all(struct bench *b)
+{
+    struct state *s = b->state;
+
+    daemon_stop(&s->awd);
+    codec_buf_done(&s->buf);
+    free(s);
+}
+
+static void trip_round(struct bench *b, double *ret_awd, double *ret_floor)
+{
+    struct state *s = b->state;
+    double sync = floor_fdatasync(b->dir, count(b, 1000));
+
+    *ret_awd = work_round_trips(s->awd.socket, "noop", 1, count(b, 2000)).p50_us;
+    *ret_floor = sync + floor_fdatasync(b->dir, count(b, 1000)) +
+                 work_echo_p50(s->awd.socket, count(b, 2000));
+}
+
+static void trips_64_round(struct bench *b, double *ret_awd, double *ret_floor)
+{
+    struct state *s = b->state;
+
+    *ret_floor = 1e6 / floor_fdatasync(b->dir, count(b, 1000));
+    *ret_awd = work_round_trips(s->awd.socket, "noop", 64, count(b, 10000)).per_s;
+}
+
+static void true_round(struct bench *b, double *ret_awd, double *ret_floor)
+{
+    struct state *s = b->state;
+
+    *ret_floor = floor_spawn(count(b, 2000));
+    *ret_awd = work_programs(s->awd.socket, "/bin/true", count(b, 3000));
+}
+
+static void awctl_submit_round(struct bench *b, double *ret_awd, double *ret_floor)
+{
+    const char *const argv[] = {rig_awctl(), "submit", "--", "true", NULL};
+    static const char *const bare[] = {"/bin/true", NULL};
+    struct state *s = b->state;
+
+    *ret_floor =
+        floor_program(bare, count(b, 500)) + work_submit_p50(s->awd.socket, s->body, count(b, 500));
+    *ret_awd = floor_program(argv, count(b, 500));
+}
+
+static void awctl_run_round(struct bench *b, double *ret_awd, double *ret_floor)
+{
+    const char *const argv[] = {rig_awctl(), "run", "--", "true", NULL};
+    static const char *const bare[] = {"/bin/true", NULL};
+
+    *ret_floor = 2 * floor_program(bare, count(b, 500));
+    *ret_awd = floor_program(argv, count(b, 500));
+}
+
+const struct bench_case run_cases[] = {
+    {"noop-trip", "submit, run a noop, and its end told to who waits", "us",
+     "2 fdatasync + a question", GOAL_AT_MOST, 1.5, open_slots, trip_round, close_all, NULL},
+    {"noop-trips-64", "the same by 64 clients", "/s", "fdatasync, one after the other", GOAL_NONE,
+     0, open_slots, trips_64_round, close_all, NULL},
+    {"true", "`true` as a job, " N_SLOTS " slots", "/s", "bare posix_spawn, two at a time",
+     GOAL_AT_LEAST, 0.9, open_slots, true_round, close_all, NULL},
+    {"awctl-submit", "`awctl submit -- true`, the whole process", "us",
+     "`true`, and a submit by a client that is there", GOAL_AT_MOST, 1.3, open_slots,
+     awctl_submit_round, close_all, NULL},
+    {"awctl-run", "`awctl run -- true`, the whole process", "us", "`true` twice", GOAL_NONE, 0,
+     open_slots, awctl_run_round, close_all, NULL},
+    {0},
+};
