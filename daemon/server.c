@@ -216,18 +216,25 @@ enum aw_err server_start(struct event_base *base, const struct config *config,
 
 /* ---- Stopping -------------------------------------------------------------------------------- */
 
+/* At the end of the loop's turn; without memory for that, at once. */
+static void loop_end(struct server *srv)
+{
+    if (event_base_loopexit(srv->base, NULL) < 0)
+        event_base_loopbreak(srv->base);
+}
+
 void server_drained(struct server *srv)
 {
     if (srv->stopping > STOP_LEAVE && running_count(srv->running) == 0 &&
         !running_claiming(srv->running))
-        event_base_loopexit(srv->base, NULL);
+        loop_end(srv);
 }
 
 void server_stop(struct server *srv, enum stop_mode mode)
 {
     if (mode == STOP_LEAVE) {
         srv->stopping = mode;
-        event_base_loopexit(srv->base, NULL);
+        loop_end(srv);
         return;
     }
     if (srv->stopping == STOP_LEAVE)
