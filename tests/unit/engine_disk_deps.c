@@ -200,6 +200,40 @@ START_TEST(an_end_and_a_child_that_cross_on_a_full_disk_meet_in_the_end)
 }
 END_TEST
 
+/* Each of these waits for all of those. While one step is under way the others gather. */
+START_TEST(what_follows_from_many_ends_takes_few_steps)
+{
+    enum { PARENTS = 50, CHILDREN = 180 };
+    static struct want wants[CHILDREN];
+    struct parent parents[PARENTS];
+    struct outcome o = outcome_exit(0);
+    struct answer *claims, *finish = NULL;
+    uint64_t commits;
+
+    ck_assert_ok(rig_submit(wants, PARENTS));
+    claims = rig_claim(PARENTS);
+    ck_assert_uint_eq(claims->n, PARENTS);
+    for (size_t i = 0; i < PARENTS; i++)
+        parents[i] = (struct parent){claims->claims[i].number, PARENT_SUCCEEDED};
+    for (size_t i = 0; i < CHILDREN; i++)
+        wants[i] = WANT(.parents = parents, .n_parents = PARENTS);
+    ck_assert_ok(rig_submit(wants, CHILDREN));
+    faulty_vfs_hold();
+    finish = start_finish(&claims->claims[0], &o);
+    disk_await_held();
+    for (size_t i = 1; i < PARENTS; i++)
+        finish = start_finish(&claims->claims[i], &o);
+    rig_turn_now(); /* hands them over */
+    commits = rig_stats().commits;
+    faulty_vfs_go();
+    rig_await(finish);
+    while (rig_stats().live[AW_BLOCKED] > 0)
+        rig_turn();
+    ck_assert_uint_eq(rig_stats().live[AW_QUEUED], CHILDREN);
+    ck_assert_uint_le(rig_stats().commits - commits, 6);
+}
+END_TEST
+
 /* Jobs that wait for the same ones, in numbers that only the database can have at once. */
 #define N_SIDE 1000
 _Static_assert(N_SIDE *N_SIDE == AW_MAX_EDGES, "each child waits for each parent");
@@ -279,6 +313,7 @@ void disk_deps_add(TCase *tc)
 {
     tcase_add_test(tc, a_store_with_edges_of_jobs_that_do_not_wait_is_opened_all_the_same);
     tcase_add_test(tc, jobs_wait_for_so_many_and_no_more);
+    tcase_add_test(tc, what_follows_from_many_ends_takes_few_steps);
     tcase_add_test(tc, a_job_that_waits_and_finds_no_room_leaves_nothing_behind);
     tcase_add_test(tc, what_follows_from_an_end_waits_until_there_is_room);
     tcase_add_test(tc, what_follows_from_an_end_and_never_found_room_follows_after_a_restart);

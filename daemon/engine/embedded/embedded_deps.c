@@ -4,16 +4,33 @@
 /*
  * One batch is under way at a time: while it is, more parents end, and share the next. Its
  * children are busy until it is on disk, and if there is no room, until there is.
+ *
+ * Large, for jobs with many parents: their edges stand far apart in the index over children, so
+ * that a batch of a thousand writes nearly as many pages as one of ten thousand.
  */
-#define RESOLVE_MAX 1000
+#define RESOLVE_MAX 10000
 
 struct resolve_call {
     struct store_resolve op;
     struct embedded *em;
     bool stalled;
-    struct dep_pair pairs[RESOLVE_MAX];
-    enum aw_state to[RESOLVE_MAX];
+    enum aw_state *to; /* behind the pairs */
+    struct dep_pair pairs[];
 };
+
+/* With room for n pairs, which are not set. NULL: out of memory. */
+static struct resolve_call *resolve_make(struct embedded *em, size_t n)
+{
+    struct resolve_call *call =
+        malloc(sizeof(*call) + n * (sizeof(*call->pairs) + sizeof(*call->to)));
+
+    if (!call)
+        return NULL;
+    *call = (struct resolve_call){.em = em, .to = (enum aw_state *)(call->pairs + n)};
+    call->op.pairs = call->pairs;
+    call->op.to = call->to;
+    return call;
+}
 
 static void resolve_apply(struct embedded *em, const struct dep_pair *pair, enum aw_state to)
 {
@@ -67,18 +84,17 @@ static void resolve_done(struct store_op *op)
 void embedded_resolve(struct embedded *em)
 {
     struct resolve_call *call;
+    size_t max;
 
     if (em->resolving || em->closing || !deps_pending(em->deps))
         return;
-    call = calloc(1, sizeof(*call));
+    max = (size_t)MIN(deps_edges(em->deps), (uint64_t)RESOLVE_MAX); /* no more pairs than edges */
+    call = resolve_make(em, max);
     if (!call) {
         embedded_retry_later(em);
         return;
     }
-    call->em = em;
-    call->op.pairs = call->pairs;
-    call->op.n = deps_take(em->deps, call->pairs, RESOLVE_MAX);
-    call->op.to = call->to;
+    call->op.n = deps_take(em->deps, call->pairs, max);
     call->op.tag = em->tag;
     call->op.now_us = now_us();
     call->op.default_retention_ms = em->config.retention_ms;

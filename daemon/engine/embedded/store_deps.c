@@ -132,7 +132,7 @@ enum aw_err store_birth_record(struct store *st, struct store_submit *op, size_t
 static enum aw_err edges_take(struct store *st, const struct dep_pair *pair, enum aw_state ended,
                               size_t *ret_n, struct parent *ret_cause, struct aw_error *err)
 {
-    sqlite3_stmt *s = st->sql[SQL_DEP_TAKE];
+    sqlite3_stmt *s = st->sql[SQL_DEP_KINDS];
     enum aw_err e = AW_OK;
     int rc;
 
@@ -146,18 +146,45 @@ static enum aw_err edges_take(struct store *st, const struct dep_pair *pair, enu
             *ret_cause = (struct parent){pair->parent, kind};
     }
     if (rc != SQLITE_DONE)
-        e = store_fail(st, err, "removing a dependency");
+        e = store_fail(st, err, "reading a dependency");
+    sqlite3_reset(s);
+    if (e || *ret_n == 0)
+        return e;
+    sqlite3_bind_int64(st->sql[SQL_DEP_TAKE], 1, (int64_t)pair->parent);
+    sqlite3_bind_int64(st->sql[SQL_DEP_TAKE], 2, (int64_t)pair->child);
+    return store_exec(st, SQL_DEP_TAKE, err);
+}
+
+/* Does it still wait for somebody? */
+static enum aw_err is_waiting(struct store *st, uint64_t child, bool *ret, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_DEP_PARENT];
+    enum aw_err e = AW_OK;
+    int rc;
+
+    sqlite3_bind_int64(s, 1, (int64_t)child);
+    rc = sqlite3_step(s);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        e = store_fail(st, err, "reading a dependency");
+    *ret = rc == SQLITE_ROW;
     sqlite3_reset(s);
     return e;
 }
 
+/*
+ * The look beforehand is for those with many parents: an UPDATE with RETURNING costs several times
+ * as much, also if it changes nothing.
+ */
 static enum aw_err unblock(struct store *st, uint64_t child, int64_t now_us, enum aw_state *ret_to,
                            struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_UNBLOCK];
-    enum aw_err e = AW_OK;
+    bool waiting = false;
+    enum aw_err e = is_waiting(st, child, &waiting, err);
     int rc;
 
+    if (e || waiting)
+        return e;
     sqlite3_bind_int64(s, 1, (int64_t)child);
     sqlite3_bind_int64(s, 2, now_us);
     rc = sqlite3_step(s);

@@ -107,12 +107,13 @@
                   " abandon_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
     X(PARENT, "SELECT state, uid FROM job WHERE number = ?")                                       \
     X(DEP_ADD, "INSERT INTO dep VALUES (?, ?, ?)")                                                 \
-    X(DEP_TAKE, "DELETE FROM dep WHERE parent = ? AND child = ? RETURNING kind")                   \
+    X(DEP_KINDS, "SELECT kind FROM dep WHERE parent = ? AND child = ?")                            \
+    X(DEP_TAKE, "DELETE FROM dep WHERE parent = ? AND child = ?")                                  \
+    X(DEP_PARENT, "SELECT parent FROM dep WHERE child = ? LIMIT 1")                                \
     X(DEP_DROP, "DELETE FROM dep WHERE child = ?")                                                 \
     X(DEP_CHILD, "SELECT child FROM dep WHERE parent = ? LIMIT 1")                                 \
     X(UNBLOCK, "UPDATE job SET state = iif(due_us > ?2, 0, 2), due_us = max(due_us, ?2)"           \
-               " WHERE number = ?1 AND state = 1"                                                  \
-               " AND NOT EXISTS (SELECT 1 FROM dep WHERE child = ?1) RETURNING state")             \
+               " WHERE number = ?1 AND state = 1 RETURNING state")                                 \
     X(QUEUE_ADD, "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING")                     \
     X(QUEUE_SET,                                                                                   \
       "UPDATE queue SET slots = coalesce(?2, slots), most = coalesce(?3, most),"                   \
