@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "daemon/access.h"
 #include "daemon/addresses.h"
 #include "daemon/config_value.h"
 #include "daemon/endpoint.h"
@@ -294,6 +295,15 @@ static enum aw_err check_addresses(const struct config *config, struct aw_error 
     return e ? aw_fail(err, e, "http_deny: %s", why.text) : AW_OK;
 }
 
+static enum aw_err check_access(const struct config *config, struct aw_error *err)
+{
+    struct access *access = NULL;
+    enum aw_err e = access_new(config, &access, err);
+
+    access_free(access);
+    return e;
+}
+
 static enum aw_err load(struct config *config, struct aw_error *err)
 {
     enum aw_err e = set_defaults(config, err);
@@ -315,6 +325,8 @@ static enum aw_err load(struct config *config, struct aw_error *err)
         e = check_urls(config, err);
     if (!e)
         e = check_addresses(config, err);
+    if (!e)
+        e = check_access(config, err);
     return e;
 }
 

@@ -69,9 +69,11 @@ void exchange_reply(struct exchange *x, const void *rep)
 
 void exchange_fail(struct exchange *x, const struct aw_error *err)
 {
+    /* What has no place on the wire is about our files here. */
+    enum aw_err code = err->code < AW_ERR_UNREACHABLE ? err->code : AW_ERR_STORE;
     struct reply head = {
-        .err = (uint64_t)err->code,
-        .error = bytes_str(aw_err_name(err->code)),
+        .err = (uint64_t)code,
+        .error = bytes_str(aw_err_name(code)),
         .message = bytes_str(err->text),
         .retry_after_ms = err->retry_after_ms,
     };
@@ -149,25 +151,33 @@ void dispatch_fail_parked(struct server *srv)
     }
 }
 
-/*
- * Without peer credentials (tcp) the transport has already decided who may come in: they act as
- * the daemon's own user.
- */
 uint32_t exchange_uid(const struct exchange *x)
 {
-    return x->caller.has_cred ? x->caller.uid : geteuid();
+    return x->user.uid;
 }
 
 uint32_t exchange_gid(const struct exchange *x)
 {
-    return x->caller.has_cred ? x->caller.gid : getegid();
+    return x->user.gid;
 }
 
 bool exchange_is_admin(const struct exchange *x)
 {
-    uint32_t uid = exchange_uid(x);
+    return x->user.admin || x->user.uid == 0 || x->user.uid == geteuid();
+}
 
-    return uid == 0 || uid == geteuid();
+/* As whom they act: the kernel's word, or the configuration's. */
+static enum aw_err exchange_identify(struct exchange *x, struct aw_error *err)
+{
+    const struct caller *caller = &x->caller;
+
+    if (caller->has_cred) {
+        x->user = (struct access_user){caller->uid, caller->gid, caller->in_admin_group};
+        return AW_OK;
+    }
+    if (caller->tls)
+        return access_tls(x->srv->access, caller->subject, caller->cn, &x->user, err);
+    return access_tcp(x->srv->access, &x->user, err);
 }
 
 bool exchange_may(const struct exchange *x, uint32_t uid)
@@ -230,7 +240,9 @@ static enum aw_err envelope_read(struct exchange *x, const void *body, size_t le
         return aw_fail(err, AW_ERR_UNKNOWN_OP, "op: there is no operation '%.*s'", (int)head.op.len,
                        (const char *)head.op.data);
     if (op_info(x->op)->admin && !exchange_is_admin(x))
-        return aw_fail(err, AW_ERR_NOT_PERMITTED, "%s: only root and the daemon's own user may",
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "%s: only administrators may: root, the daemon's own user, and the "
+                       "members of admin_group",
                        op_info(x->op)->name);
     if (x->caller.n_inflight > x->srv->config->max_inflight) {
         aw_fail(err, AW_ERR_BUSY, "%u requests of this connection are unanswered; at most %u",
@@ -246,8 +258,10 @@ static enum aw_err exchange_open(struct exchange *x, const void *body, size_t le
                                  struct aw_error *err)
 {
     const struct schema *schema;
-    enum aw_err e = envelope_read(x, body, len, err);
+    enum aw_err e = exchange_identify(x, err);
 
+    if (!e)
+        e = envelope_read(x, body, len, err);
     if (e)
         return e;
     if (x->srv->stopping == STOP_LEAVE)

@@ -16,6 +16,7 @@
 struct exchange {
     struct server *srv;
     struct caller caller;
+    struct access_user user; /* as whom it is done */
     enum op op;
     void *args; /* the operation's struct X_req; NULL once parked */
 

@@ -235,6 +235,11 @@ enum aw_err endpoint_new(struct event_base *base, const struct endpoint_config *
     return AW_OK;
 }
 
+void endpoint_set_admin_group(struct endpoint *ep, const uint32_t *gid)
+{
+    ipc_set_admin_group(ep->ipc, gid);
+}
+
 void endpoint_quiet(struct endpoint *ep)
 {
     ipc_quiet(ep->ipc);

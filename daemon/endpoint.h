@@ -24,9 +24,13 @@ struct call;
 /* Who sent a request. */
 struct caller {
     uint32_t pipe; /* names the connection; not reused while the daemon runs */
-    bool has_cred; /* the three below are known (ipc) */
+    bool has_cred; /* the four below are known (ipc) */
     uint32_t uid, gid;
     pid_t pid;
+    bool in_admin_group;
+    bool tls;            /* it has a verified certificate, and these are its... */
+    const char *subject; /* ...subject, as peer_name.h writes it, NULL where that cannot be told */
+    const char *cn;      /* ...common name, NULL likewise; both live as long as the connection */
     unsigned n_inflight; /* unanswered calls of this connection, this one counted */
     struct share *share; /* of the user (ipc); NULL: nothing is counted */
 };
@@ -60,6 +64,9 @@ AW_MUSTCHECK enum aw_err endpoint_check_url(const struct endpoint_config *config
  */
 AW_MUSTCHECK enum aw_err endpoint_listen(struct endpoint *ep, const char *url,
                                          struct aw_error *err);
+
+/* From now on, who connects by ipc and is in this group has in_admin_group set. NULL: no group. */
+void endpoint_set_admin_group(struct endpoint *ep, const uint32_t *gid);
 
 /* Takes no requests and no connections any more; answers still go out. */
 void endpoint_quiet(struct endpoint *ep);

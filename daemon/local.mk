@@ -8,6 +8,7 @@ dist_man_MANS += daemon/awd.8 daemon/awd.conf.5
 
 # The endpoint, the configuration, addresses, the log, systemd, directories, other threads.
 daemon_libedge_la_SOURCES = \
+	daemon/access.c daemon/access.h \
 	daemon/addresses.c daemon/addresses.h \
 	daemon/config.c daemon/config.h \
 	daemon/config_file.c \
@@ -26,11 +27,12 @@ daemon_libedge_la_SOURCES = \
 	daemon/transports/ipc_read.c \
 	daemon/transports/listener.c daemon/transports/listener.h \
 	daemon/transports/net.c \
+	daemon/transports/peer_name.c daemon/transports/peer_name.h \
 	daemon/transports/transport.h
 daemon_libedge_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(INIH_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
 daemon_libedge_la_LIBTOOLFLAGS = $(STATIC_ONLY)
-daemon_libedge_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(NNG_LIBS) $(INIH_LIBS) \
+daemon_libedge_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(NNG_LIBS) $(MBEDTLS_LIBS) $(INIH_LIBS) \
 	$(SYSTEMD_LIBS) -lpthread
 
 daemon_engine_libengine_la_SOURCES = \

@@ -144,6 +144,21 @@ static enum aw_err recover(struct server *srv, struct aw_error *err)
     return AW_OK;
 }
 
+/* Anew each time that the configuration was read: names may mean somebody else by now. */
+static enum aw_err access_make(struct server *srv, struct aw_error *err)
+{
+    struct access *access = NULL;
+    enum aw_err e = access_new(srv->config, &access, err);
+    uint32_t gid;
+
+    if (e)
+        return e;
+    access_free(srv->access);
+    srv->access = access;
+    endpoint_set_admin_group(srv->endpoint, access_admin_gid(access, &gid) ? &gid : NULL);
+    return AW_OK;
+}
+
 static enum aw_err listen_all(struct server *srv, struct aw_error *err)
 {
     const struct config *config = srv->config;
@@ -158,6 +173,8 @@ static enum aw_err listen_all(struct server *srv, struct aw_error *err)
     enum aw_err e =
         endpoint_new(srv->base, &ep, dispatch_call, dispatch_gone, srv, &srv->endpoint, err);
 
+    if (!e)
+        e = access_make(srv, err);
     for (size_t i = 0; !e && i < config->listen.n; i++) {
         e = endpoint_listen(srv->endpoint, config->listen.v[i], err);
         if (!e)
@@ -274,6 +291,7 @@ void server_free(struct server *srv)
     running_free(srv->running);
     if (srv->endpoint)
         endpoint_free(srv->endpoint);
+    access_free(srv->access);
     leases_free(srv->leases);
     watches_free(srv->watches);
     watches_free(srv->set_watches);
@@ -287,9 +305,12 @@ void server_free(struct server *srv)
 void server_reconfigure(struct server *srv)
 {
     struct embedded_config config = engine_config(srv->config, NULL);
+    struct aw_error err;
 
     embedded_configure(srv->engine, &config);
     running_set_slots(srv->running, (unsigned)srv->config->slots);
+    if (access_make(srv, &err))
+        log_msg(LOG_ERR, "groups and users stay as they were: %s", err.text);
 }
 
 void server_status_line(struct server *srv, char *buf, size_t size)

@@ -15,6 +15,7 @@
 #ifndef AW_SERVER_H
 #define AW_SERVER_H
 
+#include "daemon/access.h"
 #include "daemon/config.h"
 #include "daemon/dirs.h"
 #include "daemon/endpoint.h"
@@ -37,6 +38,7 @@ struct server {
     struct event_base *base;
     const struct config *config;
     struct endpoint *endpoint;
+    struct access *access; /* as whom clients act */
     struct engine *engine;
     struct running *running;
     struct watches *watches;     /* of jobs */

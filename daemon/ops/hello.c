@@ -11,7 +11,7 @@ void op_hello(struct exchange *x)
         .tag = bytes_str(x->srv->engine->tag),
         .daemon = bytes_str("awd " PACKAGE_VERSION),
         .pid = (uint64_t)getpid(),
-        .uid = x->caller.has_cred ? (int64_t)x->caller.uid : -1,
+        .uid = exchange_uid(x),
         .max_message = AW_MAX_MESSAGE,
         .max_jobs = AW_MAX_JOBS_PER_SUBMIT,
         .max_ids = AW_MAX_IDS,

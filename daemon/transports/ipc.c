@@ -255,8 +255,28 @@ static void ipc_again(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Connecting ---------------------------------------------------------------------------- */
 
+/* As they were when it connected. False where that cannot be told. */
+static bool peer_in_group(int fd, gid_t gid)
+{
+    gid_t few[64], *groups = few;
+    socklen_t len = sizeof(few);
+    bool found = false;
+    int rc = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len);
+
+    if (rc < 0 && errno == ERANGE) { /* now it has said how many there are */
+        groups = malloc(len);
+        rc = groups ? getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) : -1;
+    }
+    for (size_t i = 0; rc == 0 && !found && i < len / sizeof(*groups); i++)
+        found = groups[i] == gid;
+    if (groups != few)
+        free(groups);
+    return found;
+}
+
 static void conn_credentials(struct ipc_conn *c)
 {
+    const struct ipc *ipc = c->ipc;
     struct ucred cred;
     socklen_t len = sizeof(cred);
 
@@ -266,6 +286,8 @@ static void conn_credentials(struct ipc_conn *c)
     c->base.caller.uid = cred.uid;
     c->base.caller.gid = cred.gid;
     c->base.caller.pid = cred.pid;
+    c->base.caller.in_admin_group = ipc->has_admin_group && (cred.gid == ipc->admin_gid ||
+                                                             peer_in_group(c->fd, ipc->admin_gid));
 }
 
 /* One user can take all the places, but lock out neither root nor the daemon's own watchdog. */
@@ -393,6 +415,13 @@ struct ipc *ipc_new(struct endpoint *ep, struct event_base *base,
         return ipc;
     ipc_done(ipc);
     return NULL;
+}
+
+void ipc_set_admin_group(struct ipc *ipc, const uint32_t *gid)
+{
+    ipc->has_admin_group = gid != NULL;
+    if (gid)
+        ipc->admin_gid = *gid;
 }
 
 void ipc_quiet(struct ipc *ipc)

@@ -65,6 +65,8 @@ struct ipc {
     struct endpoint *ep;
     struct event_base *base;
     const struct endpoint_config *config;
+    bool has_admin_group;
+    gid_t admin_gid;
     LIST_HEAD(, ipc_socket) sockets;
     struct conn_list conns, dirty;
     struct event *flush;

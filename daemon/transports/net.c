@@ -25,6 +25,7 @@
 
 #include "daemon/inbox.h"
 #include "daemon/log.h"
+#include "daemon/transports/peer_name.h"
 #include "proto/limits.h"
 #include "proto/sp.h"
 
@@ -59,6 +60,7 @@ struct net_conn {
     uint32_t pipe; /* nng's number */
     struct item opened, closed;
     LIST_ENTRY(net_conn) bucket;
+    struct peer_name *name; /* NULL: not TLS */
 };
 
 struct net {
@@ -274,17 +276,56 @@ static struct net_conn *find_conn(struct net *net, uint32_t pipe)
     return NULL;
 }
 
+static void net_conn_free(struct net_conn *conn)
+{
+    if (conn)
+        free(conn->name);
+    free(conn);
+}
+
+/* Whose certificate it is, if it is TLS: see peer_name.h. False: out of memory, or not verified. */
+static bool peer_identify(struct net_conn *conn, nng_pipe pipe)
+{
+    struct caller *caller = &conn->base.caller;
+    bool verified;
+    int rv;
+
+    peer_name_forget();
+    rv = nng_pipe_get_bool(pipe, NNG_OPT_TLS_VERIFIED, &verified);
+    if (rv == NNG_ENOTSUP)
+        return true; /* tcp */
+    if (rv || !verified)
+        return false;
+    conn->name = malloc(sizeof(*conn->name));
+    if (!conn->name)
+        return false;
+    *conn->name = *peer_name_noted();
+    caller->tls = true;
+    caller->subject = *conn->name->subject ? conn->name->subject : NULL;
+    caller->cn = *conn->name->cn ? conn->name->cn : NULL;
+    return true;
+}
+
+static struct net_conn *net_conn_new(nng_pipe pipe)
+{
+    struct net_conn *conn = calloc(1, sizeof(*conn));
+
+    if (conn && !peer_identify(conn, pipe))
+        net_conn_free(take_ptr(conn));
+    return conn;
+}
+
 /* On nng's thread, before any request of this connection. */
 static void pipe_opened(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
-    struct net_conn *conn = calloc(1, sizeof(*conn));
+    struct net_conn *conn = net_conn_new(pipe);
     struct net *net = arg;
 
     (void)event;
     pthread_mutex_lock(&net->mutex);
     if (!conn || net->n_conns >= net->config->max_connections) {
         pthread_mutex_unlock(&net->mutex);
-        free(conn);
+        net_conn_free(conn);
         nng_pipe_close(pipe);
         return;
     }
@@ -353,7 +394,7 @@ static void net_arrived(void *arg, struct inbox_item *inbox_item)
             conn_drop_calls(&conn->base);
         else
             conn_gone(&conn->base);
-        free(conn);
+        net_conn_free(conn);
         break;
     }
 }

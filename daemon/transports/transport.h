@@ -69,6 +69,7 @@ struct net;
 struct ipc *ipc_new(struct endpoint *ep, struct event_base *base,
                     const struct endpoint_config *config);
 AW_MUSTCHECK enum aw_err ipc_listen(struct ipc *ipc, const char *path, struct aw_error *err);
+void ipc_set_admin_group(struct ipc *ipc, const uint32_t *gid);
 void ipc_quiet(struct ipc *ipc);
 /* Waits until `deadline_us` (of boottime_us()) for what is being sent. NULL does nothing. */
 void ipc_free(struct ipc *ipc, int64_t deadline_us);
