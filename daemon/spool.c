@@ -101,6 +101,20 @@ bool spool_name_parse(const char *name, struct spool_file *ret)
     return false;
 }
 
+/* It belongs to whom the directory does: a runner that is root writes for an awd that is not. */
+static int file_hand_over(const struct spool *spool, int fd)
+{
+    struct stat dir, st;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(spool->dir_fd, &dir) == 0 && fstat(fd, &st) == 0 &&
+        (dir.st_uid == st.st_uid || fchown(fd, dir.st_uid, dir.st_gid) == 0))
+        return fd;
+    close(fd);
+    return -1;
+}
+
 int spool_create(const struct spool *spool, struct spool_file file)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
@@ -113,7 +127,7 @@ int spool_create(const struct spool *spool, struct spool_file file)
         fd = openat(spool->dir_fd, name, flags, 0600);
     if (fd < 0 && errno == EEXIST && unlinkat(spool->dir_fd, name, 0) == 0)
         fd = openat(spool->dir_fd, name, flags, 0600);
-    return fd;
+    return file_hand_over(spool, fd);
 }
 
 static enum aw_err file_fail(struct spool_file file, const char *action, struct aw_error *err)

@@ -43,7 +43,8 @@ void spool_name(struct spool_file file, char ret[SPOOL_NAME]);
 AW_MUSTCHECK bool spool_name_parse(const char *name, struct spool_file *ret);
 
 /*
- * Creates the file anew, empty, for writing; one that exists (a crash left it) is removed first.
+ * Creates the file anew, empty, for writing, as the directory's owner's; one that exists (a crash
+ * left it) is removed first.
  * Returns the descriptor, close-on-exec, or -1 with errno set.
  */
 AW_MUSTCHECK int spool_create(const struct spool *spool, struct spool_file file);

@@ -457,6 +457,7 @@ E2E_TESTS = \
 	tests/e2e/futures.test \
 	tests/e2e/hostile.test \
 	tests/e2e/http.test \
+	tests/e2e/identity.test \
 	tests/e2e/jobs.test \
 	tests/e2e/json.test \
 	tests/e2e/lease.test \
@@ -563,6 +564,20 @@ faults: stage.stamp tests/fault/faults.la
 		FAULTS_POINT='$(FAULTS_POINT)' $(srcdir)/tests/fault/faults.test
 
 .PHONY: faults
+
+# Unit tests and corpora under valgrind. Programs that take their time take twenty times as long.
+VALGRIND = valgrind
+VALGRIND_FLAGS = --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+	--error-exitcode=99
+check-valgrind:
+	$(AM_V_at)command -v $(VALGRIND) >/dev/null \
+		|| { echo 'make check-valgrind needs valgrind'; exit 1; }
+	$(AM_V_at)CK_TIMEOUT_MULTIPLIER=20 $(MAKE) $(AM_MAKEFLAGS) check \
+		TESTS='$(VALGRIND_TESTS)' \
+		LOG_COMPILER='$(LIBTOOL) --quiet --mode=execute $(VALGRIND) $(VALGRIND_FLAGS)'
+VALGRIND_TESTS = $(UNIT_TESTS) $(FUZZ_TESTS)
+
+.PHONY: check-valgrind
 
 # The table that README.md has.
 ecomarket: stage.stamp $(ECOMARKET)
