@@ -477,7 +477,9 @@ E2E_TESTS = \
 	tests/e2e/waits.test \
 	tests/fault/backup_full.test \
 	tests/fault/bad_store.test \
+	tests/fault/clock.test \
 	tests/fault/disk_full.test \
+	tests/fault/faults.test \
 	tests/fault/runner_killed.test \
 	tests/fault/torture.test \
 	tests/fault/vanished.test \
@@ -500,7 +502,8 @@ check_PROGRAMS += tests/fault/torture_job
 # Calls of the C library that fail: loaded into the installed programs, before the C library and the
 # sanitizers, so that it must be without the latter itself.
 check_LTLIBRARIES = tests/fault/faults.la
-tests_fault_faults_la_SOURCES = tests/fault/faults.c tests/fault/faults.h tests/fault/faults_calls.c
+tests_fault_faults_la_SOURCES = tests/fault/faults.c tests/fault/faults.h tests/fault/faults_calls.c \
+	tests/fault/faults_clock.c
 tests_fault_faults_la_CFLAGS = $(AM_CFLAGS) -fno-sanitize=all -U_FORTIFY_SOURCE -fvisibility=default
 tests_fault_faults_la_LDFLAGS = $(AW_LDFLAGS) -fno-sanitize=all -module -avoid-version -shared \
 	-rpath /nowhere
