@@ -160,7 +160,8 @@ int main(void)
     posix_spawn_file_actions_t actions;
     struct bench bench = {.base = event_base_new()};
     const char *path = getenv("AW_RUNNER_UNDER_TEST");
-    struct exec_config config = {sock, path ? path : AW_RUNNER_BUILT, spool};
+    struct exec_config config = {
+        .socket_path = sock, .runner_path = path ? path : AW_RUNNER_BUILT, .spool_dir = spool};
 
     if (!mkdtemp(dir))
         die("mkdtemp");
