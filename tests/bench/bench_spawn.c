@@ -160,8 +160,10 @@ int main(void)
     posix_spawn_file_actions_t actions;
     struct bench bench = {.base = event_base_new()};
     const char *path = getenv("AW_RUNNER_UNDER_TEST");
-    struct exec_config config = {
-        .socket_path = sock, .runner_path = path ? path : AW_RUNNER_BUILT, .spool_dir = spool};
+    struct exec_config config = {.socket_path = sock,
+                                 .runner_path = path ? path : AW_RUNNER_BUILT,
+                                 .spool_dir = spool,
+                                 .root_jobs = true};
 
     if (!mkdtemp(dir))
         die("mkdtemp");
