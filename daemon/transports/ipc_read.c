@@ -231,7 +231,7 @@ void conn_resume(struct ipc_conn *c)
     }
     c->paused = false;
     c->taken = 0;
-    used = conn_feed(c, c->stash + c->stash_off, c->stash_len);
+    used = c->stash ? conn_feed(c, c->stash + c->stash_off, c->stash_len) : 0;
     c->stash_off += used;
     c->stash_len -= used;
     if (c->phase == BROKEN) {

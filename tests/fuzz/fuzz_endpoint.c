@@ -6,6 +6,9 @@
  * the other end of a socketpair. Whatever it does: what comes back is the handshake and whole
  * answers to requests that it made, each answered once; an honest client beside it is served; and
  * once it has gone nothing of it is left.
+ *
+ * Parked requests are work, until they rest: with some of them the client is not read from for a
+ * while. It has so little memory that what it sends and does not read can cost it the connection.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -22,6 +25,9 @@
 #define MAX_PARKED  32
 #define MAX_REPLY   ((1u << 20) + (1u << 16))
 #define MAX_WRITTEN (8u << 20)
+#define MAX_MEMORY  (6u << 20)
+#define WEIGHT      (SHARE_WORK / 8) /* of a parked request */
+#define IDLE_TURNS  4
 
 /* ---- The listener's place -------------------------------------------------------------------- */
 
@@ -48,6 +54,7 @@ void listener_free(struct listener *listener)
 static struct event_base *base;
 static struct endpoint *endpoint;
 static struct call *parked[MAX_PARKED];
+static struct share_hold holds[MAX_PARKED];
 static size_t n_parked;
 static size_t n_requests, n_replies; /* of the stranger */
 static size_t reply_len;             /* how long the stranger's answers are */
@@ -75,6 +82,7 @@ static void on_call(void *arg, struct call *call, const void *body, size_t len)
     n_requests++;
     if (len && *p == 'p' && n_parked < MAX_PARKED) {
         call_set_user(call, parked + n_parked);
+        share_begin(&holds[n_parked], call_caller(call)->share, len, honest_pipe ? 0 : WEIGHT);
         parked[n_parked++] = call;
         call_park(call);
     } else {
@@ -88,6 +96,7 @@ static void on_gone(void *arg, struct call *call)
 
     (void)arg;
     fuzz_check(slot >= parked && *slot == call, "gone is what was not parked");
+    share_end(&holds[slot - parked]);
     *slot = NULL;
 }
 
@@ -98,8 +107,15 @@ static void answer_parked(size_t which)
             struct call *call = parked[i];
 
             parked[i] = NULL;
+            share_end(&holds[i]);
             answer(call, reply_len);
         }
+}
+
+static void rest_parked(void)
+{
+    for (size_t i = 0; i < n_parked; i++)
+        share_rest(&holds[i]);
 }
 
 /* ---- The client's side ----------------------------------------------------------------------- */
@@ -170,11 +186,14 @@ static bool client_read(struct client *c)
     return n > 0;
 }
 
+/* What waits in line comes some turns later. */
 static void client_read_all(struct client *c)
 {
-    do
+    for (int idle = 0; idle < IDLE_TURNS && !c->closed; idle++) {
         turn();
-    while (client_read(c));
+        if (client_read(c))
+            idle = 0;
+    }
 }
 
 static void client_write(struct client *c, const uint8_t *p, size_t len)
@@ -298,6 +317,8 @@ static void step(struct client *c, struct input *in)
         answer_parked(what >> 3 ? what >> 3 : MAX_PARKED);
         break;
     case 6:
+        if (what >> 3 == 31)
+            rest_parked();
         turn();
         break;
     case 7:
@@ -308,7 +329,8 @@ static void step(struct client *c, struct input *in)
 
 static void start(void)
 {
-    static const struct endpoint_config config = {.socket_mode = 0600, .max_connections = 16};
+    static const struct endpoint_config config = {
+        .socket_mode = 0600, .max_connections = 16, .shares = {.max_memory = MAX_MEMORY}};
 
     base = event_base_new();
     fuzz_check(base && !endpoint_new(base, &config, on_call, on_gone, NULL, &endpoint, NULL) &&
@@ -336,6 +358,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c = client_open();
     while (in.left && !c.closed)
         step(&c, &in);
+    rest_parked(); /* both are one user */
     honest_client();
     answer_parked(MAX_PARKED);
     client_read_all(&c);
