@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include <event2/event.h>
@@ -132,6 +133,16 @@ static void signals_ignore(void)
     sigaction(SIGXFSZ, &ignore, NULL);
 }
 
+/*
+ * Environments and input of other people's jobs are in our memory: no core dumps of the machine's
+ * daemon, and nobody who is its user looks into it. A user's own holds nothing that is not theirs.
+ */
+static void memory_hide(const struct config *config)
+{
+    if (config->system && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        log_msg(LOG_WARNING, "core dumps cannot be switched off: %m");
+}
+
 static enum aw_err awd_start(struct awd *awd, struct aw_error *err)
 {
     enum aw_err e =
@@ -170,13 +181,12 @@ static int awd_run(struct awd *awd)
     log_set_level(awd->config.log_level);
     signals_ignore();
     umask(0077);
+    memory_hide(&awd->config);
     if (awd_start(awd, &err)) {
         log_msg(LOG_ERR, "%s", err.text);
         awd_done(awd);
         return 1;
     }
-    if (geteuid() == 0 && awd->config.socket_mode & S_IWOTH)
-        log_msg(LOG_WARNING, "socket_mode: everybody can run programs as root");
     log_msg(LOG_NOTICE, "awd " PACKAGE_VERSION " is ready, store %s", awd->server->engine->tag);
     on_status(-1, 0, awd);
     notify_ready();

@@ -4,6 +4,8 @@ SYSTEM_UNITS = systemd/awd.service systemd/awd-runner.service systemd/awd-runner
 USER_UNITS = systemd/user/awd.service systemd/user/awd-runner.service \
 	systemd/user/awd-runner.socket
 
+dist_doc_DATA += systemd/SECURITY.md
+
 if INSTALL_UNITS
 systemunitdir = $(systemdunitdir)/system
 userunitdir = $(systemdunitdir)/user
@@ -23,5 +25,5 @@ systemd/%: systemd/%.in Makefile
 		-e 's|@pkglibexecdir[@]|$(pkglibexecdir)|g' $< >$@
 
 EXTRA_DIST += $(SYSTEM_UNITS:=.in) $(USER_UNITS:=.in) systemd/sysusers.d/awd.conf \
-	systemd/tmpfiles.d/awd.conf systemd/awd-runner-strict.conf
+	systemd/tmpfiles.d/awd.conf systemd/awd-runner-strict.conf systemd/SECURITY.md
 CLEANFILES += $(SYSTEM_UNITS) $(USER_UNITS)
