@@ -9,10 +9,16 @@
 /* Idle connections that are kept for the next transfer to the same host. */
 #define MAX_IDLE_CONNECTIONS 128L
 
+#define AGAIN_US 200000 /* until memory may be there again */
+
+#ifndef CURL_IGNORE_DEPRECATION
+#define CURL_IGNORE_DEPRECATION(statements) statements
+#endif
+
 struct http_multi {
     CURLM *curl;
     struct event_base *base;
-    struct event timer;
+    struct event timer, again;
     http_multi_fn over;
     http_stuck_fn stuck;
     void *arg;
@@ -39,14 +45,38 @@ static void report_ended(struct http_multi *m)
     }
 }
 
+static void acted(struct http_multi *m, CURLMcode rc)
+{
+    static const struct timeval later = {.tv_usec = AGAIN_US};
+
+    if (rc != CURLM_OK) {
+        log_msg(LOG_ERR, "http: %s; trying again", curl_multi_strerror(rc));
+        timer_add(&m->again, &later);
+    }
+    report_ended(m);
+}
+
 static void act(struct http_multi *m, curl_socket_t fd, int events)
 {
     int n_running;
-    CURLMcode rc = curl_multi_socket_action(m->curl, fd, events, &n_running);
 
-    if (rc != CURLM_OK)
-        log_msg(LOG_ERR, "http: %s", curl_multi_strerror(rc));
-    report_ended(m);
+    acted(m, curl_multi_socket_action(m->curl, fd, events, &n_running));
+}
+
+/*
+ * After an error libcurl may have lost what it waited for, of this transfer and of others: all are
+ * looked at. Nothing else does that for those that wait by curl_multi_socket_action().
+ */
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_multi *m = arg;
+    CURLMcode rc = CURLM_OK;
+    int n_running;
+
+    (void)fd;
+    (void)what;
+    CURL_IGNORE_DEPRECATION(rc = curl_multi_socket_all(m->curl, &n_running);)
+    acted(m, rc);
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
@@ -130,6 +160,7 @@ struct http_multi *http_multi_new(struct event_base *base, http_multi_fn over, h
         return NULL;
     }
     evtimer_assign(&m->timer, base, on_timer, m);
+    evtimer_assign(&m->again, base, on_again, m);
     curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, socket_changed);
     curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
     curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, timer_changed);
@@ -144,6 +175,7 @@ void http_multi_free(struct http_multi *m)
         return;
     curl_multi_cleanup(m->curl);
     evtimer_del(&m->timer);
+    evtimer_del(&m->again);
     free(m);
 }
 
