@@ -3,21 +3,31 @@
 
 #include "client/awctl/awctl.h"
 
-/* How a job failed, in words: the class, and code or signal where they say more. */
+/* What the message says beyond the class, and the name of the signal, which it begins with. */
+static const char *reason_of(const struct aw_status *s)
+{
+    const char *behind = strstr(s->message, "; ");
+
+    if (s->error_class != AW_CLASS_SIGNAL)
+        return s->message;
+    return behind ? behind + 2 : "";
+}
+
+/* How a job failed, in words: the class, or code or signal where they say more, and the reason. */
 static void failure_text(const struct aw_status *s, char *buf, size_t size)
 {
-    const char *message = *s->message ? s->message : NULL;
-    const char *name = s->signal ? sigabbrev_np(s->signal) : NULL;
+    const char *name = s->signal ? sigabbrev_np(s->signal) : NULL, *reason = reason_of(s);
+    char what[64];
 
     if (s->error_class == AW_CLASS_EXIT)
-        snprintf(buf, size, "failed: exit code %d", s->exit_code);
+        snprintf(what, sizeof(what), "exit code %d", s->exit_code);
     else if (s->error_class == AW_CLASS_SIGNAL && name)
-        snprintf(buf, size, "failed: killed by SIG%s", name);
+        snprintf(what, sizeof(what), "killed by SIG%s", name);
     else if (s->error_class == AW_CLASS_SIGNAL)
-        snprintf(buf, size, "failed: killed by signal %d", s->signal);
+        snprintf(what, sizeof(what), "killed by signal %d", s->signal);
     else
-        snprintf(buf, size, "failed: %s%s%s%s", aw_class_name(s->error_class), message ? " (" : "",
-                 message ? message : "", message ? ")" : "");
+        snprintf(what, sizeof(what), "%s", aw_class_name(s->error_class));
+    snprintf(buf, size, "failed: %s%s%s%s", what, *reason ? " (" : "", reason, *reason ? ")" : "");
 }
 
 bool verdict_missing(const struct aw_status *s)

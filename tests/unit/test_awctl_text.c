@@ -109,7 +109,15 @@ START_TEST(a_verdict_says_how_a_job_failed)
     s.error_class = AW_CLASS_EXIT;
     s.exit_code = 3;
     ck_assert_str_eq(verdict_text(&s, text), "failed: exit code 3");
+    s.message = "had as many processes as it may";
+    ck_assert_str_eq(verdict_text(&s, text),
+                     "failed: exit code 3 (had as many processes as it may)");
     s.error_class = AW_CLASS_SIGNAL;
+    s.signal = 24;
+    s.message = "killed by SIGXCPU; used more than its limit";
+    ck_assert_str_eq(verdict_text(&s, text),
+                     "failed: killed by SIGXCPU (used more than its limit)");
+    s.message = "killed by SIGKILL";
     s.signal = 9;
     ck_assert_str_eq(verdict_text(&s, text), "failed: killed by SIGKILL");
     s.signal = 40;
