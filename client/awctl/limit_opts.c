@@ -102,8 +102,8 @@ static enum aw_err amount_check(const char *text, int64_t amount, uint64_t *ret,
                                 struct aw_error *err)
 {
     if (amount == 0)
-        return aw_fail(err, AW_ERR_INVALID, "'%.40s' would leave it nothing; none takes the limit away",
-                       text);
+        return aw_fail(err, AW_ERR_INVALID,
+                       "'%.40s' would leave it nothing; none takes the limit away", text);
     *ret = (uint64_t)amount;
     return AW_OK;
 }

@@ -246,8 +246,8 @@ END_TEST
 /* Its jobs would run without any. */
 START_TEST(a_queue_whose_limits_cannot_be_read_is_refused)
 {
-    static const char *const blobs[] = {"x''", "x'c1'",           "x'8100'",          "'text'",
-                                        "5",   "x'81a3637075a178'", "x'81a46e69636514'"};
+    static const char *const blobs[] = {
+        "x''", "x'c1'", "x'8100'", "'text'", "5", "x'81a3637075a178'", "x'81a46e69636514'"};
 
     for (size_t i = 0; i < ARRAY_SIZE(blobs); i++) {
         char sql[128];

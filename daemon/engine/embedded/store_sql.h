@@ -87,8 +87,9 @@
     " cpu_user_us, cpu_sys_us, max_rss_kib, retry_of, key, message, spec, http_status"
 
 /* The columns of struct store_queue_row, in the order in which they are read. */
-#define STORE_QUEUE_COLUMNS "id, name, slots, most, priority, paused, draining, rate, rate_ms," \
-                            " limits"
+#define STORE_QUEUE_COLUMNS                                             \
+    "id, name, slots, most, priority, paused, draining, rate, rate_ms," \
+    " limits"
 
 /* Of a job whose end is recorded at ?1, if ?2 is the retention (ms) of those that do not say it
  * themselves. */
@@ -115,12 +116,11 @@
     X(UNBLOCK, "UPDATE job SET state = iif(due_us > ?2, 0, 2), due_us = max(due_us, ?2)"           \
                " WHERE number = ?1 AND state = 1 RETURNING state")                                 \
     X(QUEUE_ADD, "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING")                     \
-    X(QUEUE_SET,                                                                                   \
-      "UPDATE queue SET slots = coalesce(?2, slots), most = coalesce(?3, most),"                   \
-      " priority = coalesce(?4, priority), paused = coalesce(?5, paused),"                         \
-      " draining = coalesce(?6, draining), rate = coalesce(?7, rate),"                             \
-      " rate_ms = coalesce(?8, rate_ms), limits = iif(?9, ?10, limits)"                            \
-      " WHERE name = ?1 RETURNING " STORE_QUEUE_COLUMNS)                                           \
+    X(QUEUE_SET, "UPDATE queue SET slots = coalesce(?2, slots), most = coalesce(?3, most),"        \
+                 " priority = coalesce(?4, priority), paused = coalesce(?5, paused),"              \
+                 " draining = coalesce(?6, draining), rate = coalesce(?7, rate),"                  \
+                 " rate_ms = coalesce(?8, rate_ms), limits = iif(?9, ?10, limits)"                 \
+                 " WHERE name = ?1 RETURNING " STORE_QUEUE_COLUMNS)                                \
     X(QUEUE_LIMITS, "SELECT limits FROM queue WHERE name = ?")                                     \
     X(QUEUE_REMOVE, "DELETE FROM queue WHERE id = ?")                                              \
     X(CHANGE, "UPDATE job SET priority = coalesce(?2, priority), due_us = coalesce(?3, due_us)"    \
