@@ -134,9 +134,10 @@ enum aw_err codec_open(const void *body, size_t len, struct codec_doc *ret_doc,
     if (e)
         return e;
     msgpack_unpacked_init(&unpacked);
+    /* It is whole and right, we have just seen that: nothing but memory can be missing. */
     if (msgpack_unpack_next(&unpacked, body, len, &off) != MSGPACK_UNPACK_SUCCESS || off != len) {
         msgpack_unpacked_destroy(&unpacked);
-        return aw_fail(err, AW_ERR_MALFORMED, "message is not one whole msgpack value");
+        return aw_fail(err, AW_ERR_NO_MEMORY, "message: out of memory");
     }
     if (unpacked.data.type != MSGPACK_OBJECT_MAP) {
         msgpack_unpacked_destroy(&unpacked);
