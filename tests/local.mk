@@ -572,13 +572,13 @@ faults: stage.stamp tests/fault/faults.la
 VALGRIND = valgrind
 VALGRIND_FLAGS = --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	--error-exitcode=99
+VALGRIND_TESTS = $(UNIT_TESTS) $(FUZZ_TESTS)
 check-valgrind:
 	$(AM_V_at)command -v $(VALGRIND) >/dev/null \
 		|| { echo 'make check-valgrind needs valgrind'; exit 1; }
-	$(AM_V_at)CK_TIMEOUT_MULTIPLIER=20 $(MAKE) $(AM_MAKEFLAGS) check \
+	$(AM_V_at)CK_TIMEOUT_MULTIPLIER=20 $(MAKE) $(AM_MAKEFLAGS) check-TESTS \
 		TESTS='$(VALGRIND_TESTS)' \
 		LOG_COMPILER='$(LIBTOOL) --quiet --mode=execute $(VALGRIND) $(VALGRIND_FLAGS)'
-VALGRIND_TESTS = $(UNIT_TESTS) $(FUZZ_TESTS)
 
 .PHONY: check-valgrind
 
