@@ -109,10 +109,20 @@ START_TEST(a_file_that_grows_too_large_ends_the_job)
 }
 END_TEST
 
+/* Some seconds of a processor may take minutes where others want it, too. */
+static const struct outcome *run_patiently(const char *const *argv, struct limits limits)
+{
+    uint64_t claim = start(argv, limits);
+
+    while (!rig->jobs[claim].n_ended)
+        rig_run_ms(rig, 100); /* or until Check has had enough */
+    return rig_ended(rig, claim);
+}
+
 START_TEST(processor_time_is_limited)
 {
     const struct outcome *o =
-        run(RIG_SH("while :; do :; done"), (struct limits){.cpu_time_ms = 900});
+        run_patiently(RIG_SH("while :; do :; done"), (struct limits){.cpu_time_ms = 900});
 
     ck_assert_int_eq(o->class, AW_CLASS_SIGNAL);
     ck_assert_int_eq(o->signal, SIGXCPU);
@@ -123,8 +133,8 @@ END_TEST
 
 START_TEST(who_does_not_end_on_sigxcpu_is_killed)
 {
-    const struct outcome *o =
-        run(RIG_SH("trap : XCPU; while :; do :; done"), (struct limits){.cpu_time_ms = 1});
+    const struct outcome *o = run_patiently(RIG_SH("trap : XCPU; while :; do :; done"),
+                                            (struct limits){.cpu_time_ms = 1});
 
     ck_assert_int_eq(o->class, AW_CLASS_SIGNAL);
     ck_assert_int_eq(o->signal, SIGKILL);
@@ -392,7 +402,7 @@ static void add(Suite *suite, const char *name, void (*setup_fn)(void), const TT
     TCase *tcase = tcase_create(name);
 
     tcase_add_checked_fixture(tcase, setup_fn, teardown);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 300);
     for (size_t i = 0; i < n; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);
