@@ -114,7 +114,8 @@ struct config {
  * Reads flags and file. `argv` must outlive the config.
  * AW_OK: *ret is complete and checked (for CONFIG_HELP and CONFIG_VERSION it has nothing but the
  * action), to be given to config_done(). AW_ERR_USAGE for flags, AW_ERR_INVALID for what the file
- * or a value says, AW_ERR_SYSTEM when the file cannot be read: the sentence names flag or file,
+ * or a value says, AW_ERR_SYSTEM when the file cannot be read, AW_ERR_NOT_PERMITTED when it
+ * is somebody else's or anybody may write to it: the sentence names flag or file,
  * line and key, and says what would be right. Nothing to free then.
  */
 AW_MUSTCHECK enum aw_err config_load(int argc, char **argv, struct config *ret,

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include <ini.h>
 
@@ -84,6 +85,24 @@ static char *read_line(char *buf, int size, void *stream)
     return buf;
 }
 
+/* Who can write to it can have programs run, and say as whom. */
+static enum aw_err check_mode(FILE *in, const char *path, struct aw_error *err)
+{
+    struct stat st;
+
+    if (fstat(fileno(in), &st) < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "cannot look at %s: %s", path, strerror(errno));
+    if (st.st_uid != 0 && st.st_uid != geteuid())
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "%s belongs to uid %u: it must be root's, or of uid %u, as whom this runs",
+                       path, st.st_uid, geteuid());
+    if (S_ISREG(st.st_mode) && st.st_mode & S_IWOTH)
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "anybody may write to %s (mode %04o): chmod o-w it", path,
+                       st.st_mode & 07777);
+    return AW_OK;
+}
+
 enum aw_err config_file_read(const char *path, struct config *config, bool *seen,
                              struct aw_error *err)
 {
@@ -93,6 +112,11 @@ enum aw_err config_file_read(const char *path, struct config *config, bool *seen
 
     if (!r.in)
         return aw_fail(err, AW_ERR_SYSTEM, "cannot read %s: %s", path, strerror(errno));
+    r.code = check_mode(r.in, path, err);
+    if (r.code) {
+        fclose(r.in);
+        return r.code;
+    }
     ini_allow_multiline = false; /* an indented line is a line as any other */
     rc = ini_parse_stream(read_line, &r, key_found, &r);
     if (!r.failed && ferror(r.in))

@@ -47,16 +47,46 @@ static enum aw_err check_ours(const char *path, int fd, struct aw_error *err)
     return AW_OK;
 }
 
+/*
+ * The way there: whoever may write to a directory above could put another one in the place of ours,
+ * and whose link it is can turn it to elsewhere. (In a sticky one only owners rename.)
+ */
+static enum aw_err check_above(const char *path, struct aw_error *err)
+{
+    char above[AW_MAX_PATH + 1];
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != 0 && st.st_uid != geteuid())
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "%s is a symbolic link of uid %u, the daemon runs as uid %u: only root's "
+                       "links and its own are followed",
+                       path, st.st_uid, geteuid());
+    for (size_t i = 1; path[i] && i < sizeof(above); i++) {
+        if (path[i] != '/')
+            continue;
+        memcpy(above, path, i);
+        above[i] = '\0';
+        if (stat(above, &st) == 0 && (st.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH)
+            return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                           "anybody may rename what is in %s (mode %04o), and so %s: chmod o-w "
+                           "it, or chmod +t it, or use another",
+                           above, st.st_mode & 07777, path);
+    }
+    return AW_OK;
+}
+
 static enum aw_err make_dir(const char *path, mode_t mode, struct aw_error *err)
 {
     _cleanup_close_ int fd = -1;
+    enum aw_err e;
 
     if (make_path(path, mode) < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "cannot make the directory %s: %m", path);
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "cannot open the directory %s: %m", path);
-    return check_ours(path, fd, err);
+    e = check_ours(path, fd, err);
+    return e ? e : check_above(path, err);
 }
 
 /* 0: it does not say. */
@@ -135,13 +165,71 @@ static enum aw_err lock_dir(const char *dir, int *ret_fd, struct aw_error *err)
     return AW_OK;
 }
 
+/* Within ours, and for nobody else to look into. */
+static enum aw_err make_private(const char *path, struct aw_error *err)
+{
+    _cleanup_close_ int fd = -1;
+    enum aw_err e;
+
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return aw_fail(err, AW_ERR_SYSTEM, "cannot make the directory %s: %m", path);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "%s is no directory of its own: make the one above it the link, or a mount",
+                       path);
+    if (fd < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "cannot open the directory %s: %m", path);
+    e = check_ours(path, fd, err);
+    if (!e && fchmod(fd, 0700) < 0)
+        e = aw_fail(err, AW_ERR_SYSTEM, "cannot close %s to others: %m", path);
+    return e;
+}
+
 static enum aw_err make_sub(const char *dir, const char *name, char **ret, struct aw_error *err)
 {
     if (asprintf(ret, "%s/%s", dir, name) < 0) {
         *ret = NULL;
         return aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", dir);
     }
-    return make_dir(*ret, 0700, err);
+    return make_private(*ret, err);
+}
+
+/* Links of any kind are for those who want the store to be in two places. */
+static enum aw_err check_file(const char *dir, const char *name, struct aw_error *err)
+{
+    char path[AW_MAX_PATH + 32];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? AW_OK : aw_fail(err, AW_ERR_SYSTEM, "cannot look at %s: %m", path);
+    if (!S_ISREG(st.st_mode))
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "%s is no regular file: move what it stands for to where it is", path);
+    if (st.st_uid != geteuid())
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "%s belongs to uid %u, the daemon runs as uid %u: chown it", path, st.st_uid,
+                       geteuid());
+    if (st.st_mode & 022)
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "others may write to %s (mode %04o): chmod go-w it", path,
+                       st.st_mode & 07777);
+    if (st.st_nlink != 1)
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "%s has %u names, and may be written by another: replace it by a copy", path,
+                       (unsigned)st.st_nlink);
+    return AW_OK;
+}
+
+static enum aw_err check_store(const char *dir, struct aw_error *err)
+{
+    static const char *const names[] = {"awd.db", "awd.db-wal", "awd.db-shm"};
+    enum aw_err e = AW_OK;
+
+    for (size_t i = 0; !e && i < ARRAY_SIZE(names); i++)
+        e = check_file(dir, names[i], err);
+    return e;
 }
 
 /* Then there is one lock, which a second one of ours would find taken. */
@@ -166,6 +254,8 @@ static enum aw_err open_all(const char *state_dir, const char *run_dir, bool sys
         e = lock_dir(state_dir, &dirs->state_lock, err);
     if (!e)
         e = make_sub(state_dir, "store", &dirs->store, err);
+    if (!e)
+        e = check_store(dirs->store, err);
     if (!e)
         e = make_sub(state_dir, "spool", &dirs->spool, err);
     return e;

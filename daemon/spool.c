@@ -9,21 +9,40 @@
 
 static const char *const suffixes[] = {"out", "err"};
 
+static bool is_closed(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && !(st.st_mode & 022);
+}
+
+/* Ours, and nobody else may write there: otherwise it is no place for output. */
+static bool is_safe(int fd, uid_t owner)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_uid == owner && is_closed(fd);
+}
+
 enum aw_err spool_open(const char *path, struct spool *ret, struct aw_error *err)
 {
-    int fd;
+    _cleanup_close_ int fd = -1;
 
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return aw_fail(err, AW_ERR_SYSTEM, "spool %s: cannot be made: %s", path, strerror(errno));
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "spool %s: cannot be opened: %s", path, strerror(errno));
+    /* Root may write for another, but nobody else's directory is to be trusted. */
+    if (!is_safe(fd, geteuid()) && (geteuid() != 0 || !is_closed(fd)))
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "spool %s: others may write to it, or it is not of uid %u: chown it, and "
+                       "chmod go-w it",
+                       path, geteuid());
     ret->path = strdup(path);
-    if (!ret->path) {
-        close(fd);
+    if (!ret->path)
         return aw_fail(err, AW_ERR_NO_MEMORY, "spool %s: out of memory", path);
-    }
-    ret->dir_fd = fd;
+    ret->dir_fd = take_fd(fd);
     return AW_OK;
 }
 
@@ -33,14 +52,6 @@ void spool_close(struct spool *spool)
         close(spool->dir_fd);
     spool->dir_fd = -1;
     free(take_ptr(spool->path));
-}
-
-/* Ours, and nobody else may write there: otherwise it is no place for output. */
-static bool is_safe(int fd, uid_t owner)
-{
-    struct stat st;
-
-    return fstat(fd, &st) == 0 && st.st_uid == owner && !(st.st_mode & 022);
 }
 
 /*
@@ -145,16 +156,20 @@ static enum aw_err file_fail(struct spool_file file, const char *action, struct 
 enum aw_err spool_open_file(const struct spool *spool, struct spool_file file, int *ret_fd,
                             struct aw_error *err)
 {
+    const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC; /* it might be a FIFO */
+    _cleanup_close_ int fd = -1;
     char name[SPOOL_NAME];
-    int fd;
+    struct stat st;
 
     spool_name(file, name);
-    fd = openat(spool->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    fd = openat(spool->dir_fd, name, flags);
     if (fd < 0 && errno == ENOENT && spool_renew(spool))
-        fd = openat(spool->dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
+        fd = openat(spool->dir_fd, name, flags);
+    if (fd < 0 || fstat(fd, &st) < 0)
         return file_fail(file, "open", err);
-    *ret_fd = fd;
+    if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+        return aw_fail(err, AW_ERR_SYSTEM, "spool file %s: not one that the runner made", name);
+    *ret_fd = take_fd(fd);
     return AW_OK;
 }
 

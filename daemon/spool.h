@@ -33,7 +33,8 @@ struct spool_file {
 
 /*
  * Opens the directory, and makes it (mode 0700) when it is missing; its parent must be there.
- * AW_ERR_SYSTEM says what is wrong with it.
+ * AW_ERR_NOT_PERMITTED: it is somebody else's, or others may write to it. AW_ERR_SYSTEM: anything
+ * else; the sentence says what.
  */
 AW_MUSTCHECK enum aw_err spool_open(const char *path, struct spool *ret, struct aw_error *err);
 void spool_close(struct spool *spool);
@@ -49,7 +50,10 @@ AW_MUSTCHECK bool spool_name_parse(const char *name, struct spool_file *ret);
  */
 AW_MUSTCHECK int spool_create(const struct spool *spool, struct spool_file file);
 
-/* Opens it for reading, close-on-exec. AW_ERR_UNKNOWN_ID: there is none. AW_ERR_SYSTEM. */
+/*
+ * Opens it for reading, close-on-exec. AW_ERR_UNKNOWN_ID: there is none. AW_ERR_SYSTEM; also for
+ * what is no regular file, or has another name too.
+ */
 AW_MUSTCHECK enum aw_err spool_open_file(const struct spool *spool, struct spool_file file,
                                          int *ret_fd, struct aw_error *err);
 

@@ -69,6 +69,24 @@ static void listener_retry(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Listening ----------------------------------------------------------------------------- */
 
+/* Where anybody may rename it, anybody may listen in its place. */
+static enum aw_err check_dir(const char *path, struct aw_error *err)
+{
+    char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash && slash != path ? (size_t)(slash - path) : 1;
+    struct stat st;
+
+    memcpy(dir, path, len);
+    dir[len] = '\0';
+    if (stat(dir, &st) == 0 && (st.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH)
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "cannot listen on %s: anybody may write to %s (mode %04o): chmod o-w it, or "
+                       "use another directory",
+                       path, dir, st.st_mode & 07777);
+    return AW_OK;
+}
+
 /* A socket file that nobody listens on any more is removed; anything else is left alone. */
 static enum aw_err clear_path(const struct sockaddr_un *addr, struct aw_error *err)
 {
@@ -137,7 +155,9 @@ enum aw_err listener_new(struct event_base *base, const char *path, unsigned mod
     l->arg = arg;
     l->addr.sun_family = AF_UNIX;
     memcpy(l->addr.sun_path, path, len);
-    e = clear_path(&l->addr, err);
+    e = check_dir(path, err);
+    if (!e)
+        e = clear_path(&l->addr, err);
     if (!e && (!listener_bind(l, mode) || !listener_start(l, base)))
         e = aw_fail(err, AW_ERR_SYSTEM, "cannot listen on %s: %m", path);
     if (e)

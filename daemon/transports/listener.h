@@ -17,8 +17,9 @@ typedef void (*listener_fn)(void *arg, int fd);
 /*
  * Listens on `path`; its file gets `mode` before anybody can connect. A socket file that nobody
  * listens on is replaced. AW_ERR_INVALID: the path is too long, or something else than a socket is
- * there; AW_ERR_SYSTEM: another process listens there (and does not suffer), or a call failed.
- * Goes on accepting whatever happens: without files or memory it tries again a little later.
+ * there; AW_ERR_NOT_PERMITTED: anybody may write to its directory; AW_ERR_SYSTEM: another process
+ * listens there (and does not suffer), or a call failed. Goes on accepting whatever happens:
+ * without files or memory it tries again a little later.
  */
 AW_MUSTCHECK enum aw_err listener_new(struct event_base *base, const char *path, unsigned mode,
                                       listener_fn on_accept, void *arg, struct listener **ret,

@@ -252,6 +252,25 @@ START_TEST(what_is_wrong_with_a_flag_is_named)
 }
 END_TEST
 
+START_TEST(a_file_that_anybody_may_write_to_is_refused)
+{
+    write_file("slots = 7\n");
+    ck_assert_int_eq(chmod(file, 0646), 0);
+    ck_assert_int_eq(LOAD("--dir", dir), AW_ERR_NOT_PERMITTED);
+    ck_error_has("0646");
+    ck_error_has(file);
+    ck_assert_int_eq(chmod(file, 0664), 0);
+    LOAD_OK();
+    if (geteuid() != 0)
+        return; /* nobody else's file can be made */
+    config_done(&config);
+    ck_assert_int_eq(chown(file, 65534, 65534), 0);
+    ck_assert_int_eq(LOAD("--dir", dir), AW_ERR_NOT_PERMITTED);
+    ck_error_has("uid 65534");
+    config = (struct config){0};
+}
+END_TEST
+
 START_TEST(a_file_that_was_asked_for_must_be_there)
 {
     ck_assert_int_eq(LOAD("--dir", dir, "--config", "/nowhere/awd.conf"), AW_ERR_SYSTEM);
@@ -427,6 +446,7 @@ int main(void)
                         ARRAY_SIZE(wrong_files));
     tcase_add_test(tc, a_line_that_is_too_long_is_refused_not_cut);
     tcase_add_loop_test(tc, what_is_wrong_with_a_flag_is_named, 0, ARRAY_SIZE(wrong_flags));
+    tcase_add_test(tc, a_file_that_anybody_may_write_to_is_refused);
     tcase_add_test(tc, a_file_that_was_asked_for_must_be_there);
     tcase_add_test(tc, actions_are_told_apart);
     tcase_add_test(tc, systemd_says_where_things_are);

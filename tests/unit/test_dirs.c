@@ -202,6 +202,119 @@ START_TEST(a_file_in_the_way_is_named)
 }
 END_TEST
 
+/* A directory that may be swapped from above. */
+START_TEST(a_directory_below_one_that_all_may_write_to_is_refused)
+{
+    char above[100], below[120];
+    struct dirs dirs;
+
+    snprintf(above, sizeof(above), "%s/above", top);
+    snprintf(below, sizeof(below), "%s/run", above);
+    ck_assert_int_eq(mkdir(above, 0700), 0);
+    ck_assert_int_eq(chmod(above, 0777), 0);
+    ck_assert_int_eq(dirs_open(state, below, false, &dirs, &error), AW_ERR_NOT_PERMITTED);
+    ck_error_has(above);
+    ck_error_has("0777");
+    ck_assert_int_eq(chmod(above, 01777), 0);
+    ck_assert_msg(!dirs_open(state, below, false, &dirs, &error), "%s", error.text);
+    dirs_close(&dirs);
+}
+END_TEST
+
+START_TEST(a_link_of_somebody_else_is_refused)
+{
+    char alias[100];
+    struct dirs dirs;
+
+    if (geteuid() != 0)
+        return; /* nobody else's link can be made */
+    ck_assert_int_eq(mkdir(run, 0700), 0);
+    snprintf(alias, sizeof(alias), "%s/alias", top);
+    ck_assert_int_eq(symlink(run, alias), 0);
+    ck_assert_int_eq(lchown(alias, 65534, 65534), 0);
+    ck_assert_int_eq(dirs_open(state, alias, false, &dirs, &error), AW_ERR_NOT_PERMITTED);
+    ck_error_has("symbolic link of uid 65534");
+}
+END_TEST
+
+START_TEST(store_and_spool_are_no_links)
+{
+    static const char *const names[] = {"store", "spool"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char path[120];
+        struct dirs dirs;
+
+        ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_OK);
+        dirs_close(&dirs);
+        snprintf(path, sizeof(path), "%s/%s", state, names[i]);
+        ck_assert_int_eq(rmdir(path), 0);
+        ck_assert_int_eq(symlink(run, path), 0);
+        ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_ERR_NOT_PERMITTED);
+        ck_error_has(path);
+        ck_assert_int_eq(unlink(path), 0);
+    }
+}
+END_TEST
+
+/* What an earlier umask, or a copy, left open. */
+START_TEST(store_and_spool_are_closed_to_others)
+{
+    char path[120];
+    struct dirs dirs;
+
+    snprintf(path, sizeof(path), "%s/store", run);
+    ck_assert_int_eq(mkdir(run, 0700), 0);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+    ck_assert_int_eq(chmod(path, 0755), 0);
+    ck_assert_int_eq(dirs_open(run, run, false, &dirs, &error), AW_OK);
+    ck_assert_uint_eq(mode_of(path), 0700);
+    dirs_close(&dirs);
+    ck_assert_int_eq(chmod(path, 0777), 0);
+    ck_assert_int_eq(dirs_open(run, run, false, &dirs, &error), AW_ERR_NOT_PERMITTED);
+    ck_error_has("0777");
+}
+END_TEST
+
+static void store_is_refused(const char *path, const char *why)
+{
+    struct dirs dirs;
+
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_ERR_NOT_PERMITTED);
+    ck_error_has(path);
+    ck_error_has(why);
+    ck_assert_int_eq(unlink(path), 0);
+}
+
+START_TEST(a_store_that_is_something_else_is_refused)
+{
+    char path[140], other[140];
+    struct dirs dirs;
+
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_OK);
+    snprintf(path, sizeof(path), "%s/awd.db", dirs.store);
+    snprintf(other, sizeof(other), "%s/other.db", dirs.store);
+    dirs_close(&dirs);
+    close(open(other, O_CREAT | O_WRONLY, 0600));
+    ck_assert_int_eq(symlink(other, path), 0);
+    store_is_refused(path, "no regular file");
+    ck_assert_int_eq(link(other, path), 0);
+    store_is_refused(path, "2 names");
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    store_is_refused(path, "no regular file");
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    ck_assert_int_eq(chmod(path, 0662), 0);
+    store_is_refused(path, "0662");
+    if (geteuid() == 0) {
+        close(open(path, O_CREAT | O_WRONLY, 0600));
+        ck_assert_int_eq(chown(path, 65534, 65534), 0);
+        store_is_refused(path, "uid 65534");
+    }
+    ck_assert_int_eq(dirs_open(state, run, false, &dirs, &error), AW_OK);
+    dirs_close(&dirs);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("dirs");
@@ -217,6 +330,11 @@ int main(void)
     tcase_add_test(tc, a_directory_to_which_others_write_is_refused);
     tcase_add_test(tc, a_directory_of_somebody_else_is_refused);
     tcase_add_test(tc, a_file_in_the_way_is_named);
+    tcase_add_test(tc, a_directory_below_one_that_all_may_write_to_is_refused);
+    tcase_add_test(tc, a_link_of_somebody_else_is_refused);
+    tcase_add_test(tc, store_and_spool_are_no_links);
+    tcase_add_test(tc, store_and_spool_are_closed_to_others);
+    tcase_add_test(tc, a_store_that_is_something_else_is_refused);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
 }

@@ -219,6 +219,23 @@ START_TEST(a_path_that_is_too_long_or_not_there_is_an_error)
 }
 END_TEST
 
+START_TEST(a_directory_that_anybody_may_write_to_is_refused)
+{
+    char below[100], there[140];
+
+    snprintf(below, sizeof(below), "%s/open", dir);
+    snprintf(there, sizeof(there), "ipc://%s/sock", below);
+    ck_assert_int_eq(mkdir(below, 0700), 0);
+    ck_assert_int_eq(chmod(below, 0777), 0);
+    ck_assert_int_eq(listen_on(there), AW_ERR_NOT_PERMITTED);
+    ck_assert_msg(strstr(error.text, "0777") != NULL, "%s", error.text);
+    ck_assert_int_eq(chmod(below, 01777), 0);
+    ck_assert_msg(listen_on(there) == AW_OK, "%s", error.text);
+    endpoint_quiet(endpoint);
+    ck_assert_int_eq(rmdir(below), 0);
+}
+END_TEST
+
 START_TEST(several_urls_are_served_at_once)
 {
     char url[64];
@@ -406,6 +423,7 @@ int main(void)
     tcase_add_test(tc, a_socket_in_use_is_not_taken_and_does_not_suffer);
     tcase_add_test(tc, what_somebody_else_put_there_meanwhile_stays);
     tcase_add_test(tc, a_path_that_is_too_long_or_not_there_is_an_error);
+    tcase_add_test(tc, a_directory_that_anybody_may_write_to_is_refused);
     tcase_add_test(tc, several_urls_are_served_at_once);
     tcase_add_test(tc, nngs_own_client_is_served_over_ipc_and_tcp);
     tcase_add_test(tc, by_tls_only_clients_with_a_certificate_of_ours_are_served);

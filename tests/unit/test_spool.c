@@ -175,6 +175,41 @@ START_TEST(symbolic_links_are_not_followed)
 }
 END_TEST
 
+START_TEST(what_the_runner_did_not_make_is_not_read)
+{
+    char name[SPOOL_NAME];
+    struct aw_error err;
+    int fd;
+
+    spool_name(out, name);
+    ck_assert_int_eq(mkfifoat(spool.dir_fd, name, 0600), 0);
+    ck_assert_int_eq(spool_open_file(&spool, out, &fd, &err), AW_ERR_SYSTEM);
+    ck_assert_msg(strstr(err.text, name) != NULL, "%s", err.text);
+    write_file(out, "mine");
+    ck_assert_int_eq(linkat(spool.dir_fd, name, spool.dir_fd, "another", 0), 0);
+    ck_assert_int_eq(spool_open_file(&spool, out, &fd, &err), AW_ERR_SYSTEM);
+    ck_assert_int_eq(unlinkat(spool.dir_fd, "another", 0), 0);
+    ck_assert_int_eq(spool_open_file(&spool, out, &fd, &err), AW_OK);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_directory_of_others_is_refused)
+{
+    struct aw_error err;
+    struct spool other;
+    char alias[96];
+
+    snprintf(alias, sizeof(alias), "%s/alias", dir);
+    ck_assert_int_eq(symlink(path, alias), 0);
+    ck_assert_int_eq(spool_open(alias, &other, &err), AW_ERR_SYSTEM);
+    ck_assert_int_eq(unlink(alias), 0);
+    ck_assert_int_eq(chmod(path, 0770), 0);
+    ck_assert_int_eq(spool_open(path, &other, &err), AW_ERR_NOT_PERMITTED);
+    ck_assert_int_eq(chmod(path, 0700), 0);
+}
+END_TEST
+
 START_TEST(removing_an_attempt_leaves_the_others)
 {
     uint64_t size;
@@ -241,6 +276,8 @@ int main(void)
     tcase_add_test(tcase, a_file_that_is_not_there_is_told_apart);
     tcase_add_test(tcase, creating_removes_what_a_crash_left);
     tcase_add_test(tcase, symbolic_links_are_not_followed);
+    tcase_add_test(tcase, what_the_runner_did_not_make_is_not_read);
+    tcase_add_test(tcase, a_directory_of_others_is_refused);
     tcase_add_test(tcase, removing_an_attempt_leaves_the_others);
     tcase_add_test(tcase, a_sweep_removes_what_is_not_kept_and_nothing_strange);
     tcase_add_test(tcase, a_directory_that_cannot_be_is_named);
