@@ -238,13 +238,13 @@ END_TEST
 #define N_SIDE 1000
 _Static_assert(N_SIDE *N_SIDE == AW_MAX_EDGES, "each child waits for each parent");
 
-static void submit_many(struct want want)
+static void submit_many(struct want want, size_t n)
 {
     static struct want wants[N_SIDE];
 
-    for (size_t i = 0; i < N_SIDE; i++)
+    for (size_t i = 0; i < n; i++)
         wants[i] = want;
-    ck_assert_ok(rig_submit(wants, N_SIDE));
+    ck_assert_ok(rig_submit(wants, n));
 }
 
 START_TEST(jobs_wait_for_so_many_and_no_more)
@@ -253,13 +253,12 @@ START_TEST(jobs_wait_for_so_many_and_no_more)
     struct answer *refused;
     uint64_t child;
 
-    submit_many(WANT(.name = "parent"));
+    submit_many(WANT(.name = "parent"), N_SIDE);
     child = rig_queue(WANT(.key = "k", AFTER(1, PARENT_ENDED)));
     ck_assert_uint_eq(child, N_SIDE + 1);
     known = WANT(.key = "k", AFTER(1, PARENT_ENDED));
     other = WANT(AFTER(1, PARENT_ENDED));
-    for (size_t i = 1; i < N_SIDE; i++)
-        rig_queue(other);
+    submit_many(other, N_SIDE - 1);
     rig_close();
     disk_run("INSERT OR IGNORE INTO dep SELECT p.number, c.number, 1 FROM job p, job c"
              " WHERE p.state = 2 AND c.state = 1");
@@ -274,8 +273,7 @@ START_TEST(jobs_wait_for_so_many_and_no_more)
     ck_assert_ok(rig_submit(&WANT(.name = "x"), 1));
     /* A refusal leaves nothing behind, and an end makes room. */
     ck_assert_ok(rig_cancel(&child, 1, -1));
-    for (size_t i = 0; i < N_SIDE; i++)
-        rig_queue(other);
+    submit_many(other, N_SIDE);
     ck_assert_err(rig_submit(&other, 1), AW_ERR_QUEUE_FULL);
 }
 END_TEST
