@@ -462,6 +462,7 @@ E2E_TESTS = \
 	tests/e2e/json.test \
 	tests/e2e/lease.test \
 	tests/e2e/many.test \
+	tests/e2e/permissions.test \
 	tests/e2e/queues.test \
 	tests/e2e/limits.test \
 	tests/e2e/queues_cli.test \

@@ -71,7 +71,11 @@ static enum aw_err retry_error(struct retry *r, size_t i, const struct found *f)
 {
     enum aw_err e = id_error(r->x, &r->ids.v[i], f);
 
-    r->out[i].state = f->record.state;
+    if (e != AW_ERR_UNKNOWN_ID) /* of somebody else's, not even that it has ended */
+        r->out[i].state = f->record.state;
+    /* An administrator's retry would run somebody else's program as the administrator. */
+    if (!e && f->record.uid != exchange_uid(r->x))
+        e = AW_ERR_NOT_PERMITTED;
     if (!e && !aw_state_is_final(f->record.state))
         e = AW_ERR_WRONG_STATE;
     r->out[i].err = (uint64_t)e;
