@@ -19,6 +19,7 @@ daemon_libedge_la_SOURCES = \
 	daemon/inbox.c daemon/inbox.h \
 	daemon/log.c daemon/log.h \
 	daemon/log_journal.c daemon/log_journal.h \
+	daemon/memory.c daemon/memory.h \
 	daemon/notify.c daemon/notify.h \
 	daemon/offload.c daemon/offload.h \
 	daemon/share.c daemon/share.h \

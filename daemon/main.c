@@ -12,6 +12,7 @@
 
 #include "daemon/log.h"
 #include "daemon/log_journal.h"
+#include "daemon/memory.h"
 #include "daemon/notify.h"
 #include "daemon/restore.h"
 #include "daemon/verify.h"
@@ -23,6 +24,7 @@ struct awd {
     struct event_base *base;
     struct server *server;
     struct watchdog *watchdog;
+    struct memory *memory;
     struct event *events[3]; /* SIGTERM, SIGINT, SIGHUP */
 };
 
@@ -156,12 +158,16 @@ static enum aw_err awd_start(struct awd *awd, struct aw_error *err)
     e = server_start(awd->base, &awd->config, &awd->dirs, &awd->server, err);
     if (!e)
         e = events_make(awd, err);
+    awd->memory = memory_new(awd->base);
+    if (!e && !awd->memory)
+        e = aw_fail(err, AW_ERR_NO_MEMORY, "out of memory");
     return e ? e : watchdog_start(awd, err);
 }
 
 static void awd_done(struct awd *awd)
 {
     watchdog_free(awd->watchdog);
+    memory_free(awd->memory);
     server_free(awd->server);
     for (size_t i = 0; i < ARRAY_SIZE(awd->events); i++)
         if (awd->events[i])
@@ -219,6 +225,7 @@ int main(int argc, char **argv)
     enum aw_err e;
 
     descriptors_fill();
+    memory_settle();
     log_to_journal();
     e = config_load(argc, argv, &awd.config, &err);
     if (e) {

@@ -1,0 +1,27 @@
+/*
+ * memory.h - gives memory back to the system that a rush of clients has taken.
+ *
+ * Left to itself, the C library keeps blocks of up to 32 MB once it has freed one of that size, and
+ * all that is free below something that is not.
+ *
+ * Main thread only.
+ */
+#ifndef AW_MEMORY_H
+#define AW_MEMORY_H
+
+#include "proto/base.h"
+
+struct event_base;
+struct memory;
+
+/* Tells the C library to keep no large blocks. Before anything is allocated. */
+void memory_settle(void);
+
+/* From now on looks every ten seconds whether there is much to be given back. NULL: out of memory.
+ */
+struct memory *memory_new(struct event_base *base);
+
+/* NULL does nothing. */
+void memory_free(struct memory *memory);
+
+#endif
