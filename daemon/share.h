@@ -3,8 +3,9 @@
  *
  * The requests of one user are to cost no other user more than a fair part of the time. So the
  * endpoint takes no more requests from somebody whose requests in work weigh SHARE_WORK, or have
- * SHARE_WORK_BYTES, or who has had SHARE_TURN of them taken in this turn of the loop. Those of his connections that have more wait in line, and each goes on with some of
- * them when there is room again.
+ * SHARE_WORK_BYTES, or who has had SHARE_TURN of them taken in this turn of the loop. Those of his
+ * connections that have more wait in line, and each goes on with some of them when there is room
+ * again.
  *
  *   share   one user, known by his uid; counts references
  *   member  one of his connections: what it has read and not yet handed on, and has not yet sent

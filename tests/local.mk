@@ -74,6 +74,7 @@ UNIT_TESTS = \
 	tests/unit/test_runner_proc \
 	tests/unit/test_runner_wire \
 	tests/unit/test_sched \
+	tests/unit/test_share \
 	tests/unit/test_shares \
 	tests/unit/test_sp \
 	tests/unit/test_spool \
@@ -297,6 +298,7 @@ tests_unit_test_log_LDADD = $(EDGE_TEST)
 tests_unit_test_notify_LDADD = $(EDGE_TEST)
 tests_unit_test_offload_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_offload_LDADD = $(EDGE_TEST)
+tests_unit_test_share_LDADD = $(EDGE_TEST)
 tests_unit_test_watchdog_SOURCES = tests/unit/test_watchdog.c $(ENDPOINT_TEST)
 tests_unit_test_watchdog_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_watchdog_LDADD = $(EDGE_TEST)

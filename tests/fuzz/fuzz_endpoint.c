@@ -229,10 +229,14 @@ static struct client client_open(void)
     return (struct client){.fd = pair[0]};
 }
 
+/* Work ends: only then is it seen that somebody in line has gone. */
 static void client_close(struct client *c)
 {
     close(c->fd);
-    turn();
+    for (int i = 0; i < IDLE_TURNS; i++) {
+        rest_parked();
+        turn();
+    }
 }
 
 static void ask(struct client *c, uint32_t id, uint8_t kind, size_t len)
