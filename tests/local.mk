@@ -483,6 +483,7 @@ E2E_TESTS = \
 	tests/fault/clock.test \
 	tests/fault/disk_full.test \
 	tests/fault/faults.test \
+	tests/fault/hostile.test \
 	tests/fault/runner_killed.test \
 	tests/fault/torture.test \
 	tests/fault/vanished.test \
@@ -498,6 +499,16 @@ tests_e2e_futures_threads_LDADD = client/libaw.la -lpthread
 check_PROGRAMS += tests/e2e/nng_client
 tests_e2e_nng_client_CPPFLAGS = $(AM_CPPFLAGS) $(NNG_CFLAGS)
 tests_e2e_nng_client_LDADD = $(NNG_LIBS)
+
+# The crowd of hostile.test.
+check_PROGRAMS += tests/fault/hostile
+tests_fault_hostile_SOURCES = \
+	tests/fault/hostile.c tests/fault/hostile.h \
+	tests/fault/hostile_crowd.c \
+	tests/fault/hostile_honest.c \
+	tests/fault/hostile_script.c \
+	tests/fault/watch_proc.c tests/fault/watch_proc.h
+tests_fault_hostile_LDADD = proto/libproto.la
 
 # What torture.test has run, and what shows it to be there.
 check_PROGRAMS += tests/fault/torture_job
@@ -562,6 +573,14 @@ torture: stage.stamp tests/fault/torture_job
 		TORTURE_SECONDS='$(TORTURE_SECONDS)' $(srcdir)/tests/fault/torture.test
 
 .PHONY: torture
+
+# Bad clients in greater numbers, and for longer, than in make check.
+hostile: stage.stamp tests/fault/hostile
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) HOSTILE_CONNECTIONS='$(or $(HOSTILE_CONNECTIONS),10000)' \
+		HOSTILE_SECONDS='$(or $(HOSTILE_SECONDS),10)' HOSTILE_ACT='$(HOSTILE_ACT)' \
+		$(srcdir)/tests/fault/hostile.test
+
+.PHONY: hostile
 
 # All faults at all points; make check takes a sample of them.
 faults: stage.stamp tests/fault/faults.la
