@@ -127,7 +127,7 @@ START_TEST(a_timeout_kills_what_ignores_sigterm)
     const struct outcome *o;
 
     rig_job_init(rig, &job, RIG_SH("trap '' TERM; while :; do sleep 1; done"));
-    job.timeout_ms = 100;
+    job.timeout_ms = 1000; /* by then it does */
     job.grace_ms = 100;
     o = rig_ended(rig, rig_start(rig, &job));
     ck_assert_int_eq(o->class, AW_CLASS_TIMEOUT);
