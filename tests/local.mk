@@ -380,6 +380,7 @@ FUZZ_TESTS = \
 	tests/fuzz/fuzz_endpoint \
 	tests/fuzz/fuzz_exec \
 	tests/fuzz/fuzz_http_job \
+	tests/fuzz/fuzz_peer \
 	tests/fuzz/fuzz_runner \
 	tests/fuzz/fuzz_text
 check_PROGRAMS += $(FUZZ_TESTS)
@@ -419,6 +420,9 @@ tests_fuzz_fuzz_exec_LDADD = daemon/workers/libworkers.la proto/libproto.la $(LI
 tests_fuzz_fuzz_http_job_SOURCES = tests/fuzz/fuzz_http_job.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_http_job_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_http_job_LDADD = proto/libproto.la
+tests_fuzz_fuzz_peer_SOURCES = tests/fuzz/fuzz_peer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_peer_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_peer_LDADD = daemon/runner/librunner.la
 tests_fuzz_fuzz_runner_SOURCES = tests/fuzz/fuzz_runner.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_runner_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_runner_LDADD = proto/librunnerwire.la proto/libbase.la
