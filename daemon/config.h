@@ -46,12 +46,18 @@
     X(PATH,     run_dir,         "run_dir",         "",       0, 0, RESTART, "DIR",      "directory of the sockets and the lock") \
     X(SLOTS,    slots,           "slots",           "auto",   0, AW_MAX_SLOTS, RELOAD, "N", "how many jobs run at once; auto: one for each CPU; 0: start none") \
     X(INT,      max_queued,      "max_queued",      "1000000", 1, 100000000, RELOAD, "N", "jobs that may wait; further submits are refused") \
+    X(INT,      max_user_queued, "max_user_queued", "500000", 0, 100000000, RELOAD, "N", "of those: jobs of one user, unless root or the daemon's own; 0: no limit") \
+    X(INT,      max_user_dependencies, "max_user_dependencies", "250000", 0, AW_MAX_EDGES, RELOAD, "N", "futures that one user's jobs may wait for, together; 0: no limit") \
+    X(INT,      max_user_sets,   "max_user_sets",   "10000",  0, AW_MAX_SETS, RELOAD, "N", "sets that one user may have; 0: no limit") \
     X(INT,      max_inflight,    "max_inflight",    "20000",  1, 1000000, RELOAD, "N",   "unanswered requests that one connection may have") \
     X(INT,      max_connections, "max_connections", "4000",   1, 100000, RESTART, "N",   "connections that may be open") \
     X(INT,      max_user_connections, "max_user_connections", "3000", 1, 100000, RESTART, "N", "of those: open to one user, unless root or the daemon's own") \
     X(SIZE,     max_user_memory, "max_user_memory", "256M",   INT64_C(32) << 20, INT64_C(1) << 40, RESTART, "SIZE", "memory for what one user's connections send, wait for and do not read") \
     X(DURATION, retention_ms,    "retention",       "7d",     1000, AW_MAX_DURATION_MS, RELOAD, "TIME", "how long an ended job is kept") \
     X(INT,      max_kept,        "max_kept",        "1000000", 0, 1000000000, RELOAD, "N", "ended jobs that are kept; the oldest go first") \
+    X(INT,      max_user_kept,   "max_user_kept",   "500000", 0, 1000000000, RELOAD, "N", "of those: jobs of one user; 0: no limit") \
+    X(SIZE,     max_bytes,       "max_bytes",       "0",      0, INT64_MAX, RELOAD, "SIZE", "specifications and output on record; the oldest ended jobs go first; 0: no limit") \
+    X(SIZE,     max_user_bytes,  "max_user_bytes",  "10G",    0, INT64_MAX, RELOAD, "SIZE", "of those: of one user; 0: no limit") \
     X(SIZE,     output_limit,    "output_limit",    "1G",     1, INT64_C(1) << 40, RELOAD, "SIZE", "most output of a job, unless its submit says less") \
     X(MODE,     socket_mode,     "socket_mode",     "auto",   0, 0777, RESTART, "MODE",  "mode of the socket's file; auto: 0660 for the system's daemon, else 0600") \
     X(PATH,     runner_path,     "runner_path",     AW_RUNNER_PATH, 0, 0, RESTART, "FILE", "the runner's program; none: somebody else starts it") \

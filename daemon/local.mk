@@ -43,8 +43,10 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/offline.h \
 	daemon/engine/numtable.c daemon/engine/numtable.h \
 	daemon/engine/outcome.h \
+	daemon/engine/embedded/accounts.c daemon/engine/embedded/accounts.h \
 	daemon/engine/embedded/deps.c daemon/engine/embedded/deps.h \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \
+	daemon/engine/embedded/embedded_accounts.c \
 	daemon/engine/embedded/embedded_backup.c \
 	daemon/engine/embedded/embedded_calls.c \
 	daemon/engine/embedded/embedded_change.c \
@@ -65,6 +67,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/sets.c daemon/engine/embedded/sets.h \
 	daemon/engine/embedded/shares.c daemon/engine/embedded/shares.h \
 	daemon/engine/embedded/store.c daemon/engine/embedded/store.h \
+	daemon/engine/embedded/store_accounts.c daemon/engine/embedded/store_accounts.h \
 	daemon/engine/embedded/store_backup.c \
 	daemon/engine/embedded/store_check.c \
 	daemon/engine/embedded/store_check_rows.c \

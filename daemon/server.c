@@ -118,6 +118,12 @@ static struct embedded_config engine_config(const struct config *config, const c
         .path = path,
         .max_queued = (uint64_t)config->max_queued,
         .max_kept = (uint64_t)config->max_kept,
+        .max_bytes = (uint64_t)config->max_bytes,
+        .user = {.max_queued = (uint64_t)config->max_user_queued,
+                 .max_kept = (uint64_t)config->max_user_kept,
+                 .max_bytes = (uint64_t)config->max_user_bytes,
+                 .max_sets = (uint64_t)config->max_user_sets,
+                 .max_dependencies = (uint64_t)config->max_user_dependencies},
         .retention_ms = config->retention_ms,
     };
 }

@@ -122,6 +122,7 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_contract_change.c \
 	tests/unit/engine_contract_claims.c \
 	tests/unit/engine_contract_limits.c \
+	tests/unit/engine_contract_users.c \
 	tests/unit/engine_contract_deps.c tests/unit/engine_contract_deps.h \
 	tests/unit/engine_contract_deps_many.c \
 	tests/unit/engine_contract_queues.c \

@@ -244,6 +244,22 @@ struct explanation {
     size_t n_parents_named;
 };
 
+/* What one user may have. 0: no limit of its own. */
+struct user_limits {
+    uint64_t max_queued;       /* jobs that have not ended */
+    uint64_t max_kept;         /* ended jobs: the oldest go when there are more */
+    uint64_t max_bytes;        /* specifications and output of both: first the oldest ended jobs go */
+    uint64_t max_sets;         /* the temporary ones, too */
+    uint64_t max_dependencies; /* futures that jobs wait for, together */
+};
+
+/* What one user has. */
+struct engine_user {
+    uint32_t uid;
+    uint64_t waiting, running, kept, bytes, sets;
+    struct user_limits limits;
+};
+
 struct list_filter {
     unsigned states;   /* bit mask of 1 << enum aw_state; 0: all */
     int64_t uid;       /* -1: all */
@@ -358,6 +374,8 @@ struct engine_ops {
     void (*queue_remove)(struct engine *e, struct bytes name, engine_done_fn done, void *arg);
     void (*each_lease)(struct engine *e, void (*fn)(void *arg, uint64_t number, int64_t abandon_ms),
                        void *arg);
+    void (*users)(struct engine *e, void (*fn)(void *arg, const struct engine_user *user),
+                  void *arg);
     void (*stats)(struct engine *e, struct engine_stats *ret);
     void (*backup)(struct engine *e, const char *path, engine_done_fn done, void *arg);
     void (*recover)(struct engine *e, engine_claim_fn done, void *arg);
@@ -386,7 +404,9 @@ static inline void engine_close(struct engine *e)
  * Parents that have ended are judged at once: a job that cannot run any more is recorded and ends,
  * failed with AW_CLASS_DEPENDENCY. A parent whose record is gone will do for PARENT_ENDED only.
  *
- * AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL; AW_ERR_NO_QUEUE; AW_ERR_DRAINING: that queue is;
+ * AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL; AW_ERR_QUOTA: this user has as much as one may have;
+ * AW_ERR_LIMIT: a job that there never can be room for, or a job would be in too many sets, or a set have too many
+ * members; AW_ERR_NO_QUEUE; AW_ERR_DRAINING: that queue is;
  * AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID: a parent; AW_ERR_WRONG_STATE: the set is closed, and not
  * all of them are its members already; AW_ERR_NO_SET: it was a temporary one, and is gone.
  */
@@ -513,7 +533,8 @@ static inline void engine_output(struct engine *e, uint64_t number, uint64_t att
  * (AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID). A temporary one gets its name here, one that begins with
  * '~'; a set by such a name that is not there is not made: AW_ERR_NO_SET. Jobs that have ended
  * complete at once, in the order of their ends. AW_ERR_WRONG_STATE: it is closed, and a job is no
- * member yet. AW_ERR_QUEUE_FULL: too many sets; AW_ERR_LIMIT: members.
+ * member yet. AW_ERR_QUEUE_FULL, AW_ERR_QUOTA: too many sets, of all or of the user; AW_ERR_LIMIT: too
+ * many members, or of a single job, that it is in too many sets.
  */
 static inline void engine_set_add(struct engine *e, const struct set_add *add,
                                   engine_set_add_fn done, void *arg)
@@ -611,6 +632,13 @@ static inline void engine_each_lease(struct engine *e,
                                      void *arg)
 {
     e->ops->each_lease(e, fn, arg);
+}
+
+/* Calls fn, at once, for each user who has anything, in no order. */
+static inline void engine_users(struct engine *e,
+                                void (*fn)(void *arg, const struct engine_user *user), void *arg)
+{
+    e->ops->users(e, fn, arg);
 }
 
 static inline void engine_get_stats(struct engine *e, struct engine_stats *ret)

@@ -27,6 +27,7 @@ void engine_contract_add(Suite *suite, const struct engine_factory *factory)
     part_add(suite, "queues", contract_queues_add);
     part_add(suite, "claims from queues", contract_claims_add);
     part_add(suite, "limits of queues", contract_limits_add);
+    part_add(suite, "users", contract_users_add);
     part_add(suite, "changes, and why it waits", contract_change_add);
     part_add(suite, "records", contract_records_add);
     part_add(suite, "sets", contract_sets_add);

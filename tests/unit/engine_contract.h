@@ -18,6 +18,7 @@ void contract_cancel_add(TCase *tc);
 void contract_queues_add(TCase *tc);
 void contract_claims_add(TCase *tc);
 void contract_limits_add(TCase *tc);
+void contract_users_add(TCase *tc);
 void contract_change_add(TCase *tc);
 void contract_records_add(TCase *tc);
 void contract_sets_add(TCase *tc);

@@ -278,7 +278,7 @@ START_TEST(one_that_ends_twice_keeps_its_place)
 
     ck_assert_ok(rig_finish(&c[0], &o));
     rig_close();
-    disk_run("UPDATE job SET state = 3, expires_us = NULL");
+    disk_run("UPDATE job SET state = 3, expires_us = NULL; UPDATE account SET kept = 0");
     rig_open();
     r = rig_recover();
     ck_assert_uint_eq(r->n, 2);
@@ -294,14 +294,15 @@ END_TEST
 START_TEST(there_are_so_many_sets_and_no_more)
 {
     struct answer *refused;
-    char sql[256];
+    char sql[320];
 
     rig_close();
     snprintf(
         sql, sizeof(sql),
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
-        " INSERT INTO bag (uid, temporary, name, created_us) SELECT 9, 0, 'set' || i, 1 FROM n",
-        AW_MAX_SETS - 1);
+        " INSERT INTO bag (uid, temporary, name, created_us) SELECT 9, 0, 'set' || i, 1 FROM n;"
+        "INSERT INTO account VALUES (9, 0, 0, %d)",
+        AW_MAX_SETS - 1, AW_MAX_SETS - 1);
     disk_run(sql);
     rig_open();
     ck_assert_uint_eq(rig_stats().sets, AW_MAX_SETS - 1);

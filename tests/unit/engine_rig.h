@@ -18,6 +18,8 @@ struct event_base;
 
 struct engine_limits {
     uint64_t max_queued, max_kept;
+    uint64_t max_bytes; /* 0: no limit */
+    struct user_limits user;
     int64_t retention_ms;
     int64_t set_idle_ms; /* 0: as it is for users */
 };

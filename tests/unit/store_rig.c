@@ -47,7 +47,15 @@ static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
     return AW_OK;
 }
 
-static const struct store_loader loader = {.queue = ignore_queue, .live = count_live};
+static enum aw_err ignore_account(void *arg, const struct account_change *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static const struct store_loader loader = {
+    .queue = ignore_queue, .account = ignore_account, .live = count_live};
 
 static void unexpected_down(void *arg, const struct aw_error *err)
 {
@@ -100,6 +108,7 @@ void add_job(struct store *st, uint64_t number)
     store_push(st, &op.submit.op);
     while (!op.done)
         event_base_loop(base, EVLOOP_ONCE);
+    store_effects_free(&op.submit.effects);
     ck_assert_msg(op.submit.op.error.code == AW_OK, "%s", op.submit.op.error.text);
 }
 

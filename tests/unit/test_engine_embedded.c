@@ -26,6 +26,8 @@ static struct engine *open_embedded(struct event_base *base, const struct engine
         .path = disk_db(),
         .max_queued = limits->max_queued,
         .max_kept = limits->max_kept,
+        .max_bytes = limits->max_bytes,
+        .user = limits->user,
         .retention_ms = limits->retention_ms,
         .set_idle_ms = limits->set_idle_ms,
     };

@@ -367,6 +367,7 @@ static const struct {
     L(AW_MAX_PARENTS),
     L(AW_MAX_EDGES),
     L(AW_MAX_SETS),
+    L(AW_MAX_SETS_OF_JOB),
     L(AW_MAX_SET_NAME),
     L(AW_MAX_MEMBERS),
     L(AW_MAX_CONSUMERS),

@@ -244,7 +244,7 @@ START_TEST(users_that_have_gone_leave_nothing)
         while (queues_next(qs, true))
             end(start());
         ck_assert_uint_eq(qs->shares.table.n_nodes, 0);
-        ck_assert_uint_eq(qs->shares.accounts.n_nodes, 0);
+        ck_assert_uint_eq(qs->shares.accounts.table.n_nodes, 0);
     }
     ck_assert_uint_le(qs->shares.n, 1000);
     ck_assert_uint_eq(qs->shares.n_free, qs->shares.n);

@@ -21,7 +21,14 @@ static enum aw_err no_queue(void *arg, const struct store_queue_row *row)
     return AW_OK;
 }
 
-static const struct store_loader loader = {.queue = no_queue};
+static enum aw_err ignore_account(void *arg, const struct account_change *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static const struct store_loader loader = {.queue = no_queue, .account = ignore_account};
 
 static void unexpected_down(void *arg, const struct aw_error *err)
 {
@@ -134,6 +141,7 @@ static size_t prune(size_t excess)
 
     store_remove_init(&op);
     run(&op.op);
+    store_effects_free(&op.effects);
     return op.n_gone;
 }
 

@@ -126,7 +126,14 @@ static enum aw_err on_queue(void *arg, const struct store_queue_row *row)
     return AW_OK;
 }
 
-static const struct store_loader loader = {.queue = on_queue};
+static enum aw_err ignore_account(void *arg, const struct account_change *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static const struct store_loader loader = {.queue = on_queue, .account = ignore_account};
 
 static void unexpected_down(void *arg, const struct aw_error *err)
 {

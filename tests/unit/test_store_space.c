@@ -12,6 +12,7 @@
 
 #include "daemon/engine/embedded/store_ops.h"
 #include "daemon/engine/embedded/store_schema.h"
+#include "daemon/engine/embedded/store_sql.h"
 #include "daemon/engine/offline.h"
 #include "tests/unit/faulty_vfs.h"
 #include "tests/unit/powerloss_vfs.h"
@@ -59,7 +60,15 @@ static enum aw_err ignore_live(void *arg, const struct store_live *row)
     return AW_OK;
 }
 
-static const struct store_loader loader = {.queue = ignore_queue, .live = ignore_live};
+static enum aw_err ignore_account(void *arg, const struct account_change *row)
+{
+    (void)arg;
+    (void)row;
+    return AW_OK;
+}
+
+static const struct store_loader loader = {
+    .queue = ignore_queue, .account = ignore_account, .live = ignore_live};
 
 static void on_down(void *arg, const struct aw_error *err)
 {
@@ -127,6 +136,7 @@ static enum aw_err submit(struct store *st, uint64_t first, size_t n, struct byt
     op.births = births;
     store_submit_init(&op);
     e = run_op(st, &op.op);
+    store_effects_free(&op.effects);
     free(rows);
     free(answers);
     free(births);
@@ -151,6 +161,7 @@ static size_t prune(struct store *st)
 
         store_remove_init(&op);
         ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+        store_effects_free(&op.effects);
         n += op.n_gone;
         more = op.more;
     }
@@ -168,12 +179,22 @@ static sqlite3 *by_hand(const char *path)
     return sql;
 }
 
-static void change(const char *text)
+static void run(sqlite3 *sql, const char *text)
 {
-    sqlite3 *sql = by_hand(db);
     char *error = NULL;
 
     ck_assert_msg(sqlite3_exec(sql, text, NULL, NULL, &error) == SQLITE_OK, "%s", error);
+}
+
+/* And what users have is as it is then. */
+static void change(const char *text)
+{
+    sqlite3 *sql = by_hand(db);
+
+    run(sql, text);
+    if (sqlite3_table_column_metadata(sql, NULL, "account", NULL, NULL, NULL, NULL, NULL, NULL) ==
+        SQLITE_OK)
+        run(sql, "DELETE FROM account; INSERT INTO account " STORE_ACCOUNTS);
     sqlite3_close(sql);
 }
 
@@ -351,6 +372,7 @@ START_TEST(answers_to_old_requests_go_also_when_no_job_does)
     ck_assert_uint_eq(prune(st), 0);
     store_remove_init(&op);
     ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+    store_effects_free(&op.effects);
     ck_assert_int_eq(op.next_expiry_us, (bucket + 3) * STORE_REQUEST_BUCKET_US);
     store_close(st);
     ck_assert_int_eq(number_in(db, "SELECT count(*) FROM request"), 1);
@@ -472,7 +494,7 @@ START_TEST(without_room_for_a_copy_it_opens_as_it_is)
 
     make_first();
     fill(10000, 10000 / KEPT);
-    change("PRAGMA user_version = 2; ALTER TABLE queue ADD COLUMN limits BLOB");
+    change("PRAGMA user_version = 3;" STORE_SCHEMA_2 STORE_SCHEMA_3);
     faulty_vfs_install();
     faulty_vfs_set_room(100000);
     st = open_store();

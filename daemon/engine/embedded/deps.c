@@ -29,6 +29,7 @@ TAILQ_HEAD(parent_list, dep_parent);
 struct dep_child {
     struct numnode node;
     uint32_t n, n_taken;
+    uint64_t *count;     /* of edges that are not closed, by whose they are */
     struct edge edges[]; /* sorted by number and kind */
 };
 
@@ -135,6 +136,7 @@ static void edge_close(struct deps *d, struct edge *edge)
         TAILQ_REMOVE(&p->edges, edge, link);
     edge->state = EDGE_CLOSED;
     d->n_edges--;
+    --*edge->child->count;
     if (--p->n_edges > 0)
         return;
     if (p->listed)
@@ -143,13 +145,15 @@ static void edge_close(struct deps *d, struct edge *edge)
     free(p);
 }
 
-struct dep_child *deps_make(struct deps *d, uint64_t child, const struct parent *parents, size_t n)
+struct dep_child *deps_make(struct deps *d, uint64_t child, const struct parent *parents, size_t n,
+                            uint64_t *count)
 {
     struct dep_child *c = calloc(1, sizeof(*c) + n * sizeof(*c->edges));
 
     if (!c)
         return NULL;
     c->node.number = child;
+    c->count = count;
     for (; c->n < n; c->n++) {
         struct edge *edge = &c->edges[c->n];
 
@@ -163,6 +167,7 @@ struct dep_child *deps_make(struct deps *d, uint64_t child, const struct parent 
         }
         edge->parent->n_edges++;
         d->n_edges++;
+        ++*count;
     }
     return c;
 }

@@ -39,9 +39,11 @@ size_t deps_sort(struct parent *parents, size_t n);
 
 /*
  * Makes the edges of a job, all of the memory that they will ever need; nothing can be found by
- * them yet. NULL: out of memory. The caller's until deps_insert() or deps_discard().
+ * them yet. *count counts those that are not closed, of several jobs perhaps, and must stay as long
+ * as they. NULL: out of memory. The caller's until deps_insert() or deps_discard().
  */
-struct dep_child *deps_make(struct deps *d, uint64_t child, const struct parent *parents, size_t n);
+struct dep_child *deps_make(struct deps *d, uint64_t child, const struct parent *parents, size_t n,
+                            uint64_t *count);
 void deps_discard(struct deps *d, struct dep_child *child); /* harmless on NULL */
 
 /* Links the edges that are open (open[i] belongs to parents[i]; at least one), closes the others.

@@ -55,6 +55,7 @@ static void expire_done(struct store_op *op)
     struct live *job = sched_find(call->em->sched, call->number);
 
     if (job && !op->error.code) {
+        embedded_account(call->em, &call->op.effects);
         embedded_prune_at(call->em, call->op.expires_us);
         embedded_job_ended(call->em, job, AW_FAILED);
         embedded_tell(call->em, &call->op.effects, NULL);
@@ -172,18 +173,17 @@ void embedded_job_ended(struct embedded *em, struct live *job, enum aw_state sta
 {
     struct ended ended = {job->node.number, state};
 
+    embedded_account_paced(em, job);
     deps_remove(em->deps, ended.number);
     deps_parent_ended(em->deps, ended.number, state);
     sched_remove(em->sched, job);
-    em->kept++;
     if (state == AW_SUCCEEDED)
         em->counts.succeeded++;
     else if (state == AW_FAILED)
         em->counts.failed++;
     else
         em->counts.cancelled++;
-    embedded_prune_at(
-        em, em->kept > em->config.max_kept ? 0 : now_us() + em->config.retention_ms * 1000);
+    embedded_prune_at(em, now_us() + em->config.retention_ms * 1000);
     em->events->ended(em->arg, &ended, 1);
     embedded_resolve(em);
 }
@@ -256,6 +256,7 @@ static enum aw_err on_live(void *arg, const struct store_live *row)
 
 static const struct store_loader loader = {
     .queue = embedded_on_queue,
+    .account = embedded_on_account,
     .live = on_live,
     .dep = embedded_on_dep,
     .ended_parent = embedded_on_ended_parent,
@@ -278,7 +279,7 @@ static void embedded_stats(struct engine *e, struct engine_stats *ret)
     *ret = em->counts;
     for (int s = 0; s <= AW_RUNNING; s++)
         ret->live[s] = sched_count(em->sched, (enum aw_state)s);
-    ret->kept = em->kept;
+    ret->kept = embedded_accounts(em)->kept;
     ret->sets = sets_count(&em->sets);
     embedded_latencies(em, ret);
     store_get_stats(em->store, &store);
@@ -357,6 +358,7 @@ static const struct engine_ops ops = {
     .queue_list = embedded_queue_list,
     .queue_remove = embedded_queue_remove,
     .each_lease = embedded_each_lease,
+    .users = embedded_users,
     .stats = embedded_stats,
     .backup = embedded_backup,
     .recover = embedded_recover,
@@ -396,6 +398,7 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->config = *config;
     STAILQ_INIT(&em->stalled);
     STAILQ_INIT(&em->empty_claims);
+    TAILQ_INIT(&em->excess);
     em->sched = sched_new();
     em->deps = deps_new();
     e = em->sched && em->deps && numtable_init(&em->policies) && sets_init(&em->sets)
@@ -415,11 +418,11 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->next_number = info.high + 1;
     /* 2^40 claims each time the store is opened, 2^23 times: no two are ever the same. */
     em->next_claim = (info.epoch << 40) + 1;
-    em->kept = info.kept;
     if (em->n_cancels)
         embedded_cancel_quietly(em, em->cancels, em->n_cancels);
     embedded_resolve(em);
     embedded_clock_set(em);
+    embedded_prune_excess(em);
     embedded_prune_at(em, 0);
     *ret = &em->engine;
     return AW_OK;
@@ -431,9 +434,10 @@ void embedded_configure(struct engine *e, const struct embedded_config *config)
 
     em->config.max_queued = config->max_queued;
     em->config.max_kept = config->max_kept;
+    em->config.max_bytes = config->max_bytes;
+    em->config.user = config->user;
     em->config.retention_ms = config->retention_ms;
     em->config.set_idle_ms = config->set_idle_ms;
     embedded_sweep_soon(em);
-    if (em->kept > em->config.max_kept)
-        embedded_prune_at(em, 0);
+    embedded_prune_excess(em);
 }

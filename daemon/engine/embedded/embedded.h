@@ -9,11 +9,13 @@
 struct event_base;
 
 struct embedded_config {
-    const char *path;     /* of the database file; used while opening only */
-    uint64_t max_queued;  /* jobs that have not ended: a submit beyond is refused */
-    uint64_t max_kept;    /* ended jobs: the oldest go when there are more */
-    int64_t retention_ms; /* of ended jobs that do not say it themselves, and complete sets */
-    int64_t set_idle_ms;  /* of temporary sets that nobody reads; 0: AW_SET_IDLE_MS */
+    const char *path;        /* of the database file; used while opening only */
+    uint64_t max_queued;     /* jobs that have not ended: a submit beyond is refused */
+    uint64_t max_kept;       /* ended jobs: the oldest go when there are more */
+    uint64_t max_bytes;      /* on record, of all users; the oldest ended jobs go; 0: no limit */
+    struct user_limits user; /* of each user but root and the daemon's own */
+    int64_t retention_ms;    /* of ended jobs that do not say it themselves, and complete sets */
+    int64_t set_idle_ms;     /* of temporary sets that nobody reads; 0: AW_SET_IDLE_MS */
 };
 
 /*

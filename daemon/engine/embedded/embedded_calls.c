@@ -380,6 +380,7 @@ static void finish_done(struct store_op *op)
                 call->op.number);
         call->done(call->arg, &stale);
     } else {
+        embedded_account(em, &call->op.effects);
         finish_apply(call);
         embedded_tell(em, &call->op.effects, NULL);
         call->done(call->arg, NULL);

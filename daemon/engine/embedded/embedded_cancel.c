@@ -59,6 +59,8 @@ static void cancel_done(struct store_op *op)
     struct cancel_call *call = (struct cancel_call *)op;
     struct embedded *em = call->em;
 
+    if (!op->error.code)
+        embedded_account(em, &call->op.effects);
     for (size_t i = 0; i < call->op.n; i++) {
         if (!op->error.code)
             cancel_settle(call, i);

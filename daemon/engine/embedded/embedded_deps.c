@@ -67,6 +67,7 @@ static void resolve_done(struct store_op *op)
     }
     /* Otherwise the store is down, or we are about to be: they are found when it is opened. */
     if (!op->error.code) {
+        embedded_account(em, &call->op.effects);
         embedded_prune_at(em, call->op.expires_us);
         for (size_t i = 0; i < call->op.n; i++)
             resolve_apply(em, &call->pairs[i], call->to[i]);
@@ -135,7 +136,8 @@ static enum aw_err edges_insert(struct embedded *em)
         load->n = 0;
     if (load->n == 0)
         return AW_OK;
-    child = deps_make(em->deps, load->child, load->parents, load->n);
+    child = deps_make(em->deps, load->child, load->parents, load->n,
+                      &embedded_account_of(em, job)->n_edges);
     if (!child)
         return AW_ERR_NO_MEMORY;
     deps_insert(em->deps, child, all_open);

@@ -44,8 +44,10 @@ struct embedded {
     char tag[AW_TAG_LEN + 1];
     uint64_t next_number;
     uint64_t next_claim;
-    uint64_t kept;
-    uint64_t pending; /* jobs in submits that the store has not answered */
+    struct pace pace;           /* of all users' jobs */
+    struct account_list excess; /* users whose oldest records are to go */
+    uint64_t wanted;            /* bytes of all that a submit has found no room for */
+    uint64_t pending;           /* jobs in submits that the store has not answered */
     struct engine_stats counts;
     struct latencies latencies;
     struct sets sets;
@@ -138,6 +140,35 @@ static inline struct bytes bytes_put(char **at, struct bytes b)
 void embedded_submit(struct engine *e, const struct submit *submit, engine_submit_fn done,
                      void *arg);
 
+/* embedded_accounts.c */
+struct accounts *embedded_accounts(const struct embedded *em);
+struct account *embedded_account_of(const struct embedded *em, const struct live *job);
+/* That of struct store_loader. */
+enum aw_err embedded_on_account(void *arg, const struct account_change *row);
+/* Takes over what users have now. To be called before anything else is done about the operation: a
+ * job that ends holds its user's account. */
+void embedded_account(struct embedded *em, const struct store_effects *effects);
+/* A job ends. */
+void embedded_account_paced(struct embedded *em, const struct live *job);
+struct user_limits embedded_limits_of(const struct embedded *em, uint32_t uid);
+/* Whether a submit of n jobs, which are made already, finds room in memory. */
+enum submit_full embedded_submit_full(const struct embedded *em, const struct account *account,
+                                      size_t n, bool has_parents);
+/* Sees to it that so many bytes find room on record, if old records can make it. */
+void embedded_make_room(struct embedded *em, struct account *account, uint64_t bytes);
+/* A submit that found no room. */
+struct refusal {
+    enum submit_full full;
+    const struct account *account; /* of the user */
+    size_t n;                      /* jobs, and their bytes */
+    uint64_t bytes;
+    uint64_t has_bytes; /* FULL_BYTES, FULL_USER_BYTES */
+};
+/* Says why, and when to try again. FULL_NOT: leaves it as it is. */
+void embedded_refuse(const struct embedded *em, const struct refusal *r, struct aw_error *err);
+void embedded_users(struct engine *e, void (*fn)(void *arg, const struct engine_user *user),
+                    void *arg);
+
 /* embedded_deps.c */
 /* Goes on with the children of what has ended. */
 void embedded_resolve(struct embedded *em);
@@ -228,5 +259,11 @@ void embedded_backup(struct engine *e, const char *path, engine_done_fn done, vo
 void embedded_forget(struct engine *e, const uint64_t *numbers, size_t n, engine_results_fn done,
                      void *arg);
 void embedded_prune(struct embedded *em);
+/* This user may have too much on record: sees to it. NULL: nobody. */
+void embedded_prune_user(struct embedded *em, struct account *account);
+/* Some of all users may. */
+void embedded_prune_excess(struct embedded *em);
+/* Whether all users together have, and something of it can go. */
+bool embedded_is_excess(const struct embedded *em);
 
 #endif

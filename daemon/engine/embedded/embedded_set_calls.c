@@ -25,7 +25,8 @@ static struct store_set_name set_call_init(struct set_call *call, struct embedde
 {
     call->em = em;
     call->arg = arg;
-    return (struct store_set_name){uid, text_copy(call->name, sizeof(call->name), name)};
+    return (struct store_set_name){.uid = uid,
+                                   .name = text_copy(call->name, sizeof(call->name), name)};
 }
 
 /* Somebody looked at it. */
@@ -44,6 +45,7 @@ struct add_call {
     struct set_call call;
     engine_set_add_fn done;
     struct set *head; /* in case that it is made */
+    struct account *account;
     struct job_result *results;
     uint64_t numbers[];
 };
@@ -51,6 +53,7 @@ struct add_call {
 static void add_free(struct add_call *add)
 {
     set_free(add->head);
+    accounts_release(embedded_accounts(add->call.em), add->account);
     store_effects_free(&add->op.effects);
     free(add->results);
     free(add);
@@ -66,6 +69,7 @@ static void add_done(struct store_op *op)
             embedded_is_unknown(em, add->results[i].number))
             add->results[i].err = AW_ERR_UNKNOWN_ID;
     if (!op->error.code) {
+        embedded_account(em, &add->op.effects);
         embedded_tell(em, &add->op.effects, &add->head);
         touch(em, add->op.info.id);
     }
@@ -93,12 +97,14 @@ static struct add_call *add_make(struct embedded *em, const struct set_add *what
     if (!add)
         return NULL;
     add->op.set = set_call_init(&add->call, em, what->uid, what->name, arg);
+    add->op.set.max_sets = embedded_limits_of(em, what->uid).max_sets;
     add->op.fresh = what->name.len == 0;
     if (add->op.fresh)
         add->op.set.name = name_make(add->call.name);
     add->results = calloc(what->n + 1, sizeof(*add->results));
     add->head = set_new(add->op.set.name);
-    if (add->results && add->head)
+    add->account = accounts_hold(embedded_accounts(em), what->uid);
+    if (add->results && add->head && add->account)
         return add;
     add_free(add);
     return NULL;
@@ -366,6 +372,7 @@ static void forget_done(struct store_op *op)
     struct embedded *em = forget->call.em;
 
     if (!op->error.code) {
+        embedded_account(em, &forget->op.effects);
         embedded_tell(em, &forget->op.effects, NULL);
         if (forget->op.more)
             embedded_sweep_soon(em);

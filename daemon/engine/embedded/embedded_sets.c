@@ -157,6 +157,7 @@ static void sweep_done(struct store_op *op)
     if (op->error.code) {
         sweep_in(em, SWEEP_RETRY_US);
     } else {
+        embedded_account(em, &call->op.effects);
         embedded_tell(em, &call->op.effects, NULL);
         if (call->op.more)
             embedded_sweep_soon(em);

@@ -15,7 +15,7 @@ struct submit_call {
     struct dep_child **waits; /* those of jobs with parents, too; NULL: there are none */
     struct parent *parents;   /* copies, of all jobs */
     bool *open;               /* for each of them */
-    bool edges_full;          /* op.full: because of these */
+    struct account *account;  /* of the user */
     struct set *head;         /* of the set, in case that it is made; NULL: without one */
     char *text;               /* copies of keys, specifications and heads */
     struct store_row rows[];
@@ -27,6 +27,7 @@ static void submit_free(struct submit_call *call)
         sched_discard(call->em->sched, call->live[i]);
     for (size_t i = 0; call->waits && i < call->op.n; i++)
         deps_discard(call->em->deps, call->waits[i]);
+    accounts_release(embedded_accounts(call->em), call->account);
     free(call->live);
     free(call->waits);
     free(call->parents);
@@ -76,23 +77,27 @@ static void tell_stillborn(struct submit_call *call)
     }
 }
 
-/* The store knows no more than that it is full. (If it is not, what is full is the set.) */
-static void full_tell(const struct submit_call *call, struct aw_error *err)
+static uint64_t bytes_of_all(const struct submit_call *call)
 {
-    const struct embedded *em = call->em;
+    uint64_t bytes = 0;
 
-    if (!call->op.full)
-        return;
-    if (call->edges_full)
-        aw_fail(err, AW_ERR_QUEUE_FULL,
-                "submit: the jobs that wait for others would have %" PRIu64
-                " parents together; at most %d are possible",
-                deps_edges(em->deps), AW_MAX_EDGES);
-    else
-        aw_fail(err, AW_ERR_QUEUE_FULL,
-                "submit: %" PRIu64 " jobs have not ended; at most %" PRIu64 " are taken",
-                sched_total(em->sched), em->config.max_queued);
-    err->retry_after_ms = 1000;
+    for (size_t i = 0; i < call->op.n; i++)
+        bytes += call->rows[i].spec.len + call->rows[i].head.len;
+    return bytes;
+}
+
+/* The store knows no more than that it is full. (If it is not, what is full is the set.) */
+static void full_tell(struct submit_call *call)
+{
+    const struct refusal refusal = {
+        .full = call->op.over,
+        .account = call->account,
+        .n = call->op.n,
+        .bytes = bytes_of_all(call),
+        .has_bytes = call->op.has_bytes,
+    };
+
+    embedded_refuse(call->em, &refusal, &call->op.op.error);
 }
 
 static void submit_done(struct store_op *op)
@@ -102,7 +107,9 @@ static void submit_done(struct store_op *op)
 
     em->pending -= call->op.n;
     if (op->error.code == AW_ERR_QUEUE_FULL)
-        full_tell(call, &op->error);
+        full_tell(call);
+    if (!op->error.code)
+        embedded_account(em, &call->op.effects);
     for (size_t i = 0; !op->error.code && i < call->op.n; i++) {
         if (call->op.repeated || call->submitted[i].deduplicated) {
             em->counts.deduplicated++;
@@ -203,7 +210,8 @@ static bool parents_make(struct submit_call *call, const struct new_job *jobs)
         row->parents = &call->parents[at];
         row->open = &call->open[at];
         at += row->n_parents;
-        call->waits[i] = deps_make(em->deps, row->number, row->parents, row->n_parents);
+        call->waits[i] =
+            deps_make(em->deps, row->number, row->parents, row->n_parents, &call->account->n_edges);
         if (!call->waits[i])
             return false;
     }
@@ -255,10 +263,23 @@ static struct submit_call *submit_make(struct embedded *em, const struct submit 
     call->op.n = n;
     call->op.now_us = now_us();
     call->op.uid = submit->uid;
-    if (rows_make(call, submit->jobs) && head_make(call, submit->set))
+    call->account = accounts_hold(embedded_accounts(em), submit->uid);
+    if (call->account && rows_make(call, submit->jobs) && head_make(call, submit->set))
         return call;
     submit_free(call);
     return NULL;
+}
+
+/* What there is room for. */
+static void limits_set(struct submit_call *call)
+{
+    const struct embedded *em = call->em;
+    struct user_limits user = embedded_limits_of(em, call->op.uid);
+
+    call->op.full = embedded_submit_full(em, call->account, call->op.n, call->waits);
+    call->op.max_bytes = em->config.max_bytes;
+    call->op.max_user_bytes = user.max_bytes;
+    call->op.max_sets = user.max_sets;
 }
 
 void embedded_submit(struct engine *e, const struct submit *submit, engine_submit_fn done,
@@ -272,9 +293,9 @@ void embedded_submit(struct engine *e, const struct submit *submit, engine_submi
         done(arg, &embedded_no_memory, NULL, 0);
         return;
     }
-    call->op.full = sched_total(em->sched) + em->pending + n > em->config.max_queued;
-    call->edges_full = !call->op.full && call->waits && deps_edges(em->deps) > AW_MAX_EDGES;
-    call->op.full |= call->edges_full;
+    limits_set(call);
+    if (!call->op.full)
+        embedded_make_room(em, call->account, bytes_of_all(call));
     call->done = done;
     call->arg = arg;
     call->op.gid = submit->gid;

@@ -214,6 +214,7 @@ void queues_set_active(struct queues *qs, struct live *job, bool active)
     job->active = active;
     q->n_active += one;
     share->n_active += one;
+    share->account->n_active += one;
     if (q->set.slots == 0)
         share->account->n_on_shared += one;
     queue_refresh(qs, q);

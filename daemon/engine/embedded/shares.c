@@ -12,54 +12,21 @@ static uint64_t key_of(const struct queue *q, uint32_t uid)
 bool shares_init(struct shares *s)
 {
     *s = (struct shares){0};
-    if (numtable_init(&s->table) && numtable_init(&s->accounts))
+    if (numtable_init(&s->table) && accounts_init(&s->accounts))
         return true;
     shares_done(s);
     return false;
-}
-
-static void account_free(void *arg, struct numnode *node)
-{
-    (void)arg;
-    free(numtable_entry(node, struct account, node));
 }
 
 void shares_done(struct shares *s)
 {
     for (uint32_t i = 0; i < s->n; i++)
         free(s->by_index[i]);
-    if (s->accounts.segments)
-        numtable_each(&s->accounts, account_free, NULL);
-    numtable_done(&s->accounts);
+    accounts_done(&s->accounts);
     numtable_done(&s->table);
     free(s->by_index);
     free(s->free);
     *s = (struct shares){0};
-}
-
-/* ---- Accounts ------------------------------------------------------------------------------- */
-
-static struct account *account_hold(struct shares *s, uint32_t uid)
-{
-    struct account *a = numtable_entry(numtable_find(&s->accounts, uid), struct account, node);
-
-    if (!a) {
-        a = calloc(1, sizeof(*a));
-        if (!a)
-            return NULL;
-        a->node.number = uid;
-        numtable_insert(&s->accounts, &a->node);
-    }
-    a->n_shares++;
-    return a;
-}
-
-static void account_release(struct shares *s, struct account *a)
-{
-    if (--a->n_shares > 0)
-        return;
-    numtable_remove(&s->accounts, &a->node);
-    free(a);
 }
 
 /* ---- Shares --------------------------------------------------------------------------------- */
@@ -90,7 +57,7 @@ static bool index_reserve(struct shares *s)
 static struct share *share_make(struct shares *s, struct queue *q, uint32_t uid)
 {
     struct share *share = index_reserve(s) ? calloc(1, sizeof(*share)) : NULL;
-    struct account *account = share ? account_hold(s, uid) : NULL;
+    struct account *account = share ? accounts_hold(&s->accounts, uid) : NULL;
 
     if (!account) {
         free(share);
@@ -121,16 +88,18 @@ struct share *shares_hold(struct shares *s, struct queue *q, uint32_t uid)
     if (!share)
         return NULL;
     share->n_jobs++;
+    share->account->n_jobs++;
     return share;
 }
 
 void shares_release(struct shares *s, struct share *share)
 {
+    share->account->n_jobs--;
     if (--share->n_jobs > 0)
         return;
     LIST_REMOVE(share, of_queue);
     numtable_remove(&s->table, &share->node);
-    account_release(s, share->account);
+    accounts_release(&s->accounts, share->account);
     s->by_index[share->index] = NULL;
     s->free[s->n_free++] = share->index;
     free(share);

@@ -5,7 +5,7 @@
  * QUEUED jobs stand, first come first served. Between lanes of the same queue and priority it is
  * the number of running jobs that decides (queues.c). A share is there as long as a job of its
  * user names its queue, so that nothing that happens to such a job can fail for want of memory;
- * about a kilobyte each. An account is what one user has in all queues together.
+ * about a kilobyte each. It holds its user's account.
  *
  * A job holds its share by a small index. All is found in O(1).
  *
@@ -14,6 +14,7 @@
 #ifndef AW_SHARES_H
 #define AW_SHARES_H
 
+#include "daemon/engine/embedded/accounts.h"
 #include "daemon/engine/embedded/live.h"
 #include "proto/limits.h"
 
@@ -35,13 +36,6 @@ struct lane {
 
 TAILQ_HEAD(lane_list, lane);
 
-/* One user. */
-struct account {
-    struct numnode node; /* number: the uid */
-    uint64_t n_shares;
-    uint64_t n_on_shared; /* jobs that hold one of the daemon's slots */
-};
-
 struct share {
     struct numnode node; /* private */
     uint32_t index;
@@ -56,11 +50,11 @@ struct share {
 LIST_HEAD(share_list, share);
 
 struct shares {
-    struct numtable table;    /* of shares, by user and queue */
-    struct numtable accounts; /* by uid */
-    struct share **by_index;  /* those that are free: NULL */
-    uint32_t n, cap;          /* used up to; room */
-    uint32_t *free;           /* indices below n that are free; as much room as by_index */
+    struct numtable table; /* of shares, by user and queue */
+    struct accounts accounts;
+    struct share **by_index; /* those that are free: NULL */
+    uint32_t n, cap;         /* used up to; room */
+    uint32_t *free;          /* indices below n that are free; as much room as by_index */
     uint32_t n_free;
 };
 
@@ -80,7 +74,7 @@ static inline struct share *shares_of(const struct shares *s, const struct live 
 
 static inline uint32_t share_uid(const struct share *share)
 {
-    return (uint32_t)share->account->node.number;
+    return account_uid(share->account);
 }
 
 #endif

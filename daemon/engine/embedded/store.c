@@ -1,4 +1,5 @@
 /* The store's thread: what is pushed, in groups, into transactions, and back. */
+#include "daemon/engine/embedded/store_accounts.h"
 #include "daemon/engine/embedded/store_sets.h"
 
 #include <errno.h>
@@ -42,6 +43,18 @@ static enum aw_err queue_tell(sqlite3_stmt *s, const struct store_loader *loader
     enum aw_err e = store_queue_read(s, &queue);
 
     return e ? e : loader->queue(arg, &queue);
+}
+
+static enum aw_err account_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
+{
+    struct account_change account = {
+        .uid = (uint32_t)sqlite3_column_int64(s, 0),
+        .kept = sqlite3_column_int64(s, 1),
+        .bytes = sqlite3_column_int64(s, 2),
+        .sets = sqlite3_column_int64(s, 3),
+    };
+
+    return loader->account(arg, &account);
 }
 
 static enum aw_err dep_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
@@ -115,6 +128,9 @@ static enum aw_err load(struct store *st, const struct store_loader *loader, voi
         e = load_rows(st, "SELECT " STORE_QUEUE_COLUMNS " FROM queue", queue_tell, loader, arg,
                       &why);
     if (!e)
+        e = load_rows(st, "SELECT uid, kept, bytes, sets FROM account", account_tell, loader, arg,
+                      &why);
+    if (!e)
         e = load_rows(st,
                       "SELECT number, state, priority, flags, attempt, claim, due_us,"
                       " deadline_us, overall_us, queue, abandon_ms, uid FROM job WHERE state < 4"
@@ -146,6 +162,7 @@ static void rollback(struct store *st)
         (void)!store_exec(st, SQL_ROLLBACK, NULL);
     st->high = 0; /* what was raised may be rolled back: to be written again */
     st->sets_counted = false;
+    store_accounts_undo(st);
 }
 
 /* After these the disk may hold anything: half of it, or all of it. */
@@ -193,6 +210,8 @@ static enum aw_err transaction(struct store *st, struct store_op *first, const s
         if (err)
             *err = op->error;
     }
+    if (!e && writes)
+        e = store_accounts_save(st, err);
     if (!e && writes)
         e = store_exec(st, SQL_COMMIT, err);
     if (e && writes)
@@ -481,6 +500,7 @@ static void store_free(struct store *st)
         close(st->ready_fd);
     pthread_mutex_destroy(&st->lock);
     pthread_cond_destroy(&st->wake);
+    free(st->accounts.v);
     free(st->path);
     free(st);
 }

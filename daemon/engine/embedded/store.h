@@ -77,11 +77,14 @@ struct store_dep {
     struct parent parent;
 };
 
+struct account_change;
 struct set_info;
 
 /* Who is told what is found when a store is opened, in this order; an error ends it. */
 struct store_loader {
     enum aw_err (*queue)(void *arg, const struct store_queue_row *row);
+    /* What a user has on record; none who has nothing. */
+    enum aw_err (*account)(void *arg, const struct account_change *row);
     enum aw_err (*live)(void *arg, const struct store_live *row);
     /* Child by child. */
     enum aw_err (*dep)(void *arg, const struct store_dep *row);

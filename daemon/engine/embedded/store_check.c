@@ -155,6 +155,9 @@ static enum aw_err check_rules(struct check *check, struct aw_error *err)
 #define X(sql) {2, sql},
             STORE_CHECK_MAP_2(X)
 #undef X
+#define X(sql) {3, sql},
+                STORE_CHECK_MAP_3(X)
+#undef X
     };
     enum aw_err e = AW_OK;
 

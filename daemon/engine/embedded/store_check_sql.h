@@ -113,6 +113,14 @@
     X("SELECT printf('queue %s: its limits are not encoded', name) FROM queue"                     \
       " WHERE limits IS NOT NULL AND (typeof(limits) <> 'blob' OR length(limits) = 0)")
 
+#define STORE_CHECK_MAP_3(X)                                                                       \
+    X("SELECT printf('user %d: %d records, %d bytes and %d sets more than the account says', uid," \
+      " sum(kept), sum(bytes), sum(sets)) FROM (" STORE_ACCOUNTS                                   \
+      " UNION ALL SELECT uid, -kept, -bytes, -sets FROM account)"                                  \
+      " GROUP BY uid HAVING sum(kept) OR sum(bytes) OR sum(sets)")                                 \
+    X("SELECT printf('user %d: has an account of nothing', uid) FROM account"                      \
+      " WHERE kept = 0 AND bytes = 0 AND sets = 0")
+
 /* clang-format on */
 
 _Static_assert(STORE_SPEC_APART == 0x10000 && STORE_IN_SET == 0x1000000,

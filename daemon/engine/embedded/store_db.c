@@ -241,7 +241,7 @@ static enum aw_err meta_read(struct store *st, struct store_info *ret, struct aw
     if (!e)
         e = store_read_int(st, "SELECT max(number) FROM job", &top, err);
     if (!e)
-        e = store_read_int(st, "SELECT count(*) FROM job WHERE expires_us IS NOT NULL", &kept, err);
+        e = store_read_int(st, "SELECT coalesce(sum(kept), 0) FROM account", &kept, err);
     if (e)
         return e;
     st->high = (uint64_t)high;

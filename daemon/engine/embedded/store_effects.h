@@ -1,6 +1,7 @@
 /*
  * store_effects.h - what an operation on the store did besides what it was asked for: which jobs
- * ended for good, and which sets changed. The loop tells it once the operation is durable.
+ * ended for good, which sets changed, and what their users have now. The loop tells it once the
+ * operation is durable.
  *
  * Each operation that can end a job, or change a set, has one. It is emptied when the operation
  * runs (which may be more than once), and freed by the operation's maker.
@@ -13,6 +14,7 @@
 /* A job that has ended for good. */
 struct store_ended {
     uint64_t number;
+    uint32_t uid;
     enum aw_state state;
     enum aw_class class;
     int64_t created_us, due_us;
@@ -29,22 +31,38 @@ struct store_set_change {
     bool gone;
 };
 
+/* What a user has on record, or has more of now (or less). */
+struct account_change {
+    uint32_t uid;
+    int64_t kept;  /* ended jobs */
+    int64_t bytes; /* specifications and output of all jobs */
+    int64_t sets;
+};
+
+/* Each user once. */
+struct account_changes {
+    struct account_change *v;
+    size_t n, room;
+};
+
 struct store_effects {
     struct store_ended *ends;
     size_t n_ends, room_ends;
     struct store_set_change *sets;
     size_t n_sets, room_sets;
+    struct account_changes accounts;
 };
 
 static inline void store_effects_empty(struct store_effects *effects)
 {
-    effects->n_ends = effects->n_sets = 0;
+    effects->n_ends = effects->n_sets = effects->accounts.n = 0;
 }
 
 static inline void store_effects_free(struct store_effects *effects)
 {
     free(effects->ends);
     free(effects->sets);
+    free(effects->accounts.v);
     *effects = (struct store_effects){0};
 }
 

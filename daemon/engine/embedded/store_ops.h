@@ -45,6 +45,17 @@ struct store_birth {
     enum aw_state cause_ended; /* which has ended so */
 };
 
+/* Why there is no room for what is new in a submit. */
+enum submit_full {
+    FULL_NOT,
+    FULL_QUEUE, /* jobs of all users */
+    FULL_USER,  /* the user's jobs */
+    FULL_EDGES, /* parents of all jobs that wait */
+    FULL_USER_EDGES,
+    FULL_BYTES, /* of all users: here and below the store itself looks */
+    FULL_USER_BYTES,
+};
+
 /* Adds jobs, unless the call is known by its name, or the job by its key. */
 struct store_submit {
     struct store_op op;
@@ -53,17 +64,22 @@ struct store_submit {
     const char *tag; /* of the store */
     uint8_t request[16];
     bool has_request;
-    bool full; /* it is here: only what is known already is answered, else AW_ERR_QUEUE_FULL */
+    enum submit_full full; /* if so, only what is known already is answered */
+    uint64_t max_bytes;    /* that all users may have then; 0: any number */
+    uint64_t max_user_bytes;
     int64_t now_us;
     int64_t default_retention_ms;
     const struct store_row *rows;
     size_t n;
-    struct bytes set; /* of which they become members, the maker's memory; empty: none */
+    struct bytes set;  /* of which they become members, the maker's memory; empty: none */
+    uint64_t max_sets; /* as in struct store_set_name */
     /* ret */
     struct store_effects effects;
     struct submitted *submitted; /* n of them; the maker's memory */
     struct store_birth *births;  /* n of them, for those that are new; the maker's memory */
     bool repeated;               /* the call is known: nothing was added */
+    enum submit_full over;       /* with AW_ERR_QUEUE_FULL, unless FULL_NOT: why */
+    uint64_t has_bytes;          /* FULL_BYTES, FULL_USER_BYTES: that all have, or the user */
     int64_t expires_us;          /* of the one that does first; 0: none has ended */
 };
 void store_submit_init(struct store_submit *op);
@@ -204,9 +220,14 @@ struct store_remove {
     size_t n;
     bool prune;
     int64_t now_us;
-    size_t excess; /* prune: this many go even if their time is not over */
-    size_t max;    /* prune: no more than this at once */
+    bool of_user; /* prune: nothing but this user's, and by excess */
+    uint32_t uid;
+    size_t excess;         /* prune: the oldest go even if their time is not over: this many, */
+    uint64_t excess_bytes; /* and as many as have these bytes */
+    size_t max;            /* prune: no more than this at once */
     /* ret */
+    struct store_effects effects;
+    uint64_t freed;             /* bytes */
     struct job_result *results; /* given ones: n of them; the maker's memory */
     struct gone *gone;          /* n, or max, of them; the maker's memory */
     size_t n_gone;

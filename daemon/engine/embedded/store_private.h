@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "daemon/engine/embedded/store.h"
+#include "daemon/engine/embedded/store_effects.h"
 #include "daemon/engine/embedded/store_sql.h"
 
 enum store_sql {
@@ -36,7 +37,10 @@ struct store {
     sqlite3_stmt *sql[N_STORE_SQL];
     uint64_t high; /* the number that meta holds as given out */
     uint64_t n_sets;
-    bool sets_counted; /* n_sets is right */
+    bool sets_counted;               /* n_sets is right */
+    struct account_changes accounts; /* of this transaction: store_accounts.h */
+    uint64_t bytes;                  /* of all users */
+    bool bytes_counted;              /* bytes is right */
     struct {
         int64_t first, last; /* no request is in a bucket beyond these */
         bool known;

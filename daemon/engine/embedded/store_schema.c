@@ -8,7 +8,7 @@
 #include "proto/future_id.h"
 
 /* How the schema came to be: step i leads from version i to i + 1. What was released stays. */
-static const char *const steps[] = {STORE_SCHEMA_1, STORE_SCHEMA_2};
+static const char *const steps[] = {STORE_SCHEMA_1, STORE_SCHEMA_2, STORE_SCHEMA_3};
 _Static_assert(ARRAY_SIZE(steps) == STORE_SCHEMA_VERSION, "one step for each version");
 
 int store_schema_make(sqlite3 *db, int version)

@@ -14,6 +14,7 @@
 struct store_set_name {
     uint32_t uid;
     struct bytes name; /* the maker's memory, also where it comes back in a set_info */
+    uint64_t max_sets; /* if it has to be made: as many as the user may have; 0: any number */
 };
 
 struct store_set_add {

@@ -1,4 +1,5 @@
 /* Sets: becoming a member, ending as one, closing. */
+#include "daemon/engine/embedded/store_accounts.h"
 #include "daemon/engine/embedded/store_sets.h"
 
 #include <inttypes.h>
@@ -163,6 +164,21 @@ enum aw_err store_sets_count(struct store *st, struct aw_error *err)
     return e;
 }
 
+static enum aw_err user_may_make(struct store *st, const struct store_set_name *set,
+                                 struct aw_error *err)
+{
+    struct account_change has = {0};
+    enum aw_err e = store_account_read(st, set->uid, &has, err);
+
+    if (!e && (uint64_t)has.sets >= set->max_sets)
+        e = aw_fail(err, AW_ERR_QUOTA,
+                    "set %.*s: cannot be made: user %u has %" PRIi64 " sets; at most %" PRIu64
+                    " are taken (max_user_sets)",
+                    (int)set->name.len, (const char *)set->name.data, set->uid, has.sets,
+                    set->max_sets);
+    return e;
+}
+
 /* Whether a set may be made, of this name. */
 enum aw_err store_set_may_make(struct store *st, const struct store_set_name *set, bool fresh,
                                struct aw_error *err)
@@ -172,6 +188,8 @@ enum aw_err store_set_may_make(struct store *st, const struct store_set_name *se
     if (name_is_temporary(set->name) && !fresh)
         return no_set(set, err);
     e = store_sets_count(st, err);
+    if (!e && set->max_sets)
+        e = user_may_make(st, set, err);
     if (!e && st->n_sets >= AW_MAX_SETS)
         e = aw_fail(err, AW_ERR_QUEUE_FULL,
                     "set %.*s: cannot be made: there are %" PRIu64 " sets, and no more are taken",
@@ -180,8 +198,10 @@ enum aw_err store_set_may_make(struct store *st, const struct store_set_name *se
 }
 
 enum aw_err store_set_make(struct store *st, const struct store_set_name *set, int64_t now_us,
-                           struct set_info *ret, struct aw_error *err)
+                           struct set_info *ret, struct store_effects *effects,
+                           struct aw_error *err)
 {
+    const struct account_change made = {.uid = set->uid, .sets = 1};
     sqlite3_stmt *s = st->sql[SQL_SET_MAKE];
     enum aw_err e;
 
@@ -190,6 +210,8 @@ enum aw_err store_set_make(struct store *st, const struct store_set_name *set, i
     store_bind_text(s, 3, set->name);
     sqlite3_bind_int64(s, 4, now_us);
     e = store_exec(st, SQL_SET_MAKE, err);
+    if (!e)
+        e = store_account_add(st, &made, effects, err);
     if (e)
         return e;
     st->n_sets++;
@@ -306,10 +328,13 @@ static enum aw_err end_in(struct store *st, const struct membership *m,
 enum aw_err store_job_ended(struct store *st, const struct store_ended *end, unsigned flags,
                             struct store_effects *effects, struct aw_error *err)
 {
+    const struct account_change kept = {.uid = end->uid, .kept = 1};
     struct membership m = {0};
     enum aw_err e = effects_end(effects, end, err);
 
-    if (!(flags & STORE_IN_SET))
+    if (!e)
+        e = store_account_add(st, &kept, effects, err);
+    if (e || !(flags & STORE_IN_SET))
         return e;
     do {
         if (!e)

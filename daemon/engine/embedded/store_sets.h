@@ -20,8 +20,8 @@ AW_MUSTCHECK enum aw_err store_job_ended(struct store *st, const struct store_en
 
 /*
  * Whether n more jobs may become members of this set, which may not be there yet:
- * AW_ERR_WRONG_STATE (it is closed), AW_ERR_QUEUE_FULL (too many sets), AW_ERR_LIMIT (too many
- * members), AW_ERR_NO_SET (a temporary one that is gone). Changes nothing.
+ * AW_ERR_WRONG_STATE (it is closed), AW_ERR_QUEUE_FULL, AW_ERR_QUOTA (too many sets),
+ * AW_ERR_LIMIT (too many members), AW_ERR_NO_SET (a temporary one that is gone). Changes nothing.
  */
 AW_MUSTCHECK enum aw_err store_set_may_join(struct store *st, const struct store_set_name *set,
                                             size_t n, struct aw_error *err);
@@ -29,6 +29,10 @@ AW_MUSTCHECK enum aw_err store_set_may_join(struct store *st, const struct store
 /* Whether a job is a member of a set that is there. */
 AW_MUSTCHECK enum aw_err store_set_holds(struct store *st, const struct store_set_name *set,
                                          uint64_t number, bool *ret, struct aw_error *err);
+
+/* Whether a job is a member, or may become one: it is in fewer than AW_MAX_SETS_OF_JOB sets. */
+AW_MUSTCHECK enum aw_err store_set_has_room(struct store *st, const struct store_set_name *set,
+                                            uint64_t number, bool *ret, struct aw_error *err);
 
 /*
  * Makes jobs, all on record and all of the set's user, its members, and the set itself if it is not
@@ -60,12 +64,13 @@ AW_MUSTCHECK enum aw_err store_set_by_id(struct store *st, uint64_t id, struct s
 
 /*
  * Whether a set of this name, which is not there, may be made: AW_ERR_NO_SET (names of temporary
- * ones are only made afresh), AW_ERR_QUEUE_FULL.
+ * ones are only made afresh), AW_ERR_QUEUE_FULL, AW_ERR_QUOTA.
  */
 AW_MUSTCHECK enum aw_err store_set_may_make(struct store *st, const struct store_set_name *set,
                                             bool fresh, struct aw_error *err);
 AW_MUSTCHECK enum aw_err store_set_make(struct store *st, const struct store_set_name *set,
-                                        int64_t now_us, struct set_info *ret, struct aw_error *err);
+                                        int64_t now_us, struct set_info *ret,
+                                        struct store_effects *effects, struct aw_error *err);
 
 /* Writes a head that was changed. */
 AW_MUSTCHECK enum aw_err store_set_save(struct store *st, const struct set_info *info,

@@ -73,18 +73,37 @@ static enum aw_err job_look(struct store *st, const struct join *join, uint64_t 
     return e;
 }
 
+static enum aw_err has_room(struct store *st, uint64_t number, bool *ret, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_MEMBER_COUNT];
+    enum aw_err e = AW_OK;
+
+    sqlite3_bind_int64(s, 1, (int64_t)number);
+    sqlite3_bind_int64(s, 2, AW_MAX_SETS_OF_JOB);
+    if (sqlite3_step(s) == SQLITE_ROW)
+        *ret = sqlite3_column_int64(s, 0) < AW_MAX_SETS_OF_JOB;
+    else
+        e = store_fail(st, err, "counting the sets of a job");
+    sqlite3_reset(s);
+    return e;
+}
+
 /* Finds out what is to be done about one job; changes nothing. */
 static enum aw_err join_look(struct store *st, struct join *join, uint64_t number,
                              struct job_result *r, struct aw_error *err)
 {
     struct candidate *c = &join->candidates[join->n];
-    bool member = false;
+    bool member = false, room = true;
     enum aw_err e = job_look(st, join, number, c, r, err);
 
     if (!e && join->found)
         e = member_find(st, join->info.id, number, &member, &r->state, err);
+    if (!e && !member && !r->err && c->flags & STORE_IN_SET)
+        e = has_room(st, number, &room, err);
     if (e)
         return e;
+    if (!room)
+        r->err = AW_ERR_LIMIT;
     if (member)
         r->err = AW_OK;
     else if (r->err)
@@ -124,13 +143,14 @@ static int compare_ends(const void *a, const void *b)
 }
 
 /* Makes the set if need be, and all candidates its members; the head is the caller's to save. */
-static enum aw_err join_do(struct store *st, struct join *join, struct aw_error *err)
+static enum aw_err join_do(struct store *st, struct join *join, struct store_effects *effects,
+                           struct aw_error *err)
 {
     enum aw_err e = AW_OK;
     bool first;
 
     if (!join->found)
-        e = store_set_make(st, join->set, join->now_us, &join->info, err);
+        e = store_set_make(st, join->set, join->now_us, &join->info, effects, err);
     for (size_t i = 0; !e && i < join->n; i++)
         e = member_add(st, join, &join->candidates[i], err);
     qsort(join->candidates, join->n, sizeof(*join->candidates), compare_ends);
@@ -180,6 +200,23 @@ enum aw_err store_set_holds(struct store *st, const struct store_set_name *set, 
     return e ? e : member_find(st, info.id, number, ret, &ignored, err);
 }
 
+enum aw_err store_set_has_room(struct store *st, const struct store_set_name *set, uint64_t number,
+                               bool *ret, struct aw_error *err)
+{
+    struct set_info info = {0};
+    bool found = false, member = false;
+    enum aw_state ignored;
+    enum aw_err e = has_room(st, number, ret, err);
+
+    if (!e && !*ret)
+        e = store_set_look(st, set, &info, &found, err);
+    if (!e && found)
+        e = member_find(st, info.id, number, &member, &ignored, err);
+    if (!e && member)
+        *ret = true;
+    return e;
+}
+
 enum aw_err store_set_join(struct store *st, const struct store_set_name *set,
                            const uint64_t *numbers, size_t n, int64_t now_us,
                            struct store_effects *effects, struct aw_error *err)
@@ -197,7 +234,7 @@ enum aw_err store_set_join(struct store *st, const struct store_set_name *set,
         e = join_look(st, &join, numbers[i], &ignored, err);
     n_before = join.info.status.n_members;
     if (!e)
-        e = join_do(st, &join, err);
+        e = join_do(st, &join, effects, err);
     if (e || (join.found && join.info.status.n_members == n_before))
         return e;
     e = store_set_save(st, &join.info, err);
@@ -209,7 +246,7 @@ static enum aw_err add_settle(struct store *st, struct store_set_add *op, struct
 {
     uint64_t n_before = join->info.status.n_members;
     bool changed;
-    enum aw_err e = join_do(st, join, err);
+    enum aw_err e = join_do(st, join, &op->effects, err);
 
     if (e)
         return e;

@@ -1,4 +1,5 @@
 /* Sets: how they go. */
+#include "daemon/engine/embedded/store_accounts.h"
 #include "daemon/engine/embedded/store_sets.h"
 
 /*
@@ -37,6 +38,7 @@ static enum aw_err slice_delete(struct store *st, uint64_t id, bool *ret_all, st
 static enum aw_err set_remove(struct store *st, const struct set_info *info,
                               struct store_effects *effects, bool *ret_more, struct aw_error *err)
 {
+    const struct account_change less = {.uid = (uint32_t)info->status.uid, .sets = -1};
     struct store_set_change *change = NULL;
     bool all;
     enum aw_err e = store_sets_count(st, err);
@@ -50,6 +52,8 @@ static enum aw_err set_remove(struct store *st, const struct set_info *info,
     *ret_more = info->status.n_members > REMOVE_SLICE;
     if (!e && *ret_more)
         e = exec_id(st, SQL_DOOMED_ADD, info->id, err);
+    if (!e)
+        e = store_account_add(st, &less, effects, err);
     if (!e)
         e = store_set_changed(effects, info, &change, err);
     if (e)

@@ -61,6 +61,8 @@
     X(MEMBER_ADD, "INSERT INTO member (bag, position, number) VALUES (?, ?, ?)"                   \
                   " ON CONFLICT DO NOTHING")                                                      \
     X(MEMBER_FIND, "SELECT place, state FROM member WHERE number = ? AND bag = ?")                \
+    X(MEMBER_COUNT, "SELECT count(*) FROM (SELECT 1 FROM member JOIN bag ON id = bag"             \
+                    " WHERE number = ? LIMIT ?)")                                                 \
     X(MEMBER_OF, "SELECT bag, position FROM member WHERE number = ? AND bag > ?"                  \
                  " ORDER BY bag LIMIT 1")                                                         \
     X(MEMBER_END,                                                                                 \

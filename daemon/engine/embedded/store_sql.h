@@ -1,7 +1,7 @@
 /*
  * store_sql.h - the schema, and every statement that is run on it.
  *
- * Schema 2. Times are microseconds since 1970. The enums are those of aw_codes.h.
+ * Schema 3. Times are microseconds since 1970. The enums are those of aw_codes.h.
  *
  *   job      one row for each future. It is rewritten at each move, so it is kept narrow: `spec`
  *            holds the specification itself when it is short, otherwise a shortened one (flag
@@ -16,6 +16,8 @@
  *   attempt  attempts that ended without ending their job.
  *   request  answers to submits, by the name that the client gave each, for a resend. Its first
  *            column is the time in units of STORE_REQUEST_BUCKET_US, so that old ones go in bulk.
+ *   account  what each user has on record: ended jobs, bytes of all jobs (STORE_JOB_BYTES), sets. Users
+ *            who have nothing have no row.
  *   meta     tag, epoch (how often opened), high (a number that was given out: raised before rows
  *            go, so that no number can ever come back).
  */
@@ -25,7 +27,7 @@
 #include "daemon/engine/embedded/store_sets_sql.h"
 
 #define STORE_APPLICATION_ID 0x61776431 /* "awd1", in the file's header */
-#define STORE_SCHEMA_VERSION 2          /* see store_schema.h */
+#define STORE_SCHEMA_VERSION 3          /* see store_schema.h */
 
 #define STORE_DEFAULT_QUEUE 1
 
@@ -79,6 +81,30 @@
 
 /* What leads from version 1 to 2. */
 #define STORE_SCHEMA_2 "ALTER TABLE queue ADD COLUMN limits BLOB;"
+
+/*
+ * What a job has on record, in bytes: its specification, and all output of all its attempts, which
+ * may be in spool files.
+ */
+#define STORE_JOB_BYTES                                                                      \
+    "(length(spec) + stdout_size + stderr_size"                                              \
+    " + iif((flags >> 16) & 1,"                                                              \
+    " (SELECT coalesce(sum(length(s.spec)), 0) FROM spec s WHERE s.number = job.number), 0)" \
+    " + (SELECT coalesce(sum(a.stdout_size + a.stderr_size), 0) FROM attempt a"              \
+    " WHERE a.number = job.number))"
+
+/* The rows of account, as they should be. */
+#define STORE_ACCOUNTS                                                                          \
+    "SELECT uid, sum(kept) AS kept, sum(bytes) AS bytes, sum(sets) AS sets FROM"                \
+    " (SELECT uid, state >= 4 AS kept, " STORE_JOB_BYTES " AS bytes, 0 AS sets FROM job"        \
+    " UNION ALL SELECT uid, 0, 0, 1 FROM bag) GROUP BY uid"
+
+/* What leads from version 2 to 3. */
+#define STORE_SCHEMA_3                                                                          \
+    "CREATE TABLE account (uid INTEGER PRIMARY KEY, kept INTEGER NOT NULL,"                     \
+    " bytes INTEGER NOT NULL, sets INTEGER NOT NULL);"                                          \
+    "INSERT INTO account " STORE_ACCOUNTS ";"                                                   \
+    "CREATE INDEX job_account ON job (uid, expires_us) WHERE expires_us IS NOT NULL;"
 
 /* The columns of struct record, in the order in which store_ops.c reads them. */
 #define STORE_RECORD_COLUMNS                                                              \
@@ -148,7 +174,8 @@
              " uncounted = uncounted + ?5 WHERE number = ?1 AND claim = ?2 AND state = 3")         \
     X(ATTEMPT_ADD,                                                                                 \
       "INSERT INTO attempt SELECT number, attempt, claim, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM job"   \
-      " WHERE number = ? AND claim = ? AND state = 3 RETURNING attempt")                           \
+      " WHERE number = ? AND claim = ? AND state = 3 RETURNING attempt,"                           \
+      " (SELECT uid FROM job WHERE job.number = attempt.number)")                           \
     X(ATTEMPTS,                                                                                    \
       "SELECT attempt, class, exit_code, signal, started_us, ended_us, flags, stdout_size,"        \
       " stderr_size, message, http_status FROM attempt WHERE number = ? ORDER BY attempt DESC "    \
@@ -160,20 +187,30 @@
       " message = coalesce(?15, iif(?4 = 6, message, NULL)),"                                      \
       " http_status = ?18"                                                                         \
       " WHERE number = ?3 AND claim = ?16 AND state = 3"                                           \
-      " RETURNING attempt, expires_us, flags, created_us, due_us")                                 \
+      " RETURNING attempt, expires_us, flags, created_us, due_us, uid")                                 \
     X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
     X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \
     X(END_WAITING,                                                                                 \
       "UPDATE job SET state = ?4, class = ?5, message = coalesce(?6, message), ended_us = "        \
       "?1," STORE_EXPIRES " WHERE number = ?3 AND state < 3"                                       \
-      " RETURNING expires_us, flags, created_us, due_us")                                          \
+      " RETURNING expires_us, flags, created_us, due_us, uid")                                          \
     X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1, message = coalesce(?2, message)"          \
                       " WHERE number = ?1 AND state < 4")                                          \
     X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
+    X(JOB_BYTES, "SELECT uid, " STORE_JOB_BYTES " FROM job WHERE number = ?")                      \
     X(PRUNABLE, "SELECT number, attempt, flags FROM job WHERE expires_us <= ?"                     \
                 " AND NOT EXISTS (SELECT 1 FROM dep WHERE parent = job.number)"                    \
                 " ORDER BY expires_us LIMIT ?")                                                    \
     X(NEXT_EXPIRY, "SELECT min(expires_us) FROM job WHERE expires_us IS NOT NULL")                 \
+    X(PRUNABLE_OF, "SELECT number, attempt, flags FROM job WHERE uid = ?"                          \
+                   " AND expires_us IS NOT NULL"                                                   \
+                   " AND NOT EXISTS (SELECT 1 FROM dep WHERE parent = job.number)"                 \
+                   " ORDER BY expires_us LIMIT ?")                                                 \
+    X(ACCOUNT, "SELECT kept, bytes, sets FROM account WHERE uid = ?")                              \
+    X(ACCOUNT_BYTES, "SELECT coalesce(sum(bytes), 0) FROM account")                                \
+    X(ACCOUNT_ADD, "INSERT INTO account VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE"             \
+                   " SET kept = kept + ?2, bytes = bytes + ?3, sets = sets + ?4")                  \
+    X(ACCOUNT_DROP, "DELETE FROM account WHERE uid = ? AND bytes = 0 AND kept = 0 AND sets = 0")   \
     X(DELETE_JOB, "DELETE FROM job WHERE number = ?")                                              \
     X(DELETE_SPEC, "DELETE FROM spec WHERE number = ?")                                            \
     X(DELETE_OUTPUT, "DELETE FROM output WHERE number = ?")                                        \

@@ -1,4 +1,5 @@
 /* The operation that records jobs. */
+#include "daemon/engine/embedded/store_accounts.h"
 #include "daemon/engine/embedded/store_sets.h"
 
 /* How a remembered answer looks: for each job 8 bytes, its number times four, plus one if it
@@ -178,7 +179,12 @@ static enum aw_err row_known(struct store *st, const struct store_submit *op,
     return e;
 }
 
-static enum aw_err row_insert(struct store *st, const struct store_submit *op, size_t i,
+static uint64_t row_bytes(const struct store_row *row)
+{
+    return row->spec.len + row->head.len;
+}
+
+static enum aw_err row_insert(struct store *st, struct store_submit *op, size_t i,
                               struct aw_error *err)
 {
     const struct store_row *row = &op->rows[i];
@@ -210,6 +216,10 @@ static enum aw_err row_insert(struct store *st, const struct store_submit *op, s
         store_bind_bytes(st->sql[SQL_INSERT_SPEC], 2, row->spec);
         e = store_exec(st, SQL_INSERT_SPEC, err);
     }
+    if (!e)
+        e = store_account_add(
+            st, &(struct account_change){.uid = op->uid, .bytes = (int64_t)row_bytes(row)},
+            &op->effects, err);
     return e;
 }
 
@@ -227,9 +237,24 @@ static enum aw_err refuse_row(const struct store_row *row, size_t i, struct aw_e
                    len, name, len, name);
 }
 
+/* May one that exists already become a member? */
+static enum aw_err examine_member(struct store *st, const struct store_submit *op, size_t i,
+                                  uint64_t number, struct aw_error *err)
+{
+    const struct store_set_name set = {op->uid, op->set, op->max_sets};
+    bool room = true;
+    enum aw_err e = op->set.len ? store_set_has_room(st, &set, number, &room, err) : AW_OK;
+
+    if (!e && !room)
+        e = aw_fail(err, AW_ERR_LIMIT,
+                    "jobs[%zu].key: the future of this key is in %d sets, and in no more", i,
+                    AW_MAX_SETS_OF_JOB);
+    return e;
+}
+
 /*
- * May it be recorded, and how does it begin? A job that exists already, under its key, is not
- * asked.
+ * May it be recorded, and how does it begin? Of a job that exists already, under its key, only
+ * whether it may become a member is asked.
  */
 static enum aw_err examine_row(struct store *st, struct store_submit *op, size_t i,
                                struct aw_error *err)
@@ -240,11 +265,15 @@ static enum aw_err examine_row(struct store *st, struct store_submit *op, size_t
     enum aw_err e;
 
     op->births[i] = (struct store_birth){.state = (enum aw_state)row->state};
-    if (!row->refused && (!row->n_parents || op->full))
+    if (!row->refused && (!row->n_parents || op->over) && !(op->set.len && row->key.len))
         return AW_OK;
     e = row_known(st, op, row, &known, &keyed, err);
-    if (e || known.deduplicated)
+    if (e)
         return e;
+    if (known.deduplicated)
+        return examine_member(st, op, i, known.number, err);
+    if (!row->refused && op->over)
+        return AW_OK;
     return row->refused ? refuse_row(row, i, err) : store_parents_judge(st, op, i, err);
 }
 
@@ -257,8 +286,8 @@ static enum aw_err submit_row(struct store *st, struct store_submit *op, size_t 
 
     if (e || op->submitted[i].deduplicated)
         return e;
-    if (op->full)
-        return aw_fail(err, AW_ERR_QUEUE_FULL, "submit: the queue is full");
+    if (op->over)
+        return aw_fail(err, AW_ERR_QUEUE_FULL, "submit: there is no room for it");
     if (keyed) {
         sqlite3_bind_int64(st->sql[SQL_KEY_DROP], 1, (int64_t)keyed);
         e = store_exec(st, SQL_KEY_DROP, err);
@@ -292,7 +321,7 @@ static enum aw_err all_members(struct store *st, const struct store_submit *op,
 static enum aw_err examine_set(struct store *st, const struct store_submit *op,
                                struct aw_error *err)
 {
-    const struct store_set_name set = {op->uid, op->set};
+    const struct store_set_name set = {op->uid, op->set, op->max_sets};
     struct aw_error failed;
     bool members = false;
     enum aw_err e = op->set.len ? store_set_may_join(st, &set, op->n, err) : AW_OK;
@@ -308,7 +337,7 @@ static enum aw_err examine_set(struct store *st, const struct store_submit *op,
 /* All of them do, those too that were there before. */
 static enum aw_err set_join(struct store *st, struct store_submit *op, struct aw_error *err)
 {
-    const struct store_set_name set = {op->uid, op->set};
+    const struct store_set_name set = {op->uid, op->set, op->max_sets};
     _cleanup_free_ uint64_t *numbers = NULL;
 
     if (!op->set.len)
@@ -321,18 +350,47 @@ static enum aw_err set_join(struct store *st, struct store_submit *op, struct aw
     return store_set_join(st, &set, numbers, op->n, op->now_us, &op->effects, err);
 }
 
+/* Whether there is room for the bytes, if all of it is new. */
+static enum aw_err examine_bytes(struct store *st, struct store_submit *op, struct aw_error *err)
+{
+    struct account_change account = {0};
+    uint64_t more = 0, all = 0;
+    enum aw_err e = AW_OK;
+
+    for (size_t i = 0; i < op->n; i++)
+        more += row_bytes(&op->rows[i]);
+    if (op->max_user_bytes)
+        e = store_account_read(st, op->uid, &account, err);
+    if (!e && op->max_bytes)
+        e = store_bytes_read(st, &all, err);
+    if (e)
+        return e;
+    if (op->max_user_bytes && (uint64_t)account.bytes + more > op->max_user_bytes) {
+        op->over = FULL_USER_BYTES;
+        op->has_bytes = (uint64_t)account.bytes;
+    } else if (op->max_bytes && all + more > op->max_bytes) {
+        op->over = FULL_BYTES;
+        op->has_bytes = all;
+    }
+    return AW_OK;
+}
+
 static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_submit *op = (struct store_submit *)base;
     enum aw_err e = AW_OK;
 
     op->repeated = false;
+    op->over = FULL_NOT;
     op->expires_us = 0;
     store_effects_empty(&op->effects);
     if (op->has_request)
         e = request_repeat(st, op, err);
     if (e || op->repeated)
         return e;
+    op->over = op->full;
+    if (!op->over)
+        e = examine_bytes(st, op, err);
     /* Before anything is written, so that a refusal does not cost others their transaction. */
     for (size_t i = 0; !e && i < op->n; i++)
         e = examine_row(st, op, i, err);
@@ -342,7 +400,7 @@ static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw
         e = submit_row(st, op, i, err);
     if (!e)
         e = set_join(st, op, err);
-    if (!e && op->has_request && !op->full)
+    if (!e && op->has_request && !op->over)
         e = request_add(st, op, err);
     return e;
 }

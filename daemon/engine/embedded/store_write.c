@@ -1,4 +1,5 @@
 /* Operations on jobs that are there: claim, finish, release, cancel. */
+#include "daemon/engine/embedded/store_accounts.h"
 #include "daemon/engine/embedded/store_sets.h"
 
 /* ---- Claim and release --------------------------------------------------------------------- */
@@ -105,7 +106,7 @@ static int64_t ended_us(const struct store_finish *op)
 
 /* The attempt as one of several, from the job's row and its outcome. */
 static enum aw_err attempt_add(struct store *st, struct store_finish *op, int64_t *ret_attempt,
-                               struct aw_error *err)
+                               uint32_t *ret_uid, struct aw_error *err)
 {
     const struct outcome *o = &op->outcome;
     sqlite3_stmt *s = st->sql[SQL_ATTEMPT_ADD];
@@ -125,14 +126,27 @@ static enum aw_err attempt_add(struct store *st, struct store_finish *op, int64_
     sqlite3_bind_int64(s, 11, (int64_t)op->number);
     sqlite3_bind_int64(s, 12, (int64_t)op->claim);
     rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW)
+    if (rc == SQLITE_ROW) {
         *ret_attempt = sqlite3_column_int64(s, 0);
-    else if (rc == SQLITE_DONE)
+        *ret_uid = (uint32_t)sqlite3_column_int64(s, 1);
+    } else if (rc == SQLITE_DONE) {
         op->stale = true;
-    else
+    } else {
         e = store_fail(st, err, "recording an attempt");
+    }
     sqlite3_reset(s);
     return e;
+}
+
+/* What an attempt wrote is on record, wherever it is. */
+static enum aw_err output_count(struct store *st, struct store_finish *op, uint32_t uid,
+                                struct aw_error *err)
+{
+    struct account_change more = {.uid = uid};
+
+    for (int i = 0; i < N_STREAMS; i++)
+        more.bytes += (int64_t)op->outcome.output[i].size;
+    return more.bytes ? store_account_add(st, &more, &op->effects, err) : AW_OK;
 }
 
 /* The attempt is kept as one, and its job waits for the next. */
@@ -140,7 +154,8 @@ static enum aw_err finish_again(struct store *st, struct store_finish *op, int64
                                 struct aw_error *err)
 {
     sqlite3_stmt *s = st->sql[SQL_AGAIN];
-    enum aw_err e = attempt_add(st, op, ret_attempt, err);
+    uint32_t uid = 0;
+    enum aw_err e = attempt_add(st, op, ret_attempt, &uid, err);
 
     if (e || op->stale)
         return e;
@@ -149,7 +164,8 @@ static enum aw_err finish_again(struct store *st, struct store_finish *op, int64
     sqlite3_bind_int(s, 3, (int)op->to);
     sqlite3_bind_int64(s, 4, op->due_us);
     sqlite3_bind_int(s, 5, op->uncounted);
-    return store_exec(st, SQL_AGAIN, err);
+    e = store_exec(st, SQL_AGAIN, err);
+    return e ? e : output_count(st, op, uid, err);
 }
 
 static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t *ret_attempt,
@@ -191,6 +207,7 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
         flags = (unsigned)sqlite3_column_int64(s, 2);
         ended.created_us = sqlite3_column_int64(s, 3);
         ended.due_us = sqlite3_column_int64(s, 4);
+        ended.uid = (uint32_t)sqlite3_column_int64(s, 5);
     } else if (rc == SQLITE_DONE) {
         op->stale = true;
     } else {
@@ -199,7 +216,7 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     sqlite3_reset(s);
     if (!e && !op->stale)
         e = store_job_ended(st, &ended, flags, &op->effects, err);
-    return e;
+    return e || op->stale ? e : output_count(st, op, ended.uid, err);
 }
 
 static enum aw_err output_add(struct store *st, uint64_t number, int64_t attempt, int stream,
@@ -262,6 +279,7 @@ enum aw_err store_end_one(struct store *st, uint64_t number, const struct store_
         flags = (unsigned)sqlite3_column_int64(s, 1);
         ended.created_us = sqlite3_column_int64(s, 2);
         ended.due_us = sqlite3_column_int64(s, 3);
+        ended.uid = (uint32_t)sqlite3_column_int64(s, 4);
     } else if (rc != SQLITE_DONE) {
         e = store_fail(st, err, "recording an end");
     }
