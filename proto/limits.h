@@ -48,13 +48,13 @@
 #define AW_MAX_PARENTS    1000    /* futures that one job waits for, of all kinds */
 #define AW_MAX_EDGES      1000000 /* the same, of all jobs that wait, together */
 
-#define AW_MAX_SETS      100000
-#define AW_MAX_SET_NAME  128
-#define AW_MAX_MEMBERS   10000000 /* of one set */
-#define AW_MAX_SETS_OF_JOB 1000   /* that one future can be in */
-#define AW_MAX_CONSUMERS 64       /* of one set */
-#define AW_MAX_CONSUMER  64       /* the name of one */
-#define AW_SET_IDLE_MS   600000   /* a temporary set that nobody reads for so long goes */
+#define AW_MAX_SETS        100000
+#define AW_MAX_SET_NAME    128
+#define AW_MAX_MEMBERS     10000000 /* of one set */
+#define AW_MAX_SETS_OF_JOB 1000     /* that one future can be in */
+#define AW_MAX_CONSUMERS   64       /* of one set */
+#define AW_MAX_CONSUMER    64       /* the name of one */
+#define AW_SET_IDLE_MS     600000   /* a temporary set that nobody reads for so long goes */
 
 #define AW_MAX_CPU       409600     /* percent of one processor: 4,096 processors */
 #define AW_MAX_PROCESSES 4194304    /* the kernel's own limit */

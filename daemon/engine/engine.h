@@ -246,10 +246,10 @@ struct explanation {
 
 /* What one user may have. 0: no limit of its own. */
 struct user_limits {
-    uint64_t max_queued;       /* jobs that have not ended */
-    uint64_t max_kept;         /* ended jobs: the oldest go when there are more */
-    uint64_t max_bytes;        /* specifications and output of both: first the oldest ended jobs go */
-    uint64_t max_sets;         /* the temporary ones, too */
+    uint64_t max_queued; /* jobs that have not ended */
+    uint64_t max_kept;   /* ended jobs: the oldest go when there are more */
+    uint64_t max_bytes;  /* specifications and output of both: first the oldest ended jobs go */
+    uint64_t max_sets;   /* the temporary ones, too */
     uint64_t max_dependencies; /* futures that jobs wait for, together */
 };
 
@@ -405,10 +405,10 @@ static inline void engine_close(struct engine *e)
  * failed with AW_CLASS_DEPENDENCY. A parent whose record is gone will do for PARENT_ENDED only.
  *
  * AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL; AW_ERR_QUOTA: this user has as much as one may have;
- * AW_ERR_LIMIT: a job that there never can be room for, or a job would be in too many sets, or a set have too many
- * members; AW_ERR_NO_QUEUE; AW_ERR_DRAINING: that queue is;
- * AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID: a parent; AW_ERR_WRONG_STATE: the set is closed, and not
- * all of them are its members already; AW_ERR_NO_SET: it was a temporary one, and is gone.
+ * AW_ERR_LIMIT: a job that there never can be room for, or a job would be in too many sets, or a
+ * set have too many members; AW_ERR_NO_QUEUE; AW_ERR_DRAINING: that queue is; AW_ERR_UNKNOWN_ID,
+ * AW_ERR_EXPIRED_ID: a parent; AW_ERR_WRONG_STATE: the set is closed, and not all of them are its
+ * members already; AW_ERR_NO_SET: it was a temporary one, and is gone.
  */
 static inline void engine_submit(struct engine *e, const struct submit *submit,
                                  engine_submit_fn done, void *arg)
@@ -533,8 +533,8 @@ static inline void engine_output(struct engine *e, uint64_t number, uint64_t att
  * (AW_ERR_UNKNOWN_ID, AW_ERR_EXPIRED_ID). A temporary one gets its name here, one that begins with
  * '~'; a set by such a name that is not there is not made: AW_ERR_NO_SET. Jobs that have ended
  * complete at once, in the order of their ends. AW_ERR_WRONG_STATE: it is closed, and a job is no
- * member yet. AW_ERR_QUEUE_FULL, AW_ERR_QUOTA: too many sets, of all or of the user; AW_ERR_LIMIT: too
- * many members, or of a single job, that it is in too many sets.
+ * member yet. AW_ERR_QUEUE_FULL, AW_ERR_QUOTA: too many sets, of all or of the user; AW_ERR_LIMIT:
+ * too many members, or of a single job, that it is in too many sets.
  */
 static inline void engine_set_add(struct engine *e, const struct set_add *add,
                                   engine_set_add_fn done, void *arg)
@@ -575,7 +575,8 @@ static inline void engine_set_members(struct engine *e, uint32_t uid, struct byt
 
 /*
  * Completions: moves the cursor if asked, then reads. Never waits: set_changed() tells when to
- * read again. AW_ERR_INVALID: `ack` is beyond the last completion. AW_ERR_LIMIT: too many consumers.
+ * read again. AW_ERR_INVALID: `ack` is beyond the last completion. AW_ERR_LIMIT: too many
+ * consumers.
  */
 static inline void engine_set_read(struct engine *e, const struct set_read *read,
                                    engine_set_page_fn done, void *arg)

@@ -160,7 +160,8 @@ static void step_add(struct model_job *j, uint64_t number)
         .priority = (int)any(3) - 1,
         .place = ++last_place,
     };
-    job = sched_make(s, number, AW_QUEUED, queues[j->queue].real, RIG_UID, j->priority, 0, 0, false);
+    job =
+        sched_make(s, number, AW_QUEUED, queues[j->queue].real, RIG_UID, j->priority, 0, 0, false);
     ck_assert_ptr_nonnull(job);
     sched_insert(s, job);
 }

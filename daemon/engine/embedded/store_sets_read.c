@@ -35,8 +35,8 @@ static enum aw_err cursor_may_add(struct store *st, uint64_t bag, struct aw_erro
     if (sqlite3_step(s) != SQLITE_ROW)
         e = store_fail(st, err, "counting consumers");
     else if (sqlite3_column_int64(s, 0) >= AW_MAX_CONSUMERS)
-        e = aw_fail(err, AW_ERR_LIMIT,
-                    "consumer: the set has %d of them, and no more are taken", AW_MAX_CONSUMERS);
+        e = aw_fail(err, AW_ERR_LIMIT, "consumer: the set has %d of them, and no more are taken",
+                    AW_MAX_CONSUMERS);
     sqlite3_reset(s);
     return e;
 }

@@ -16,10 +16,9 @@
  *   attempt  attempts that ended without ending their job.
  *   request  answers to submits, by the name that the client gave each, for a resend. Its first
  *            column is the time in units of STORE_REQUEST_BUCKET_US, so that old ones go in bulk.
- *   account  what each user has on record: ended jobs, bytes of all jobs (STORE_JOB_BYTES), sets. Users
- *            who have nothing have no row.
- *   meta     tag, epoch (how often opened), high (a number that was given out: raised before rows
- *            go, so that no number can ever come back).
+ *   account  what each user has on record: ended jobs, bytes of all jobs (STORE_JOB_BYTES), sets.
+ * Users who have nothing have no row. meta     tag, epoch (how often opened), high (a number that
+ * was given out: raised before rows go, so that no number can ever come back).
  */
 #ifndef AW_STORE_SQL_H
 #define AW_STORE_SQL_H
@@ -94,16 +93,16 @@
     " WHERE a.number = job.number))"
 
 /* The rows of account, as they should be. */
-#define STORE_ACCOUNTS                                                                          \
-    "SELECT uid, sum(kept) AS kept, sum(bytes) AS bytes, sum(sets) AS sets FROM"                \
-    " (SELECT uid, state >= 4 AS kept, " STORE_JOB_BYTES " AS bytes, 0 AS sets FROM job"        \
+#define STORE_ACCOUNTS                                                                   \
+    "SELECT uid, sum(kept) AS kept, sum(bytes) AS bytes, sum(sets) AS sets FROM"         \
+    " (SELECT uid, state >= 4 AS kept, " STORE_JOB_BYTES " AS bytes, 0 AS sets FROM job" \
     " UNION ALL SELECT uid, 0, 0, 1 FROM bag) GROUP BY uid"
 
 /* What leads from version 2 to 3. */
-#define STORE_SCHEMA_3                                                                          \
-    "CREATE TABLE account (uid INTEGER PRIMARY KEY, kept INTEGER NOT NULL,"                     \
-    " bytes INTEGER NOT NULL, sets INTEGER NOT NULL);"                                          \
-    "INSERT INTO account " STORE_ACCOUNTS ";"                                                   \
+#define STORE_SCHEMA_3                                                      \
+    "CREATE TABLE account (uid INTEGER PRIMARY KEY, kept INTEGER NOT NULL," \
+    " bytes INTEGER NOT NULL, sets INTEGER NOT NULL);"                      \
+    "INSERT INTO account " STORE_ACCOUNTS ";"                               \
     "CREATE INDEX job_account ON job (uid, expires_us) WHERE expires_us IS NOT NULL;"
 
 /* The columns of struct record, in the order in which store_ops.c reads them. */
@@ -175,7 +174,7 @@
     X(ATTEMPT_ADD,                                                                                 \
       "INSERT INTO attempt SELECT number, attempt, claim, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM job"   \
       " WHERE number = ? AND claim = ? AND state = 3 RETURNING attempt,"                           \
-      " (SELECT uid FROM job WHERE job.number = attempt.number)")                           \
+      " (SELECT uid FROM job WHERE job.number = attempt.number)")                                  \
     X(ATTEMPTS,                                                                                    \
       "SELECT attempt, class, exit_code, signal, started_us, ended_us, flags, stdout_size,"        \
       " stderr_size, message, http_status FROM attempt WHERE number = ? ORDER BY attempt DESC "    \
@@ -187,13 +186,13 @@
       " message = coalesce(?15, iif(?4 = 6, message, NULL)),"                                      \
       " http_status = ?18"                                                                         \
       " WHERE number = ?3 AND claim = ?16 AND state = 3"                                           \
-      " RETURNING attempt, expires_us, flags, created_us, due_us, uid")                                 \
+      " RETURNING attempt, expires_us, flags, created_us, due_us, uid")                            \
     X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
     X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \
     X(END_WAITING,                                                                                 \
       "UPDATE job SET state = ?4, class = ?5, message = coalesce(?6, message), ended_us = "        \
       "?1," STORE_EXPIRES " WHERE number = ?3 AND state < 3"                                       \
-      " RETURNING expires_us, flags, created_us, due_us, uid")                                          \
+      " RETURNING expires_us, flags, created_us, due_us, uid")                                     \
     X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1, message = coalesce(?2, message)"          \
                       " WHERE number = ?1 AND state < 4")                                          \
     X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
