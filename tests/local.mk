@@ -490,6 +490,7 @@ E2E_TESTS = \
 	tests/fault/faults.test \
 	tests/fault/hostile.test \
 	tests/fault/runner_killed.test \
+	tests/fault/soak.test \
 	tests/fault/torture.test \
 	tests/fault/vanished.test \
 	tests/ecomarket/ecomarket.test
@@ -586,6 +587,13 @@ hostile: stage.stamp tests/fault/hostile
 		$(srcdir)/tests/fault/hostile.test
 
 .PHONY: hostile
+
+# Mixed load for twenty minutes; from ten on memory, store and spool are judged.
+soak: stage.stamp
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) SOAK_SECONDS='$(or $(SOAK_SECONDS),1200)' \
+		$(srcdir)/tests/fault/soak.test
+
+.PHONY: soak
 
 # All faults at all points; make check takes a sample of them.
 faults: stage.stamp tests/fault/faults.la

@@ -17,7 +17,8 @@ void script_raw(struct script *s, const void *data, size_t len)
         if (!s->data)
             die("memory");
     }
-    memcpy(s->data + s->len, data, len);
+    if (len)
+        memcpy(s->data + s->len, data, len);
     s->len += len;
 }
 
