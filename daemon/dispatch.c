@@ -200,7 +200,7 @@ static unsigned weight_of(const struct exchange *x)
     bool looks = x->op == OP_LIST || x->op == OP_SET_LIST || x->op == OP_SET_MEMBERS ||
                  x->op == OP_SET_SHOW || x->op == OP_EXPLAIN;
 
-    return (looks ? 64 : 1) + (unsigned)(x->doc.n_values / 32);
+    return (looks ? 64 : 1) + (unsigned)(x->doc.n_values / (x->op == OP_SUBMIT ? 128 : 32));
 }
 
 /* Is there room for it in what its user may have? */
