@@ -194,7 +194,10 @@ static size_t cost_of(const struct exchange *x, size_t len)
     return 1024 + len + x->doc.n_values * 96;
 }
 
-/* How long it keeps the engine from other work, roughly: pages are looked for among many jobs. */
+/*
+ * How long it keeps the engine from other work, roughly: pages are looked for among many jobs, and
+ * to find a job by its ID takes longer than to add one.
+ */
 static unsigned weight_of(const struct exchange *x)
 {
     bool looks = x->op == OP_LIST || x->op == OP_SET_LIST || x->op == OP_SET_MEMBERS ||
