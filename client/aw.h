@@ -697,6 +697,29 @@ AW_API enum aw_err aw_queue_set(struct aw_client *client, const char *name,
 AW_API enum aw_err aw_queue_remove(struct aw_client *client, const char *name,
                                    struct aw_error *err);
 
+/* ---- Users ---------------------------------------------------------------------------------- */
+
+/* What one user has, and may have; in the latter 0 says that there is no limit of its own. */
+struct aw_user {
+    uint32_t uid;
+    uint64_t waiting, running;   /* jobs that have not ended */
+    uint64_t kept;               /* ended jobs */
+    uint64_t bytes;              /* specifications and output of all of them */
+    uint64_t sets, dependencies; /* dependencies: what jobs wait for, counted for each job */
+    uint64_t connections;        /* to Unix sockets */
+    uint64_t max_queued;         /* waiting and running */
+    uint64_t max_kept, max_bytes, max_sets, max_dependencies, max_connections;
+};
+
+struct aw_users;
+AW_API size_t aw_users_count(const struct aw_users *list);
+AW_API const struct aw_user *aw_users_at(const struct aw_users *list, size_t i);
+AW_API void aw_users_free(struct aw_users *list);
+
+/* All who have anything, by number; for others than administrators, themselves only. */
+AW_API enum aw_err aw_user_list(struct aw_client *client, struct aw_users **ret,
+                                struct aw_error *err);
+
 /* ---- In an event loop ----------------------------------------------------------------------- */
 
 /*

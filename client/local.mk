@@ -38,6 +38,7 @@ client_libaw_la_SOURCES = \
 	client/libaw/stream_find.c \
 	client/libaw/stream_ipc.c \
 	client/libaw/submit.c \
+	client/libaw/users.c \
 	client/libaw/wait.c \
 	client/libaw/watcher.c client/libaw/watcher.h \
 	client/libaw/watcher_table.c client/libaw/watcher_table.h
@@ -77,6 +78,7 @@ client_awctl_libawctl_la_SOURCES = \
 	client/awctl/cmd_set.c \
 	client/awctl/cmd_status.c \
 	client/awctl/cmd_submit.c \
+	client/awctl/cmd_users.c \
 	client/awctl/cmd_wait.c client/awctl/follow.c \
 	client/awctl/commands.c \
 	client/awctl/ids.c \

@@ -264,3 +264,9 @@ void endpoint_stats(const struct endpoint *ep, struct endpoint_stats *ret)
 {
     *ret = ep->stats;
 }
+
+void endpoint_users(const struct endpoint *ep, void (*fn)(void *arg, const struct share_user *user),
+                    void *arg)
+{
+    ipc_users(ep->ipc, fn, arg);
+}

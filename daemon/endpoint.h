@@ -84,6 +84,10 @@ struct endpoint_stats {
 };
 void endpoint_stats(const struct endpoint *ep, struct endpoint_stats *ret);
 
+/* Calls fn for each user who is there by ipc, in no order. */
+void endpoint_users(const struct endpoint *ep, void (*fn)(void *arg, const struct share_user *user),
+                    void *arg);
+
 const struct caller *call_caller(const struct call *call);
 
 /* A pointer of the caller's own, for endpoint_gone_fn. */

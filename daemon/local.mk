@@ -158,6 +158,7 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/ops/status.c \
 	daemon/ops/submit.c \
 	daemon/ops/submit_jobs.c daemon/ops/submit_jobs.h \
+	daemon/ops/users.c \
 	daemon/ops/view.c daemon/ops/view.h \
 	daemon/ops/wait.c daemon/ops/wait.h \
 	daemon/ops/wait_set.c

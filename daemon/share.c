@@ -114,11 +114,19 @@ static void wake_line(const struct share *share)
 
 /* ---- Connections ----------------------------------------------------------------------------- */
 
+/* 0: any number. */
+static unsigned max_members(const struct share *share)
+{
+    bool all = share->uid == 0 || share->uid == geteuid();
+
+    return all ? 0 : share->all->config.max_connections;
+}
+
 static bool too_many(const struct share *share)
 {
-    unsigned max = share->all->config.max_connections;
+    unsigned max = max_members(share);
 
-    return max && share->n_members >= max && share->uid != 0 && share->uid != geteuid();
+    return max && share->n_members >= max;
 }
 
 bool share_join(struct shares *shares, uint32_t uid, struct share_member *member)
@@ -179,6 +187,15 @@ struct share_member *share_excess(const struct share *share)
             most = member;
     }
     return most;
+}
+
+void shares_each(const struct shares *shares, void (*fn)(void *arg, const struct share_user *user),
+                 void *arg)
+{
+    const struct share *share;
+
+    LIST_FOREACH (share, &shares->list, entry)
+        fn(arg, &(struct share_user){share->uid, share->n_members, max_members(share)});
 }
 
 void share_took(struct share *share)

@@ -77,6 +77,15 @@ void share_line_up(struct share_member *member);
  */
 struct share_member *shares_next(struct shares *shares, bool first);
 
+/* Calls fn for each user who has connections, or requests that are not over, in no order. */
+struct share_user {
+    uint32_t uid;
+    unsigned connections;
+    unsigned max_connections; /* 0: any number */
+};
+void shares_each(const struct shares *shares, void (*fn)(void *arg, const struct share_user *user),
+                 void *arg);
+
 /* ---- Requests -------------------------------------------------------------------------------- */
 
 struct share_hold {

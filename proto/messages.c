@@ -11,6 +11,7 @@ SCHEMA_DEFINE(id_result, ID_RESULT_FIELDS)
 SCHEMA_DEFINE(latency, LATENCY_FIELDS)
 SCHEMA_DEFINE(set_status, SET_STATUS_FIELDS)
 SCHEMA_DEFINE(queue_status, QUEUE_STATUS_FIELDS)
+SCHEMA_DEFINE(user_status, USER_STATUS_FIELDS)
 
 #define X(NAME, name, wire, who, text)           \
     SCHEMA_DEFINE(name##_req, NAME##_REQ_FIELDS) \

@@ -169,6 +169,23 @@
     F(T, U64,  waiting,        _, OPT, 0, INT64_MAX, 0, "jobs that wait for a time, or for other jobs") \
     F(T, OBJ,  limits,    limits, OPT, 0, 0, 0, "what each of its jobs may use at most")
 
+/* What one user has, and may have. */
+#define USER_STATUS_FIELDS(F, T) \
+    F(T, U64,  uid,            _, REQ, 0, UINT32_MAX, 0, "the user") \
+    F(T, U64,  waiting,        _, OPT, 0, INT64_MAX, 0, "jobs that have not ended and do not run") \
+    F(T, U64,  running,        _, OPT, 0, INT64_MAX, 0, "jobs that run") \
+    F(T, U64,  kept,           _, OPT, 0, INT64_MAX, 0, "ended jobs whose record is kept") \
+    F(T, U64,  bytes,          _, OPT, 0, INT64_MAX, 0, "specifications and output of all of them") \
+    F(T, U64,  sets,           _, OPT, 0, INT64_MAX, 0, "sets, temporary ones included") \
+    F(T, U64,  dependencies,   _, OPT, 0, INT64_MAX, 0, "futures that jobs wait for, counted once for each job that waits") \
+    F(T, U64,  connections,    _, OPT, 0, INT64_MAX, 0, "open connections to Unix sockets") \
+    F(T, U64,  max_queued,     _, OPT, 0, INT64_MAX, 0, "most jobs that have not ended; here and below, 0: no limit of its own") \
+    F(T, U64,  max_kept,       _, OPT, 0, INT64_MAX, 0, "most ended jobs: older ones go") \
+    F(T, U64,  max_bytes,      _, OPT, 0, INT64_MAX, 0, "most bytes: older ended jobs go") \
+    F(T, U64,  max_sets,       _, OPT, 0, INT64_MAX, 0, "most sets") \
+    F(T, U64,  max_dependencies, _, OPT, 0, INT64_MAX, 0, "most dependencies") \
+    F(T, U64,  max_connections, _, OPT, 0, INT64_MAX, 0, "most connections")
+
 /* What an operation on several IDs did to one of them. */
 #define ID_RESULT_FIELDS(F, T) \
     F(T, STR,  id,             _, REQ, 1, AW_MAX_ID, 0, "as asked for") \
@@ -391,6 +408,13 @@
     F(T, STR,  queue,          _, REQ, 1, AW_MAX_QUEUE_NAME, 0, "a queue without jobs, other than default")
 #define QUEUE_REMOVE_REP_FIELDS(F, T)
 
+#define USERS_REQ_FIELDS(F, T) \
+    F(T, I64,  after,          _, OPT, -1, UINT32_MAX, -1, "only users behind this one: `next` of the page before") \
+    F(T, U64,  limit,          _, OPT, 1, AW_MAX_PAGE, 100, "most users in the reply")
+#define USERS_REP_FIELDS(F, T) \
+    F(T, OBJV, users, user_status, REQ, 0, AW_MAX_PAGE, 0, "by number; for others than administrators, themselves only") \
+    F(T, I64,  next,           _, OPT, -1, UINT32_MAX, -1, "pass as `after` to go on; -1: that was all")
+
 #define STATS_REQ_FIELDS(F, T)
 #define STATS_REP_FIELDS(F, T) \
     F(T, STR,  daemon,         _, REQ, 1, 128, 0, "name and version") \
@@ -477,6 +501,7 @@
     X(QUEUE_SET, queue_set, "queue-set", ADMIN, "make a queue, or change it")                     \
     X(QUEUE_LIST, queue_list, "queue-list", ANY, "all queues")                                    \
     X(QUEUE_REMOVE, queue_remove, "queue-remove", ADMIN, "remove an empty queue")                 \
+    X(USERS, users, "users", ANY, "what each user has, and may have")                             \
     X(STATS, stats, "stats", ANY, "counters and gauges of the daemon")                            \
     X(SLOTS, slots, "slots", ADMIN, "how many jobs run at once: ask or set")                      \
     X(DRAIN, drain, "drain", ADMIN, "accept no new jobs (or accept them again)")                  \
@@ -496,6 +521,7 @@ SCHEMA_STRUCT(id_result, ID_RESULT_FIELDS)
 SCHEMA_STRUCT(latency, LATENCY_FIELDS)
 SCHEMA_STRUCT(set_status, SET_STATUS_FIELDS)
 SCHEMA_STRUCT(queue_status, QUEUE_STATUS_FIELDS)
+SCHEMA_STRUCT(user_status, USER_STATUS_FIELDS)
 
 /* For each operation struct NAME_req and struct NAME_rep, with their schemas. */
 #define X(NAME, name, wire, who, text)           \

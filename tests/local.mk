@@ -480,6 +480,7 @@ E2E_TESTS = \
 	tests/e2e/space.test \
 	tests/e2e/tcp.test \
 	tests/e2e/upgrade.test \
+	tests/e2e/quotas.test \
 	tests/e2e/users.test \
 	tests/e2e/verify.test \
 	tests/e2e/waits.test \

@@ -173,6 +173,7 @@ void print_explanation(const char *id, const struct aw_explanation *why);
 int print_table(const struct aw_statuses *list);
 int print_sets(const struct aw_sets *list);
 int print_queues(const struct aw_queues *list);
+int print_users(const struct aw_users *list);
 
 /* Loads the JSON library; false, having said so, when it is not there. Then, for all json_*(): */
 AW_MUSTCHECK bool json_ready(void);
@@ -187,6 +188,7 @@ void json_outcome(const struct aw_outcome *outcome);
 void json_set(const struct aw_set *set);
 void json_set_info(const struct aw_set_info *info);
 void json_queue(const struct aw_queue *queue);
+void json_user(const struct aw_user *user);
 void json_explanation(const char *id, const struct aw_explanation *why);
 void json_stats(const struct aw_stats *stats);
 void json_hello(const struct aw_hello *hello, const char *address, int64_t rtt_us);

@@ -19,6 +19,7 @@
     X(forget)          \
     X(set)             \
     X(queue)           \
+    X(users)           \
     X(stats)           \
     X(slots)           \
     X(drain)           \

@@ -244,6 +244,14 @@ void json_queue(const struct aw_queue *queue)
     emit(obj);
 }
 
+void json_user(const struct aw_user *user)
+{
+    json_t *obj = lazy_json_object();
+
+    USER_STATUS_FIELDS(JSON_FIELD, user)
+    emit(obj);
+}
+
 void json_explanation(const char *id, const struct aw_explanation *why)
 {
     json_t *obj = lazy_json_object();

@@ -93,14 +93,22 @@ static void text_line(const char *name, const char *value)
     line(name, text);
 }
 
-static void user_line(uint32_t uid)
+const char *user_text(uint32_t uid, char *buf, size_t size)
 {
     struct passwd *pw = getpwuid(uid);
 
     if (pw)
-        printf("%-10s %s\n", "user", pw->pw_name);
+        clean_text(pw->pw_name, buf, size);
     else
-        printf("%-10s %" PRIu32 "\n", "user", uid);
+        snprintf(buf, size, "%" PRIu32, uid);
+    return buf;
+}
+
+static void user_line(uint32_t uid)
+{
+    char name[256];
+
+    printf("%-10s %s\n", "user", user_text(uid, name, sizeof(name)));
 }
 
 static void usage_lines(const struct aw_status *s)

@@ -19,6 +19,9 @@ const char *size_text(uint64_t bytes, char buf[TEXT_SMALL]);
 const char *time_text(int64_t us, char buf[TEXT_SMALL]);
 const char *latency_text(int64_t us, char buf[TEXT_SMALL]);
 
+/* The user's name here; or the number. */
+const char *user_text(uint32_t uid, char *buf, size_t size);
+
 /* How long it ran, or runs by now; "" when it has not started. */
 const char *run_text(const struct aw_status *s, char buf[TEXT_SMALL]);
 

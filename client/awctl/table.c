@@ -226,3 +226,65 @@ int print_queues(const struct aw_queues *list)
     }
     return table_print(table);
 }
+
+/* ---- Users -------------------------------------------------------------------------------- */
+
+/* "12", or "12/100" where there is a limit. */
+static const char *share_text(const char *has, const char *most, char buf[TEXT_SMALL * 2])
+{
+    snprintf(buf, TEXT_SMALL * 2, "%s%s%s", has, *most ? "/" : "", most);
+    return buf;
+}
+
+static const char *count_share(uint64_t has, uint64_t most, char buf[TEXT_SMALL * 2])
+{
+    char a[TEXT_SMALL], b[TEXT_SMALL] = "";
+
+    return share_text(number_text((int64_t)has, a), most ? number_text((int64_t)most, b) : b, buf);
+}
+
+static const char *size_share(uint64_t has, uint64_t most, char buf[TEXT_SMALL * 2])
+{
+    char a[TEXT_SMALL], b[TEXT_SMALL] = "";
+
+    return share_text(size_text(has, a), most ? size_text(most, b) : b, buf);
+}
+
+static void user_row(struct libscols_table *table, const struct aw_user *u)
+{
+    char name[256], running[TEXT_SMALL], text[6][TEXT_SMALL * 2];
+    const char *texts[] = {
+        user_text(u->uid, name, sizeof(name)),
+        number_text((int64_t)u->running, running),
+        count_share(u->waiting + u->running, u->max_queued, text[0]),
+        count_share(u->kept, u->max_kept, text[1]),
+        size_share(u->bytes, u->max_bytes, text[2]),
+        count_share(u->sets, u->max_sets, text[3]),
+        count_share(u->dependencies, u->max_dependencies, text[4]),
+        count_share(u->connections, u->max_connections, text[5]),
+    };
+
+    row_add(table, texts, ARRAY_SIZE(texts));
+}
+
+int print_users(const struct aw_users *list)
+{
+    static const struct column cols[] = {
+        {"USER", 1, 0},
+        {"RUNNING", 6, SCOLS_FL_RIGHT},
+        {"JOBS", 6, SCOLS_FL_RIGHT},
+        {"KEPT", 6, SCOLS_FL_RIGHT},
+        {"BYTES", 6, SCOLS_FL_RIGHT},
+        {"SETS", 6, SCOLS_FL_RIGHT},
+        {"DEPENDENCIES", 6, SCOLS_FL_RIGHT},
+        {"CONNECTIONS", 6, SCOLS_FL_RIGHT},
+    };
+    int code;
+    struct libscols_table *table = table_new(cols, ARRAY_SIZE(cols), &code);
+
+    if (!table)
+        return code;
+    for (size_t i = 0; i < aw_users_count(list); i++)
+        user_row(table, aw_users_at(list, i));
+    return table_print(table);
+}

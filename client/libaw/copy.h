@@ -30,6 +30,7 @@ DECLARE_LIST(outcomes, outcome)
 DECLARE_LIST(attempts, attempt)
 DECLARE_LIST(sets, set)
 DECLARE_LIST(queues, queue)
+DECLARE_LIST(users, user)
 
 /*
  * NULL: out of memory. If `next_page` is not empty, a copy of it that belongs to the list is given

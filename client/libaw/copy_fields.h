@@ -78,11 +78,13 @@ static inline struct aw_limits limits_copy(const struct limits *from)
 #define DEFINE_COPY(name, from_type, to_type, LIST)                                        \
     static size_t name##_texts(const struct from_type *from)                               \
     {                                                                                      \
+        (void)from; /* if none of the fields is a text */                                  \
         return (size_t)0 LIST(FIELD_SIZE, _);                                              \
     }                                                                                      \
     static void name##_fill(struct to_type *to, const struct from_type *from, char **next) \
     {                                                                                      \
         memset(to, 0, sizeof(*to)); /* what this protocol does not have (yet) */           \
+        (void)next;                                                                        \
         LIST(FIELD_COPY, _)                                                                \
     }
 

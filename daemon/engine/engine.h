@@ -256,8 +256,7 @@ struct user_limits {
 /* What one user has. */
 struct engine_user {
     uint32_t uid;
-    uint64_t waiting, running, kept, bytes, sets;
-    struct user_limits limits;
+    uint64_t waiting, running, kept, bytes, sets, dependencies;
 };
 
 struct list_filter {
@@ -376,6 +375,7 @@ struct engine_ops {
                        void *arg);
     void (*users)(struct engine *e, void (*fn)(void *arg, const struct engine_user *user),
                   void *arg);
+    struct user_limits (*user_limits)(struct engine *e, uint32_t uid);
     void (*stats)(struct engine *e, struct engine_stats *ret);
     void (*backup)(struct engine *e, const char *path, engine_done_fn done, void *arg);
     void (*recover)(struct engine *e, engine_claim_fn done, void *arg);
@@ -640,6 +640,12 @@ static inline void engine_users(struct engine *e,
                                 void (*fn)(void *arg, const struct engine_user *user), void *arg)
 {
     e->ops->users(e, fn, arg);
+}
+
+/* What that user may have, whether or not they have anything. */
+static inline struct user_limits engine_user_limits(struct engine *e, uint32_t uid)
+{
+    return e->ops->user_limits(e, uid);
 }
 
 static inline void engine_get_stats(struct engine *e, struct engine_stats *ret)

@@ -483,3 +483,9 @@ void ipc_free(struct ipc *ipc, int64_t deadline_us)
         conn_close(c);
     ipc_done(ipc);
 }
+
+void ipc_users(const struct ipc *ipc, void (*fn)(void *arg, const struct share_user *user),
+               void *arg)
+{
+    shares_each(ipc->shares, fn, arg);
+}

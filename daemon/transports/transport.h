@@ -71,6 +71,8 @@ struct ipc *ipc_new(struct endpoint *ep, struct event_base *base,
 AW_MUSTCHECK enum aw_err ipc_listen(struct ipc *ipc, const char *path, struct aw_error *err);
 void ipc_set_admin_group(struct ipc *ipc, const uint32_t *gid);
 void ipc_quiet(struct ipc *ipc);
+void ipc_users(const struct ipc *ipc, void (*fn)(void *arg, const struct share_user *user),
+               void *arg);
 /* Waits until `deadline_us` (of boottime_us()) for what is being sent. NULL does nothing. */
 void ipc_free(struct ipc *ipc, int64_t deadline_us);
 

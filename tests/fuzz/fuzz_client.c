@@ -106,6 +106,13 @@ static void read_queues(struct aw_queues *list)
     aw_queues_free(list);
 }
 
+static void read_users(struct aw_users *list)
+{
+    for (size_t i = 0; i < aw_users_count(list); i++)
+        sum += (unsigned)(aw_users_at(list, i)->uid + aw_users_at(list, i)->bytes);
+    aw_users_free(list);
+}
+
 /* ---- The calls: one function for each kind of answer ----------------------------------------- */
 
 #define SOON_MS 20 /* no limit that matters: the daemon is gone before */
@@ -409,6 +416,16 @@ static enum aw_err call_queue_list(struct aw_client *client, struct aw_error *er
     return e;
 }
 
+static enum aw_err call_users(struct aw_client *client, struct aw_error *err)
+{
+    struct aw_users *list;
+    enum aw_err e = aw_user_list(client, &list, err);
+
+    if (!e)
+        read_users(list);
+    return e;
+}
+
 static enum aw_err call_queue_set(struct aw_client *client, struct aw_error *err)
 {
     static const char *const only[] = {"memory", "nice", NULL};
@@ -539,7 +556,7 @@ static const call_fn calls[] = {
     call_set_show,   call_set_members,  call_set_wait,
     call_set_end,    call_queue_list,   call_queue_set,
     call_control,    call_as_completed, call_set_as_completed,
-    call_gather,     call_on_done,
+    call_gather,     call_on_done,      call_users,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -169,11 +169,12 @@ END_TEST
 START_TEST(root_and_the_engines_own_user_have_no_limits)
 {
     limit((struct user_limits){1, 1, 1, 1, 1});
+    ck_assert_uint_eq(engine_user_limits(rig.e, ANN).max_queued, 1);
     for (int i = 0; i < 3; i++) {
         queue_as(0, WANT(.name = "x"));
         queue_as(geteuid(), WANT(.name = "x"));
     }
-    ck_assert_uint_eq(has(0).limits.max_queued, 0);
+    ck_assert_uint_eq(engine_user_limits(rig.e, 0).max_queued, 0);
     ck_assert_ok(rig_set_add("a", NULL, 0));
     ck_assert_ok(rig_set_add("b", NULL, 0));
 }

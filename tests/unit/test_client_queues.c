@@ -349,6 +349,51 @@ START_TEST(stats_have_latencies)
 }
 END_TEST
 
+/* Three users, in pages of two; or pages that never end. */
+static void serves_users(struct fake_request *rq, void *arg)
+{
+    static const uint64_t uids[] = {0, 1000, UINT32_MAX};
+    struct user_status users[3];
+    struct users_rep rep = {.users = {users, 0}, .next = -1};
+    const bool *endless = arg;
+    struct users_req req;
+
+    fake_read(rq, &req);
+    for (size_t i = 0; i < ARRAY_SIZE(uids); i++) {
+        if ((int64_t)uids[i] <= req.after || rep.users.n == 2)
+            continue;
+        codec_defaults(&user_status_schema, &users[rep.users.n]);
+        users[rep.users.n].uid = uids[i];
+        users[rep.users.n].bytes = 100 + i;
+        users[rep.users.n++].max_sets = 7;
+    }
+    if (req.after < 0)
+        rep.next = 1000;
+    else if (*endless)
+        rep.next = req.after;
+    fake_reply(rq, &rep);
+}
+
+START_TEST(users_are_listed_page_by_page)
+{
+    bool endless = false;
+    struct aw_users *list;
+
+    start(serves_users, &endless);
+    ck_assert_int_eq(aw_user_list(client, &list, NULL), AW_OK);
+    ck_assert_uint_eq(aw_users_count(list), 3);
+    ck_assert_uint_eq(aw_users_at(list, 0)->uid, 0);
+    ck_assert_uint_eq(aw_users_at(list, 2)->uid, UINT32_MAX);
+    ck_assert_uint_eq(aw_users_at(list, 2)->bytes, 102);
+    ck_assert_uint_eq(aw_users_at(list, 1)->max_sets, 7);
+    ck_assert_ptr_null(aw_users_at(list, 3));
+    aw_users_free(list);
+    endless = true;
+    ck_assert_int_eq(aw_user_list(client, &list, NULL), AW_ERR_PROTOCOL);
+    stop();
+}
+END_TEST
+
 static Suite *queues_suite(void)
 {
     Suite *s = suite_create("client queues");
@@ -363,6 +408,7 @@ static Suite *queues_suite(void)
     tcase_add_test(t, jobs_that_wait_are_changed);
     tcase_add_test(t, an_explanation_comes_with_all_its_lists);
     tcase_add_test(t, stats_have_latencies);
+    tcase_add_test(t, users_are_listed_page_by_page);
     suite_add_tcase(s, t);
     return s;
 }

@@ -222,7 +222,7 @@ START_TEST(every_field_of_every_part_is_described_as_it_is)
     static const struct schema *const parts[] = {
         &request_schema,      &reply_schema,          &job_schema,     &job_status_schema,
         &id_result_schema,    &attempt_status_schema, &latency_schema, &set_status_schema,
-        &queue_status_schema, &limits_schema};
+        &queue_status_schema, &user_status_schema,    &limits_schema};
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         char heading[64];

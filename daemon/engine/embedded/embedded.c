@@ -359,6 +359,7 @@ static const struct engine_ops ops = {
     .queue_remove = embedded_queue_remove,
     .each_lease = embedded_each_lease,
     .users = embedded_users,
+    .user_limits = embedded_user_limits,
     .stats = embedded_stats,
     .backup = embedded_backup,
     .recover = embedded_recover,

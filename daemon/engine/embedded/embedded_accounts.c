@@ -217,7 +217,7 @@ static void user_tell(void *arg, struct numnode *node)
         .kept = account->kept,
         .bytes = account->bytes,
         .sets = account->sets,
-        .limits = embedded_limits_of(call->em, account_uid(account)),
+        .dependencies = account->n_edges,
     };
 
     call->fn(call->arg, &user);
@@ -230,4 +230,9 @@ void embedded_users(struct engine *e, void (*fn)(void *arg, const struct engine_
     struct users_call call = {em, fn, arg};
 
     numtable_each(&embedded_accounts(em)->table, user_tell, &call);
+}
+
+struct user_limits embedded_user_limits(struct engine *e, uint32_t uid)
+{
+    return embedded_limits_of(embedded_of(e), uid);
 }

@@ -166,6 +166,7 @@ struct refusal {
 };
 /* Says why, and when to try again. FULL_NOT: leaves it as it is. */
 void embedded_refuse(const struct embedded *em, const struct refusal *r, struct aw_error *err);
+struct user_limits embedded_user_limits(struct engine *e, uint32_t uid);
 void embedded_users(struct engine *e, void (*fn)(void *arg, const struct engine_user *user),
                     void *arg);
 
