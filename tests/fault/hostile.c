@@ -88,7 +88,7 @@ static int by_us(const void *a, const void *b)
 /* Prints what the honest client measured in a phase. */
 static void print_latency(const struct shared *s, uint32_t phase)
 {
-    unsigned n = 0, total = atomic_load(&s->n_samples);
+    unsigned n = 0, total = atomic_load(&s->n_samples), half, hundredth;
     uint32_t *us = malloc((total + 1) * sizeof(*us));
 
     if (!us)
@@ -96,9 +96,11 @@ static void print_latency(const struct shared *s, uint32_t phase)
     for (unsigned i = 0; i < total; i++)
         if (s->samples[i].phase == phase)
             us[n++] = s->samples[i].us;
+    half = n / 2;
+    hundredth = n / 100;
     qsort(us, n, sizeof(*us), by_us);
     if (n)
-        printf("%7u %8.2f %8.2f %8.2f", n, us[n / 2] / 1e3, us[n - 1 - n / 100] / 1e3,
+        printf("%7u %8.2f %8.2f %8.2f", n, us[half] / 1e3, us[n - 1 - hundredth] / 1e3,
                us[n - 1] / 1e3);
     else
         printf("%7s %8s %8s %8s", "0", "-", "-", "-");
