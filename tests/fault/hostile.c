@@ -8,9 +8,9 @@
  * long that took is printed for each act, with what the daemon's process had at most.
  *
  * Exit status 1, and a sentence for each, when a request with something wrong in it was accepted,
- * when a job of the honest client is not what it should be, when the daemon is gone, when it had
- * more than MAX_MIB of memory, or when in the end it keeps BACK_MIB more than in the beginning, or
- * descriptors or threads.
+ * when a job of the honest client is not what it should be, when (as root) it was refused anything,
+ * when the daemon is gone, when it had more than MAX_MIB of memory, or when in the end it keeps
+ * BACK_MIB more than in the beginning, or descriptors or threads.
  *
  * As root, crowd and honest client are two users; the daemon's own is neither.
  */
@@ -259,6 +259,15 @@ static void files_raise(unsigned n)
         die("more descriptors");
 }
 
+static unsigned n_refused(const struct shared *s)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < MAX_PHASES; i++)
+        n += atomic_load(&s->refused[i]);
+    return n;
+}
+
 static void judge(struct test *t)
 {
     struct shared *s = t->shared;
@@ -273,6 +282,8 @@ static void judge(struct test *t)
     if (atomic_load(&s->n_lost))
         fault(t, "%u jobs of the honest client are not what they should be, the first: %s",
               atomic_load(&s->n_lost), s->lost);
+    if (geteuid() == 0 && n_refused(s))
+        fault(t, "the honest client was refused %u times, for what another user did", n_refused(s));
     if (!t->only &&
         (!atomic_load(&s->wrong) || !atomic_load(&s->flooded) || !atomic_load(&s->n_samples)))
         fault(t, "nothing was tested");
