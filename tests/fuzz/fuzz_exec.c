@@ -272,7 +272,7 @@ static void end_all(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct exec_config config = {"/nowhere", NULL, "/nowhere"};
+    static const struct exec_config config = {.socket_path = "/nowhere", .spool_dir = "/nowhere"};
     struct input in = {data, size};
 
     log_set_level(LOG_CRIT);
