@@ -15,8 +15,8 @@ struct share {
     size_t member_bytes, hold_bytes;
     unsigned works; /* what they weigh */
     size_t work_bytes;
-    uint64_t turn; /* that `n_took` belongs to */
-    unsigned n_took;
+    uint64_t turn; /* that `took` belongs to */
+    size_t took;
 };
 
 struct shares {
@@ -198,18 +198,18 @@ void shares_each(const struct shares *shares, void (*fn)(void *arg, const struct
         fn(arg, &(struct share_user){share->uid, share->n_members, max_members(share)});
 }
 
-void share_took(struct share *share)
+void share_took(struct share *share, size_t n)
 {
     if (share->turn != share->all->turn) {
         share->turn = share->all->turn;
-        share->n_took = 0;
+        share->took = 0;
     }
-    share->n_took++;
+    share->took += n;
 }
 
 bool share_may_take(const struct share *share)
 {
-    return works_room(share) && (share->turn != share->all->turn || share->n_took < SHARE_TURN);
+    return works_room(share) && (share->turn != share->all->turn || share->took < SHARE_TURN);
 }
 
 void share_line_up(struct share_member *member)

@@ -3,9 +3,9 @@
  *
  * The requests of one user are to cost no other user more than a fair part of the time. So the
  * endpoint takes no more requests from somebody whose requests in work weigh SHARE_WORK, or have
- * SHARE_WORK_BYTES, or who has had SHARE_TURN of them taken in this turn of the loop. Those of his
- * connections that have more wait in line, and each goes on with some of them when there is room
- * again.
+ * SHARE_WORK_BYTES, or for whom as much was done in this turn of the loop as SHARE_TURN requests
+ * take. Those of his connections that have more wait in line, and each goes on with some of it when
+ * there is room again.
  *
  *   share   one user, known by his uid; counts references
  *   member  one of his connections: what it has read and not yet handed on, and has not yet sent
@@ -62,8 +62,8 @@ void share_resize(struct share_member *member, size_t memory);
 /* The one with the most memory, if all together have more than they may; else NULL. */
 struct share_member *share_excess(const struct share *share);
 
-/* A request was taken from one of the user's connections. */
-void share_took(struct share *share);
+/* Something was done for one of the user's connections that takes as long as `n` small requests. */
+void share_took(struct share *share, size_t n);
 
 /* Whether another request may be taken. */
 bool share_may_take(const struct share *share);

@@ -353,6 +353,7 @@ static void conn_new(void *arg, int fd)
         return;
     }
     c->base.caller.share = c->member.share;
+    share_took(c->member.share, 1);
     conn_start(c);
 }
 

@@ -14,6 +14,9 @@
 /* Requests of one connection in one turn. */
 #define AT_ONCE 32
 
+/* To read so many bytes takes as long as a small request. */
+#define READ_UNIT (16u << 10)
+
 /* ---- Messages ------------------------------------------------------------------------------ */
 
 static void shaken(struct ipc_conn *c)
@@ -35,7 +38,7 @@ static void body_done(struct ipc_conn *c)
     c->room = 0;
     c->phase = HEADER;
     c->taken++;
-    share_took(c->member.share);
+    share_took(c->member.share, 1);
     conn_weigh(c);
     conn_call(&c->base, &call->base, call->body, call->len);
 }
@@ -156,7 +159,7 @@ static ssize_t conn_recv(struct ipc_conn *c, bool *ret_direct)
 static void conn_watch_stall(struct ipc_conn *c)
 {
     static const struct timeval stall = {.tv_sec = STALL_S};
-    bool waiting = c->phase == BODY || (c->phase == HEADER && c->have > 0);
+    bool waiting = c->phase == SHAKING || c->phase == BODY || (c->phase == HEADER && c->have > 0);
 
     if (waiting)
         event_add(&c->read, &stall);
@@ -164,19 +167,33 @@ static void conn_watch_stall(struct ipc_conn *c)
         event_remove_timer(&c->read);
 }
 
+/* Not now: its user has had his part of this turn. */
+static void conn_put_off(struct ipc_conn *c)
+{
+    c->paused = true;
+    conn_stash(c, NULL, 0);
+    conn_line_up(c);
+}
+
 void conn_read(struct ipc_conn *c)
 {
     bool direct;
-    ssize_t n = conn_recv(c, &direct);
+    ssize_t n;
     size_t used;
 
+    if (!share_may_take(c->member.share)) {
+        conn_put_off(c);
+        return;
+    }
     c->taken = 0;
+    n = conn_recv(c, &direct);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
         conn_close(c);
         return;
     }
+    share_took(c->member.share, (size_t)n / READ_UNIT);
     if (direct) {
         c->have += (size_t)n;
         if (c->have == c->incoming->len)
@@ -231,6 +248,7 @@ void conn_resume(struct ipc_conn *c)
     }
     c->paused = false;
     c->taken = 0;
+    share_took(c->member.share, 1);
     used = c->stash ? conn_feed(c, c->stash + c->stash_off, c->stash_len) : 0;
     c->stash_off += used;
     c->stash_len -= used;

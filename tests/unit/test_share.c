@@ -157,7 +157,7 @@ START_TEST(who_has_had_his_turn_goes_on_in_the_next)
         ck_assert(share_join(shares, i < 2 ? A_USER : ANOTHER, &m[i]));
     for (int i = 0; i < SHARE_TURN; i++) {
         ck_assert(share_may_take(m[0].share));
-        share_took(m[0].share);
+        share_took(m[0].share, 1);
     }
     ck_assert(!share_may_take(m[0].share));
     ck_assert(share_may_take(m[2].share));
@@ -185,8 +185,7 @@ START_TEST(those_whose_turn_is_used_up_are_not_forgotten)
     share_line_up(&m[1]);
     share_line_up(&m[1]); /* once is enough */
     ck_assert_ptr_eq(shares_next(shares, true), &m[0]);
-    for (int i = 0; i < SHARE_TURN; i++)
-        share_took(m[0].share);
+    share_took(m[0].share, SHARE_TURN);
     n_rooms = 0;
     ck_assert_ptr_null(shares_next(shares, false));
     ck_assert_uint_gt(n_rooms, 0);
