@@ -246,7 +246,9 @@ AW_API void aw_job_init_sized(struct aw_job *job, size_t size);
  *
  * AW_OK: ret_futures[0 .. n-1] are the caller's, in the order of the jobs.
  * AW_ERR_INVALID, AW_ERR_TOO_LARGE: a job is not as it must be; the sentence says which.
- * AW_ERR_QUEUE_FULL, AW_ERR_DISK_FULL, AW_ERR_DRAINING: refused; nothing was accepted.
+ * AW_ERR_QUEUE_FULL, AW_ERR_QUOTA (this user's part of it is), AW_ERR_DISK_FULL, AW_ERR_DRAINING:
+ * refused; nothing was accepted. To wait is the caller's choice: err->retry_after_ms says how long,
+ * roughly, until there may be room. AW_ERR_LIMIT: the same, and to wait does not help.
  * AW_ERR_UNREACHABLE, AW_ERR_IN_DOUBT: if the connection broke at the wrong moment, the jobs may
  * have been accepted all the same. With a key, submitting again settles it.
  */

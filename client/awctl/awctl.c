@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "proto/limits.h"
+#include "proto/text.h"
 
 #define ADVICE_TEXT (AW_MAX_QUEUE_NAME + 64)
 
@@ -61,6 +62,17 @@ static const char *drain_advice(const char *text, char buf[ADVICE_TEXT])
     return buf;
 }
 
+static const char *wait_advice(unsigned ms, char buf[ADVICE_TEXT])
+{
+    char text[32];
+
+    if (!ms)
+        return NULL;
+    duration_format(text, sizeof(text), ms);
+    snprintf(buf, ADVICE_TEXT, "; there may be room in %s", text);
+    return buf;
+}
+
 /* What to do about it; NULL when the sentence says all. */
 static const char *advice(const struct aw_error *err, char buf[ADVICE_TEXT])
 {
@@ -75,6 +87,9 @@ static const char *advice(const struct aw_error *err, char buf[ADVICE_TEXT])
         return "; look at the part before the dash, or use --socket for another daemon";
     case AW_ERR_DRAINING:
         return drain_advice(err->text, buf);
+    case AW_ERR_QUEUE_FULL:
+    case AW_ERR_QUOTA:
+        return wait_advice(err->retry_after_ms, buf);
     case AW_ERR_IN_DOUBT:
         return "; awctl list shows what is there";
     default:

@@ -268,7 +268,7 @@ static bool is_final(enum aw_err e)
 {
     return e == AW_ERR_MALFORMED || e == AW_ERR_UNKNOWN_OP || e == AW_ERR_BAD_VERSION ||
            e == AW_ERR_TOO_LARGE || e == AW_ERR_INVALID || e == AW_ERR_NOT_PERMITTED ||
-           e == AW_ERR_USAGE;
+           e == AW_ERR_USAGE || e == AW_ERR_LIMIT;
 }
 
 /*

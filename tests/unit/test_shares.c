@@ -251,6 +251,46 @@ START_TEST(users_that_have_gone_leave_nothing)
 }
 END_TEST
 
+/* ---- How fast jobs end ---------------------------------------------------------------------- */
+
+#define T0      INT64_C(5000000)
+#define MS(n)   (INT64_C(1000) * (n))
+#define SECS(n) MS((n)*1000)
+
+START_TEST(a_pace_says_how_long_it_takes)
+{
+    struct pace p = {0};
+    int64_t now = T0;
+
+    ck_assert_uint_eq(pace_wait_ms(&p, 1, now), PACE_UNKNOWN_MS);
+    for (int i = 0; i < 10; i++)
+        pace_note(&p, now += SECS(2));
+    ck_assert_uint_eq(pace_wait_ms(&p, 1, now), 2000);
+    ck_assert_uint_eq(pace_wait_ms(&p, 3, now), 6000);
+    ck_assert_uint_eq(pace_wait_ms(&p, 1000, now), PACE_MAX_MS);
+    ck_assert_uint_eq(pace_wait_ms(&p, UINT64_MAX, now), PACE_MAX_MS);
+    ck_assert_uint_eq(pace_wait_ms(&p, 0, now), PACE_MIN_MS);
+    /* Nothing has ended for a while: it may take as long again. */
+    ck_assert_uint_eq(pace_wait_ms(&p, 1, now + SECS(30)), 30000);
+    ck_assert_uint_eq(pace_wait_ms(&p, 1, now + SECS(300)), PACE_MAX_MS);
+    for (int i = 0; i < 100; i++)
+        pace_note(&p, now += MS(1));
+    ck_assert_uint_eq(pace_wait_ms(&p, 1, now), PACE_MIN_MS);
+    ck_assert_uint_lt(pace_wait_ms(&p, 1000, now), 3000);
+}
+END_TEST
+
+START_TEST(ends_that_come_together_are_no_pace_of_nothing)
+{
+    struct pace p = {0};
+
+    for (int i = 0; i < 100; i++)
+        pace_note(&p, T0);
+    ck_assert_uint_eq(pace_wait_ms(&p, 5, T0), PACE_MIN_MS);
+    ck_assert_uint_eq(pace_wait_ms(&p, 5, T0 + SECS(1)), 5000);
+}
+END_TEST
+
 /* ---- Against a model ------------------------------------------------------------------------ */
 
 #define N_USERS 7
@@ -376,6 +416,8 @@ int main(void)
     tcase_add_test(tc, what_is_given_back_is_next);
     tcase_add_test(tc, what_comes_before_counts_the_turns_of_others);
     tcase_add_test(tc, users_that_have_gone_leave_nothing);
+    tcase_add_test(tc, a_pace_says_how_long_it_takes);
+    tcase_add_test(tc, ends_that_come_together_are_no_pace_of_nothing);
     suite_add_tcase(suite, random);
     tcase_add_checked_fixture(random, setup, queues_teardown);
     tcase_set_timeout(random, 120);
