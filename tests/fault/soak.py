@@ -140,6 +140,10 @@ class Actor:
     def quick(self):
         self.wait(self.submit({'argv': ['/bin/true']}, {'type': 'noop'}))
 
+    def many(self):
+        for _ in range(50):
+            self.wait(self.submit({'type': 'noop'}, {'type': 'noop'}))
+
     def output(self):
         """More than is kept in memory: it goes to a file."""
         n = self.rng.choice((100, 20000, 200000))
@@ -182,6 +186,7 @@ class Actor:
         ids = self.submit({'argv': ['/bin/sleep', '60'], 'grace_ms': 100}, {'type': 'noop', 'delay_ms': 60000})
         self.ask('cancel', ids=ids)
         self.wait(ids)
+        self.ended = []  # again() is not to wait for these
 
     def again(self):
         if self.ended:
@@ -198,9 +203,10 @@ class Actor:
                               {'argv': ['/nowhere/at/all']}, {'argv': ['/bin/sleep', '5'], 'timeout_ms': 20, 'grace_ms': 50}))
 
     def looks(self):
-        self.ask('list', limit=50)
-        self.ask('stats')
-        self.ask('set-list')
+        for _ in range(50):
+            self.ask('list', limit=50)
+            self.ask('stats')
+            self.ask('set-list')
 
     def leaves(self):
         """Goes while it is waiting."""
@@ -214,7 +220,7 @@ class Actor:
             self.ask('hello')
 
     def run(self):
-        things = (self.quick, self.output, self.follow, self.web, self.sleeps, self.a_set, self.cancels, self.again,
+        things = (self.quick, self.many, self.output, self.follow, self.web, self.sleeps, self.a_set, self.cancels, self.again,
                   self.forget, self.fails, self.looks, self.leaves, self.churn)
         while not stop.is_set():
             thing = self.rng.choice(things)
@@ -339,7 +345,7 @@ def load(awd, samples, faults):
         if int(t / 10) != last:
             last = int(t / 10)
             awd.send_signal(signal.SIGHUP)
-            runner = stats().get('runner_pid', 0) or runner
+            runner = runner_pid()
         samples.append((t, sample(awd.pid, runner)))
         time.sleep(min(1, SECONDS / 50))
     stop.set()
@@ -387,6 +393,7 @@ def main():
         table.writeheader()
         table.writerows({'s': round(t), **s} for t, s in samples)
     check(not faults, 'no client was told nonsense', '; '.join(faults))
+    print(f'# the last daemon had {stats()["requests"]} requests')
     settle()
     runner = runner_pid()
 
