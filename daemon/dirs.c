@@ -169,6 +169,7 @@ static enum aw_err lock_dir(const char *dir, int *ret_fd, struct aw_error *err)
 static enum aw_err make_private(const char *path, struct aw_error *err)
 {
     _cleanup_close_ int fd = -1;
+    struct stat st;
     enum aw_err e;
 
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -181,6 +182,10 @@ static enum aw_err make_private(const char *path, struct aw_error *err)
     if (fd < 0)
         return aw_fail(err, AW_ERR_SYSTEM, "cannot open the directory %s: %m", path);
     e = check_ours(path, fd, err);
+    /* Nothing to do, on a file system that nothing can be done to: who wants to write will say so.
+     */
+    if (!e && fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0700)
+        return AW_OK;
     if (!e && fchmod(fd, 0700) < 0)
         e = aw_fail(err, AW_ERR_SYSTEM, "cannot close %s to others: %m", path);
     return e;
@@ -204,9 +209,11 @@ static enum aw_err check_file(const char *dir, const char *name, struct aw_error
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     if (lstat(path, &st) < 0)
         return errno == ENOENT ? AW_OK : aw_fail(err, AW_ERR_SYSTEM, "cannot look at %s: %m", path);
-    if (!S_ISREG(st.st_mode))
+    if (S_ISLNK(st.st_mode))
         return aw_fail(err, AW_ERR_NOT_PERMITTED,
-                       "%s is no regular file: move what it stands for to where it is", path);
+                       "%s is not a regular file but a link: move what it stands for here", path);
+    if (!S_ISREG(st.st_mode))
+        return aw_fail(err, AW_ERR_NOT_PERMITTED, "%s is not a regular file: move it away", path);
     if (st.st_uid != geteuid())
         return aw_fail(err, AW_ERR_NOT_PERMITTED,
                        "%s belongs to uid %u, the daemon runs as uid %u: chown it", path, st.st_uid,

@@ -297,11 +297,11 @@ START_TEST(a_store_that_is_something_else_is_refused)
     dirs_close(&dirs);
     close(open(other, O_CREAT | O_WRONLY, 0600));
     ck_assert_int_eq(symlink(other, path), 0);
-    store_is_refused(path, "no regular file");
+    store_is_refused(path, "not a regular file");
     ck_assert_int_eq(link(other, path), 0);
     store_is_refused(path, "2 names");
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    store_is_refused(path, "no regular file");
+    store_is_refused(path, "not a regular file");
     close(open(path, O_CREAT | O_WRONLY, 0600));
     ck_assert_int_eq(chmod(path, 0662), 0);
     store_is_refused(path, "0662");

@@ -64,7 +64,8 @@ START_TEST(a_runner_takes_the_socket_that_systemd_passes)
 {
     pid_t runner;
 
-    runner = start_by_hand("export LISTEN_PID=$$ LISTEN_FDS=1; exec $RUNNER --spool $D/spool",
+    runner = start_by_hand("export LISTEN_PID=$$ LISTEN_FDS=1; exec $RUNNER --spool $D/spool"
+                           " --allow-root-jobs",
                            listen_as_systemd());
     rig->runner_path = NULL; /* it is not awd's to start */
     rig_worker_new(rig);
@@ -85,7 +86,9 @@ START_TEST(a_worker_waits_for_a_runner_that_is_not_its_to_start)
     claim = rig_sh(rig, "exit 3");
     rig_run_ms(rig, 50);
     rig->runner_path = path;
-    start_by_hand("exec $RUNNER --spool $D/spool --socket $D/runner.sock", -1);
+    start_by_hand("exec $RUNNER --spool $D/spool --socket $D/runner.sock"
+                  " --allow-root-jobs",
+                  -1);
     ck_assert_int_eq(rig_ended(rig, claim)->exit_code, 3);
 }
 END_TEST
