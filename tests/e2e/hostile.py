@@ -175,5 +175,40 @@ def goes_while_waiting():
         s.close()
 
 
+def waits_for_too_much():
+    """Waits of 10,000 futures each: about a megabyte of the 16 that they may have together."""
+    s = shaken()
+    ids = b'\xdd' + struct.pack('>I', 10000) + (bytes([0xa0 + len(sys.argv[3])]) + sys.argv[3].encode()) * 10000
+    for i in range(40):
+        s.sendall(frame(b'\x82\xa2op\xa4wait\xa3ids' + ids, 0x80000000 + i))
+    s.sendall(b'\x01' + struct.pack('>Q', 5) + struct.pack('>I', 0x80000000 + 40) + b'\xc0')
+    refused = []
+    while (error := error_of(answer(s))) != 1:  # the last one is malformed
+        refused.append(error)
+    assert 20 <= len(refused) < 40 and set(refused) == {33}, refused
+    s.close()
+
+
+def half_of_much():
+    """Three times most of 8 MB is more than the 16 that one user's connections may hold."""
+    held = [shaken() for _ in range(3)]
+    for s in held:
+        s.sendall(struct.pack('>BQI', 1, 8388608 + 4, 0x80000001))
+        try:
+            s.sendall(bytes(8388607))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    gone = 0
+    for s in held:
+        s.settimeout(1)
+        try:
+            gone += s.recv(1) == b''
+        except ConnectionResetError:
+            gone += 1
+        except TimeoutError:
+            pass
+    assert gone in (1, 2), gone
+
+
 globals()[sys.argv[2]]()
 still_serves()
