@@ -90,6 +90,9 @@ def http_start():
 
 # ---- Clients
 
+AGAIN = 35, 36  # in doubt (each request has a name), going down
+
+
 class Refused(Exception):
     pass
 
@@ -116,9 +119,9 @@ class Actor:
                 continue
             if reply['err'] == 0:
                 return reply
-            if 'retry_after_ms' not in reply:
+            if 'retry_after_ms' not in reply and reply['err'] not in AGAIN:
                 raise Refused(reply.get('message', ''))
-            time.sleep(min(reply['retry_after_ms'], 200) / 1000)
+            time.sleep(min(reply.get('retry_after_ms', 50), 200) / 1000)
 
     def drop(self):
         if self.client:
