@@ -61,7 +61,7 @@ static enum aw_err check_above(const char *path, struct aw_error *err)
                        "%s is a symbolic link of uid %u, the daemon runs as uid %u: only root's "
                        "links and its own are followed",
                        path, st.st_uid, geteuid());
-    for (size_t i = 1; path[i] && i < sizeof(above); i++) {
+    for (size_t i = 1; i < sizeof(above) && path[i]; i++) {
         if (path[i] != '/')
             continue;
         memcpy(above, path, i);

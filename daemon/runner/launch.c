@@ -18,7 +18,6 @@ struct own_env {
 
 /* Of the runner's own environment, what a job gets that brings none. */
 static const char *const inherited[] = {"HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"};
-#define N_OF_USER 4 /* the first, which are another user's own where the job is another user */
 
 /* argv, and env behind it, as execve() wants them; freed as one. */
 struct vectors {
@@ -40,19 +39,16 @@ static bool env_is_ours(const char *entry)
            env_name_is(entry, "AWD_CLAIM");
 }
 
-/* Of these, what is a user's own; NULL: the runner's will do. */
-static const char *env_of(const struct identity *id, const char *name)
+/* The runner's own; for a job of another user what is that user's. */
+static const char *env_value(const struct identity *id, const char *name)
 {
-    if (strcmp(name, "HOME") == 0)
+    if (id && strcmp(name, "HOME") == 0)
         return id->home;
-    if (strcmp(name, "SHELL") == 0)
+    if (id && strcmp(name, "SHELL") == 0)
         return id->shell;
-    return id->name;
-}
-
-static const char *env_value(const struct identity *id, size_t i)
-{
-    return id && i < N_OF_USER ? env_of(id, inherited[i]) : getenv(inherited[i]);
+    if (id && (strcmp(name, "USER") == 0 || strcmp(name, "LOGNAME") == 0))
+        return id->name;
+    return getenv(name);
 }
 
 static char **env_default(struct vectors *v, char **p, const struct identity *id)
@@ -65,7 +61,7 @@ static char **env_default(struct vectors *v, char **p, const struct identity *id
     snprintf(v->defaults[n], sizeof(v->defaults[n]), "PATH=%s", v->path);
     *p++ = v->defaults[n++];
     for (size_t i = 0; i < ARRAY_SIZE(inherited); i++) {
-        const char *value = env_value(id, i);
+        const char *value = env_value(id, inherited[i]);
 
         if (!value || strlen(value) + 16 > sizeof(v->defaults[n]))
             continue;

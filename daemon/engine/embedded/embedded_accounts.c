@@ -64,7 +64,9 @@ void embedded_account_paced(struct embedded *em, const struct live *job)
 
 struct user_limits embedded_limits_of(const struct embedded *em, uint32_t uid)
 {
-    return uid == 0 || uid == geteuid() ? (struct user_limits){0} : em->config.user;
+    static const struct user_limits none;
+
+    return uid == 0 || uid == geteuid() ? none : em->config.user;
 }
 
 static bool exceeds(uint64_t has, uint64_t most)
