@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "daemon/log.h"
+#include "daemon/turns.h"
 
 /* One for each operation, in the order of OP_MAP. */
 static const op_fn handlers[] = {
@@ -56,6 +57,7 @@ static void exchange_send(struct exchange *x, const struct reply *head, const vo
         exchange_fail(x, &err);
         return;
     }
+    turns_note(TURN_ANSWER);
     call_reply(x->call, out->data, out->len);
     exchange_free(x);
 }
@@ -297,8 +299,10 @@ void dispatch_call(void *arg, struct call *call, const void *body, size_t len)
     x->call = call;
     x->caller = *call_caller(call);
     call_set_user(call, x);
-    if (exchange_open(x, body, len, &err))
+    if (exchange_open(x, body, len, &err)) {
         exchange_fail(x, &err);
-    else
-        handlers[x->op](x);
+        return;
+    }
+    turns_note_request(x->op);
+    handlers[x->op](x);
 }

@@ -126,6 +126,7 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/spool.c daemon/spool.h \
 	daemon/sweep.c daemon/sweep.h \
 	daemon/timer.h \
+	daemon/turns.c daemon/turns.h \
 	daemon/verify.c daemon/verify.h \
 	daemon/watches.c daemon/watches.h \
 	daemon/ops/attempts.c \
@@ -167,8 +168,9 @@ daemon_libdaemon_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_libdaemon_la_LIBADD = daemon/engine/libengine.la daemon/workers/libworkers.la \
 	daemon/libedge.la proto/libproto.la $(LIBEVENT_LIBS) -lpthread
 
-# sendmsg.c replaces a function of the C library for the whole program: never put it in a library.
-daemon_awd_SOURCES = daemon/main.c daemon/sendmsg.c
+# epoll_wait.c and sendmsg.c replace functions of the C library for the whole program: never put
+# them in a library.
+daemon_awd_SOURCES = daemon/main.c daemon/epoll_wait.c daemon/sendmsg.c
 daemon_awd_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 daemon_awd_LDFLAGS = $(PROGRAM_LINK)
 daemon_awd_LDADD = daemon/libdaemon.la

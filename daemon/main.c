@@ -15,6 +15,7 @@
 #include "daemon/memory.h"
 #include "daemon/notify.h"
 #include "daemon/restore.h"
+#include "daemon/turns.h"
 #include "daemon/verify.h"
 #include "daemon/watchdog.h"
 
@@ -196,6 +197,7 @@ static int awd_run(struct awd *awd)
     log_msg(LOG_NOTICE, "awd " PACKAGE_VERSION " is ready, store %s", awd->server->engine->tag);
     on_status(-1, 0, awd);
     notify_ready();
+    turns_measure();
     event_base_dispatch(awd->base);
     notify_stopping();
     code = awd->server->exit_code;

@@ -11,6 +11,7 @@
 #include "daemon/engine/embedded/embedded.h"
 #include "daemon/log.h"
 #include "daemon/sweep.h"
+#include "daemon/turns.h"
 #include "proto/future_id.h"
 
 /* ---- What the engine says -------------------------------------------------------------------- */
@@ -28,6 +29,7 @@ static void on_ended(void *arg, const struct ended *jobs, size_t n)
     char id[AW_MAX_ID];
 
     for (size_t i = 0; i < n; i++) {
+        turns_note(TURN_END);
         future_id_format(id, srv->engine->tag, jobs[i].number);
         log_job(jobs[i].state == AW_FAILED ? LOG_INFO : LOG_DEBUG, id, "%s",
                 aw_state_name(jobs[i].state));
@@ -43,6 +45,7 @@ static void on_set_changed(void *arg, const struct set_info *set, uint64_t place
     struct server *srv = arg;
     char id[AW_MAX_ID];
 
+    turns_note(TURN_SET);
     if (place && !set->status.temporary) {
         future_id_format(id, srv->engine->tag, job);
         log_job(LOG_INFO, id, "set %.*s: %" PRIu64 " of %" PRIu64 " ended: %s %s",

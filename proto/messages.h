@@ -445,7 +445,8 @@
     F(T, OBJ,  first_result, latency, OPT, 0, 0, 0, "of sets whose first member ended after they were made, since the daemon started: the time from one to the other") \
     F(T, OBJ,  queue_wait, latency, OPT, 0, 0, 0, "of jobs that ended since the daemon started: from when they could run to the start of the last attempt") \
     F(T, OBJ,  run,       latency, OPT, 0, 0, 0, "the last attempt") \
-    F(T, OBJ,  total,     latency, OPT, 0, 0, 0, "from the submit to the end")
+    F(T, OBJ,  total,     latency, OPT, 0, 0, 0, "from the submit to the end") \
+    F(T, OBJ,  loop,      latency, OPT, 0, 0, 0, "the turns of the daemon's event loop: how long it was away from its events")
 
 #define SLOTS_REQ_FIELDS(F, T) \
     F(T, I64,  slots,          _, OPT, -1, AW_MAX_SLOTS, -1, "how many jobs may run at once; -1: leave it; 0: start none")

@@ -83,6 +83,7 @@ UNIT_TESTS = \
 	tests/unit/test_store_schema \
 	tests/unit/test_store_space \
 	tests/unit/test_text \
+	tests/unit/test_turns \
 	tests/unit/test_validator \
 	tests/unit/test_watchdog \
 	tests/unit/test_worker_exec \
@@ -315,6 +316,10 @@ tests_unit_test_worker_loop_LDADD = $(WORKER_TEST)
 # The daemon's own modules, with an engine that does what the test says.
 tests_unit_test_leases_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_leases_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
+# Like the daemon it has epoll_wait.c.
+tests_unit_test_turns_SOURCES = tests/unit/test_turns.c daemon/epoll_wait.c
+tests_unit_test_turns_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_turns_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
 
 # The exec worker with a real runner.
 EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h daemon/log.c daemon/spool.c

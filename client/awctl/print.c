@@ -358,6 +358,7 @@ void print_stats(const struct aw_stats *s)
     latency_line("queue wait", &s->queue_wait);
     latency_line("run", &s->run);
     latency_line("total", &s->total);
+    latency_line("loop", &s->loop);
 }
 
 /* ---- stdout ------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "daemon/dispatch.h"
 
 #include "config.h"
+#include "daemon/turns.h"
 
 void op_stats(struct exchange *x)
 {
@@ -43,5 +44,6 @@ void op_stats(struct exchange *x)
         .run = en.run,
         .total = en.total,
     };
+    turns_read(&rep.loop);
     exchange_reply(x, &rep);
 }

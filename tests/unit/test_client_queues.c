@@ -330,6 +330,7 @@ static void has_stats(struct fake_request *rq, void *arg)
     rep.sets = 3;
     rep.first_result = (struct latency){1, 2, 3, 4, 5};
     rep.run = (struct latency){6, 7, 8, 9, 10};
+    rep.loop = (struct latency){11, 12, 13, 14, 15};
     fake_reply(rq, &rep);
 }
 
@@ -344,6 +345,8 @@ START_TEST(stats_have_latencies)
     ck_assert_int_eq(stats->first_result.p99_us, 4);
     ck_assert_uint_eq(stats->queue_wait.count, 0);
     ck_assert_int_eq(stats->run.max_us, 10);
+    ck_assert_uint_eq(stats->loop.count, 11);
+    ck_assert_int_eq(stats->loop.max_us, 15);
     aw_stats_free(stats);
     stop();
 }
