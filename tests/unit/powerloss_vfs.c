@@ -24,7 +24,7 @@ struct change {
 
 struct content {
     uint8_t *data;
-    size_t len;
+    size_t len, room;
 };
 
 static struct {
@@ -313,7 +313,10 @@ static void grow(struct content *c, size_t len, const struct aftermath *how)
 {
     if (len <= c->len)
         return;
-    c->data = need(realloc(c->data, len + 1));
+    if (len > c->room) { /* page by page it would be copied as often as it has pages */
+        c->room = len * 2;
+        c->data = need(realloc(c->data, c->room));
+    }
     for (size_t i = c->len; i < len; i++)
         c->data[i] = how && how->garbage ? (uint8_t)dice_roll(how->dice, 256) : 0;
     c->len = len;
@@ -381,7 +384,7 @@ static struct inode *inode_new(const struct content *content)
     if (content) {
         inode->safe.data = need(malloc(content->len + 1));
         memcpy(inode->safe.data, content->data, content->len);
-        inode->safe.len = content->len;
+        inode->safe.len = inode->safe.room = content->len;
     }
     return inode;
 }

@@ -1,6 +1,8 @@
 /*
  * What is pruned gives its room back to the disk, while others go on, and harms nobody: not when
  * the disk is full or fails, not when the power goes, not a backup.
+ *
+ * POWER_LOSS_POINTS=n asks for more places at which the power goes (make power-loss POINTS=n).
  */
 #include "tests/unit/unit.h"
 
@@ -18,23 +20,29 @@
 #include "tests/unit/powerloss_vfs.h"
 #include "tests/unit/private_dir.h"
 
-#define PAGE      4096
-#define KEPT      100 /* jobs that stay */
-#define FEW_PAGES 256 /* that may stay free */
-#define PRUNE_MAX 500
+#define KEPT       100   /* jobs that stay */
+#define FEW_PAGES  256   /* that may stay free */
+#define ANEW_PAGES 16384 /* more are not made anew at once */
+#define PRUNE_MAX  500
+
+#define TURNS_MAX  6000 /* what was not done after so many of them will not be done */
+#define FEW_POINTS 40   /* where the power goes */
+
+/* What one test leaves on the disk at once, generously. */
+#define ROOM_MIB 128
 
 static struct event_base *base;
 static char db[PRIVATE_PATH], wal[PRIVATE_PATH];
-static int n_down;
+static int n_down, n_turns;
 
 static void setup(void)
 {
-    private_dir_make();
+    private_dir_make_quick(ROOM_MIB);
     private_path(db, "awd.db");
     private_path(wal, "awd.db-wal");
     base = event_base_new();
     ck_assert_ptr_nonnull(base);
-    n_down = 0;
+    n_down = n_turns = 0;
 }
 
 static void teardown(void)
@@ -93,8 +101,25 @@ static void turn(void)
 {
     struct timeval soon = {0, 20000};
 
+    ck_assert_msg(n_turns++ < TURNS_MAX, "nothing comes of it");
     event_base_loopexit(base, &soon);
     event_base_dispatch(base);
+}
+
+static int64_t size_of(const char *path)
+{
+    struct stat sb;
+
+    return stat(path, &sb) == 0 ? sb.st_size : 0;
+}
+
+/* Until a file is this small. */
+static void await_size(const char *path, int64_t size)
+{
+    while (size_of(path) > size) {
+        ck_assert_msg(!n_down, "the store has failed at %jd bytes", (intmax_t)size_of(path));
+        turn();
+    }
 }
 
 static bool op_is_done;
@@ -213,13 +238,6 @@ static int64_t number_in(const char *path, const char *text)
     return n;
 }
 
-static int64_t size_of(const char *path)
-{
-    struct stat sb;
-
-    return stat(path, &sb) == 0 ? sb.st_size : 0;
-}
-
 /* Ended jobs with little output, whose time is over, and after each `every` of them one that is
  * kept: so what is kept is everywhere in the file. */
 static void fill(int n, int every)
@@ -310,8 +328,7 @@ START_TEST(a_store_that_nobody_uses_becomes_small_too)
     full = size_of(db);
     st = open_store();
     prune(st);
-    while (size_of(db) > full / 4)
-        turn();
+    await_size(db, full / 4);
     store_close(st);
     assert_kept(db);
     assert_sound(db);
@@ -343,13 +360,12 @@ START_TEST(a_log_that_a_burst_made_long_is_cut)
     static uint8_t large[100000];
     struct store *st = open_store();
 
-    ck_assert_int_eq(submit(st, 1, 300, bytes_of(large, sizeof(large))), AW_OK);
-    ck_assert_int_gt(size_of(wal), 24 << 20);
-    while (size_of(wal) > 8 << 20)
-        turn();
+    ck_assert_int_eq(submit(st, 1, 120, bytes_of(large, sizeof(large))), AW_OK);
+    ck_assert_int_gt(size_of(wal), 10 << 20);
+    await_size(wal, 8 << 20);
     ck_assert_int_eq(submit_one(st, 1000), AW_OK);
     store_close(st);
-    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job"), 301);
+    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job"), 121);
 }
 END_TEST
 
@@ -398,6 +414,7 @@ static uint64_t submit_request(struct store *st, uint64_t number, int64_t at_us)
 
     store_submit_init(&op);
     ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+    store_effects_free(&op.effects);
     return answer.number;
 }
 
@@ -417,6 +434,7 @@ START_TEST(a_request_is_remembered_for_a_day_whatever_becomes_of_the_clock)
         ck_assert_uint_eq(submit_request(st, 1, begun), 1);
         store_remove_init(&op);
         ck_assert_int_eq(run_op(st, &op.op), AW_OK);
+        store_effects_free(&op.effects);
         ck_assert_uint_eq(submit_request(st, 2, begun + 24 * hour), 1);
         ck_assert_uint_eq(submit_request(st, 3, begun - 24 * hour), 1);
         store_close(st);
@@ -433,13 +451,15 @@ END_TEST
 /* ---- The first release's ------------------------------------------------------------------------
  */
 
-static void make_first(void)
+static void make_first(int page)
 {
     sqlite3 *sql = NULL;
     char text[256];
 
     ck_assert_int_eq(sqlite3_open_v2(db, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix"),
                      SQLITE_OK);
+    snprintf(text, sizeof(text), "PRAGMA page_size = %d", page);
+    run(sql, text);
     ck_assert_int_eq(store_schema_make(sql, 1), SQLITE_OK);
     snprintf(text, sizeof(text),
              "INSERT INTO meta VALUES ('tag', 'aaaaa'), ('epoch', 4), ('high', 0);"
@@ -454,13 +474,12 @@ START_TEST(a_store_of_the_first_release_becomes_small_too)
     struct store *st;
     int64_t full;
 
-    make_first();
+    make_first(4096);
     fill(10000, 10000 / KEPT);
     full = size_of(db);
     st = open_store();
     prune(st);
-    while (size_of(db) > full / 4)
-        turn();
+    await_size(db, full / 4);
     store_close(st);
     assert_kept(db);
     assert_sound(db);
@@ -469,17 +488,17 @@ END_TEST
 
 START_TEST(a_large_one_of_the_first_release_does_so_once_it_holds_little)
 {
-    make_first();
+    make_first(512); /* which makes it large with few bytes */
     fill(KEPT * 2, 2);
     change("PRAGMA synchronous = OFF;"
            "CREATE TABLE t AS SELECT 1; DROP TABLE t;"
-           "INSERT INTO output SELECT number, 1, 1, zeroblob(1000000) FROM job");
+           "INSERT INTO output SELECT number, 1, 1, zeroblob(50000) FROM job");
     store_close(open_store());
     ck_assert_int_eq(number_in(db, "PRAGMA auto_vacuum"), 0);
     ck_assert_int_eq(number_in(db, "PRAGMA user_version"), STORE_SCHEMA_VERSION);
     change("DELETE FROM output WHERE stream = 1; DELETE FROM output WHERE number % 2;"
            "DELETE FROM job WHERE number % 2");
-    ck_assert_int_gt(size_of(db), 100 << 20);
+    ck_assert_int_gt(number_in(db, "PRAGMA page_count"), ANEW_PAGES);
     store_close(open_store());
     ck_assert_int_eq(number_in(db, "PRAGMA auto_vacuum"), 2);
     ck_assert_int_lt(size_of(db), 1 << 20);
@@ -492,7 +511,7 @@ START_TEST(without_room_for_a_copy_it_opens_as_it_is)
 {
     struct store *st;
 
-    make_first();
+    make_first(4096);
     fill(10000, 10000 / KEPT);
     change("PRAGMA user_version = 3;" STORE_SCHEMA_2 STORE_SCHEMA_3);
     faulty_vfs_install();
@@ -590,6 +609,8 @@ END_TEST
 
 START_TEST(nothing_is_lost_when_the_power_goes)
 {
+    const char *more = getenv("POWER_LOSS_POINTS");
+    long points = more ? strtol(more, NULL, 10) : FEW_POINTS;
     struct dice dice = {3};
     struct store *st;
     int64_t full;
@@ -601,19 +622,18 @@ START_TEST(nothing_is_lost_when_the_power_goes)
     st = open_store();
     prune(st);
     from = powerloss_vfs_length();
-    while (size_of(db) > full / 2)
-        turn();
+    await_size(db, full / 2);
     store_close(st);
     n = powerloss_vfs_length();
     ck_assert_uint_gt(n, from + 100);
-    for (int i = 0; i < 200; i++) {
+    for (long i = 0; i < points; i++) {
         unlink(wal);
         powerloss_vfs_image(from + dice_roll(&dice, n - from + 1), POWERLOSS_HONEST, &dice,
                             private_dir);
         assert_sound(db);
         assert_kept(db);
     }
-    printf("# 200 of %zu places\n", n - from);
+    printf("# %ld of %zu places\n", points, n - from);
 }
 END_TEST
 
