@@ -43,6 +43,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/offline.h \
 	daemon/engine/numtable.c daemon/engine/numtable.h \
 	daemon/engine/outcome.h \
+	daemon/engine/pool.c daemon/engine/pool.h \
 	daemon/engine/embedded/accounts.c daemon/engine/embedded/accounts.h \
 	daemon/engine/embedded/deps.c daemon/engine/embedded/deps.h \
 	daemon/engine/embedded/embedded.c daemon/engine/embedded/embedded.h \

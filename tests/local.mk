@@ -64,7 +64,9 @@ UNIT_TESTS = \
 	tests/unit/test_log \
 	tests/unit/test_messages \
 	tests/unit/test_notify \
+	tests/unit/test_numtable \
 	tests/unit/test_offload \
+	tests/unit/test_pool \
 	tests/unit/test_power_loss \
 	tests/unit/test_protocol_doc \
 	tests/unit/test_queues \
@@ -172,6 +174,8 @@ tests_unit_test_queues_model_SOURCES = tests/unit/test_queues_model.c $(QUEUES_R
 tests_unit_test_queues_model_LDADD = $(ENGINE_TEST)
 tests_unit_test_shares_SOURCES = tests/unit/test_shares.c $(QUEUES_RIG)
 tests_unit_test_shares_LDADD = $(ENGINE_TEST)
+tests_unit_test_numtable_LDADD = $(ENGINE_TEST)
+tests_unit_test_pool_LDADD = $(ENGINE_TEST)
 tests_unit_test_sched_LDADD = $(ENGINE_TEST)
 tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/store_rig.c tests/unit/store_rig.h
 tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)

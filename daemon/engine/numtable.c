@@ -4,9 +4,23 @@
 #define SEGMENT_BITS 9
 #define SEGMENT_SIZE (1u << SEGMENT_BITS)
 
+#define GROUP_BITS 4
+#define GROUP      (1u << GROUP_BITS)
+
+/* An empty table that was larger than this begins anew. */
+#define SEGMENTS_KEPT 16
+
+/*
+ * Numbers that come one after the other are neighbours in groups of GROUP, in some order, so that
+ * those who go through them in turn find eight buckets in each line of the cache. A group's place,
+ * and the order in it, are as good as random: numbers that are far apart spread over all buckets.
+ */
 static size_t hash_number(uint64_t number)
 {
-    return (size_t)(number * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+    uint64_t mixed = (number / GROUP) * UINT64_C(0x9e3779b97f4a7c15);
+
+    mixed ^= mixed >> 32;
+    return (size_t)(mixed >> 24 << GROUP_BITS | ((number ^ mixed >> 20) & (GROUP - 1)));
 }
 
 static struct numnode **bucket_at(const struct numtable *t, size_t i)
@@ -25,11 +39,16 @@ static struct numnode **bucket_of(const struct numtable *t, uint64_t number)
 
 static bool segment_add(struct numtable *t)
 {
-    struct numnode ***grown = reallocarray(t->segments, t->n_segments + 1, sizeof(*grown));
+    size_t cap = t->cap_segments ? t->cap_segments * 2 : 8;
+    struct numnode ***grown = t->segments;
 
-    if (!grown)
-        return false;
-    t->segments = grown;
+    if (t->n_segments == t->cap_segments) {
+        grown = reallocarray(t->segments, cap, sizeof(*grown));
+        if (!grown)
+            return false;
+        t->segments = grown;
+        t->cap_segments = cap;
+    }
     grown[t->n_segments] = calloc(SEGMENT_SIZE, sizeof(**grown));
     if (!grown[t->n_segments])
         return false;
@@ -81,6 +100,15 @@ void numtable_done(struct numtable *t)
     *t = (struct numtable){0};
 }
 
+/* After a flood: no nodes, so there is nothing to move. */
+static void begin_anew(struct numtable *t)
+{
+    while (t->n_segments > 1)
+        free(t->segments[--t->n_segments]);
+    t->n_buckets = SEGMENT_SIZE;
+    t->low_mask = SEGMENT_SIZE / 2 - 1;
+}
+
 void numtable_insert(struct numtable *t, struct numnode *node)
 {
     struct numnode **bucket;
@@ -99,7 +127,8 @@ void numtable_remove(struct numtable *t, struct numnode *node)
     while (*at != node)
         at = &(*at)->next;
     *at = node->next;
-    t->n_nodes--;
+    if (--t->n_nodes == 0 && t->n_segments > SEGMENTS_KEPT)
+        begin_anew(t);
 }
 
 struct numnode *numtable_find(const struct numtable *t, uint64_t number)

@@ -2,8 +2,9 @@
  * numtable.h - things by number: a hash table whose nodes are members of the things themselves.
  *
  * Linear hashing: each insertion beyond one node a bucket adds one bucket and splits one old one,
- * so growing costs every insertion a little and none of them much. It never shrinks; a bucket is
- * 8 bytes. Nothing fails for want of memory once the table is made: without any, it gets slower.
+ * so growing costs every insertion a little and none of them much. A bucket is 8 bytes; they go
+ * when the last node does. Nothing fails for want of memory once the table is made: without any, it
+ * gets slower.
  *
  * One thread at a time.
  */
@@ -19,7 +20,7 @@ struct numnode {
 
 struct numtable {
     struct numnode ***segments; /* private, all of it */
-    size_t n_segments;
+    size_t n_segments, cap_segments;
     size_t n_buckets;
     size_t low_mask;
     uint64_t n_nodes;

@@ -241,7 +241,8 @@ static enum aw_err on_live(void *arg, const struct store_live *row)
                      row->flags & STORE_POLICY);
     if (!job)
         return AW_ERR_NO_MEMORY;
-    job->claim = row->claim;
+    if (job->state == AW_RUNNING)
+        job->claim = row->claim;
     job->attempt = (uint32_t)row->attempt;
     job->flags =
         (uint8_t)((row->flags & RECORD_CANCEL_REQUESTED ? LIVE_CANCEL_REQUESTED : 0) |

@@ -257,7 +257,6 @@ static void refuse_stale(engine_done_fn done, void *arg, uint64_t number)
 /* A job waits again: if in the queue, next in line; unless it was to be cancelled meanwhile. */
 static void job_returned(struct embedded *em, struct live *job)
 {
-    job->claim = 0;
     policies_remove(&em->policies, job->node.number);
     sched_to_front(em->sched, job);
     if (job->flags & LIVE_CANCEL_REQUESTED)

@@ -15,12 +15,17 @@
 
 #define LIVE_SHARE_BITS 24
 
+/* One line of the processor's cache, and nothing beside it (pool.h). */
+#define LIVE_SIZE 64
+
 /* Fields are read by all, written by sched.c and queues.c, except as noted. */
 struct live {
     struct numnode node; /* node.number: of the job */
     TAILQ_ENTRY(live) link;
-    uint64_t claim;       /* RUNNING: written by the engine */
-    int64_t due_us;       /* SCHEDULED: when it may start */
+    union {
+        uint64_t claim; /* RUNNING: written by the engine */
+        int64_t due_us; /* not RUNNING: when it may start, if it is SCHEDULED now or will be */
+    };
     int64_t deadline_us;  /* when its time to wait is over; 0: never */
     uint32_t attempt;     /* attempts begun; written by the engine */
     uint32_t timer_index; /* its place in the heap; NO_TIMER: not there */
@@ -33,6 +38,8 @@ struct live {
     bool listed : 1; /* stands in a list of its queue */
     bool active : 1; /* holds a slot of its queue, or would if that had any of its own */
 };
+
+_Static_assert(sizeof(struct live) == LIVE_SIZE, "what a queued job takes");
 
 enum {
     LIVE_CANCEL_REQUESTED = 1 << 0,

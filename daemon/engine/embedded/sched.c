@@ -1,8 +1,12 @@
 #include "daemon/engine/embedded/sched.h"
 
+#include "daemon/engine/pool.h"
+
 struct sched {
+    struct pool jobs;
     struct numtable table;
     struct queues queues;
+    struct live_list running;
     struct live **timers; /* binary heap, the earliest first */
     size_t n_timers, cap_timers;
     size_t n_timed; /* jobs that may be in the heap */
@@ -101,6 +105,8 @@ struct sched *sched_new(void)
 
     if (!s)
         return NULL;
+    pool_init(&s->jobs, sizeof(struct live));
+    TAILQ_INIT(&s->running);
     if (!numtable_init(&s->table) || !queues_init(&s->queues)) {
         sched_free(s);
         return NULL;
@@ -113,20 +119,13 @@ struct queues *sched_queues(struct sched *s)
     return &s->queues;
 }
 
-static void job_free(void *arg, struct numnode *node)
-{
-    (void)arg;
-    free(numtable_entry(node, struct live, node));
-}
-
 void sched_free(struct sched *s)
 {
     if (!s)
         return;
-    if (s->table.segments)
-        numtable_each(&s->table, job_free, NULL);
     numtable_done(&s->table);
     queues_done(&s->queues);
+    pool_done(&s->jobs);
     free(s->timers);
     free(s);
 }
@@ -134,7 +133,7 @@ void sched_free(struct sched *s)
 struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, struct queue *q,
                         uint32_t uid, int priority, int64_t due_us, int64_t deadline_us, bool timed)
 {
-    struct live *job = calloc(1, sizeof(*job));
+    struct live *job = pool_take(&s->jobs);
 
     if (!job)
         return NULL;
@@ -146,7 +145,7 @@ struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, s
     job->timer_index = NO_TIMER;
     job->timed = timed || due_us || deadline_us;
     if ((job->timed && !timer_reserve(s)) || !queues_hold(&s->queues, job, q, uid)) {
-        free(job);
+        pool_give(&s->jobs, job);
         return NULL;
     }
     s->n_timed += job->timed;
@@ -160,7 +159,7 @@ void sched_discard(struct sched *s, struct live *job)
     if (job->timed)
         s->n_timed--;
     queues_release(&s->queues, job);
-    free(job);
+    pool_give(&s->jobs, job);
 }
 
 /* Where it stands follows from its state. */
@@ -168,11 +167,15 @@ static void job_link(struct sched *s, struct live *job)
 {
     if (job->state == AW_QUEUED)
         queues_link(&s->queues, job);
+    else if (job->state == AW_RUNNING)
+        TAILQ_INSERT_TAIL(&s->running, job, link);
     timer_add(s, job);
 }
 
 static void job_unlink(struct sched *s, struct live *job)
 {
+    if (job->state == AW_RUNNING)
+        TAILQ_REMOVE(&s->running, job, link);
     queues_unlink(&s->queues, job);
     timer_remove(s, job);
 }
@@ -284,23 +287,10 @@ uint64_t sched_total(const struct sched *s)
     return s->table.n_nodes;
 }
 
-struct each_running {
-    void (*fn)(void *arg, struct live *job);
-    void *arg;
-};
-
-static void each_running(void *arg, struct numnode *node)
-{
-    const struct each_running *each = arg;
-    struct live *job = numtable_entry(node, struct live, node);
-
-    if (job->state == AW_RUNNING)
-        each->fn(each->arg, job);
-}
-
 void sched_each_running(const struct sched *s, void (*fn)(void *arg, struct live *job), void *arg)
 {
-    struct each_running each = {fn, arg};
+    struct live *job;
 
-    numtable_each(&s->table, each_running, &each);
+    TAILQ_FOREACH (job, &s->running, link)
+        fn(arg, job);
 }

@@ -1,16 +1,16 @@
 /*
  * sched.h - the jobs that have not ended, in memory: found by number, taken in order.
  *
- * Holds what is needed to decide what runs next, and nothing else: about 90 bytes a job. What to
- * run stays in the store until it is claimed. No operation is slower than O(log n), or than the
- * number of queues that are open; none stalls to grow (the table of numbers grows by one bucket at
- * a time).
+ * Holds what is needed to decide what runs next, and nothing else: 64 bytes a job, and some 8 to
+ * find it by its number. What to run stays in the store until it is claimed. No operation is slower
+ * than O(log n), or than the number of queues that are open; none stalls to grow (the table of
+ * numbers grows by one bucket at a time).
  *
  * Where a job is follows from its state: QUEUED jobs stand in a lane of their queue (queues.h);
- * RUNNING jobs are in no list; any job with a time on it (a start time while SCHEDULED, the end of
- * its time in the queue) is in the heap of timers. `busy` jobs are waiting for the store to record
- * a move: they keep their place in the list, but are passed over there, and have no timer, so
- * nobody can take them twice.
+ * RUNNING jobs in a list of their own; any job with a time on it (a start time while SCHEDULED, the
+ * end of its time in the queue) is in the heap of timers. `busy` jobs are waiting for the store to
+ * record a move: they keep their place in the list, but are passed over there, and have no timer,
+ * so nobody can take them twice.
  *
  * A job is `active` from when it is taken until whoever runs it says that it has ended or gives it
  * back: so long it counts against the slots, or the limit, of its queue.
