@@ -11,6 +11,10 @@ dist-hook:
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .test
 TEST_LOG_DRIVER = $(LOG_DRIVER)
+# What hangs is a failure, and does not hang those who wait for it.
+TEST_SECONDS = 600
+LOG_COMPILER = timeout -k 30 $(TEST_SECONDS)
+TEST_LOG_COMPILER = $(LOG_COMPILER)
 
 # ---- Unit tests ---------------------------------------------------------------------------------
 #

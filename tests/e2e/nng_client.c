@@ -1,16 +1,22 @@
 /*
  * A client that is nothing but nng's REQ: sends that many hellos, one by one, and counts the
  * answers. nng_client URL N
+ *
+ * When its daemon goes, nng 1.5.2 now and then stops dialling for good: the socket then never sends
+ * again, and cannot be closed. It leaves with status 75, and whoever called it tries again.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 
 /* {op: "hello"} */
 static const char hello[] = "\x81\xa2op\xa5hello";
+
+#define STUCK 75
 
 static void check(const char *what, int rv)
 {
@@ -51,9 +57,16 @@ int main(int argc, char **argv)
     check("open", nng_req0_open(&sock));
     check("resend time", nng_socket_set_ms(sock, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE));
     check("timeout", nng_socket_set_ms(sock, NNG_OPT_RECVTIMEO, 60000));
+    check("timeout", nng_socket_set_ms(sock, NNG_OPT_SENDTIMEO, 10000));
     check("dial", nng_dial(sock, argv[1], NULL, NNG_FLAG_NONBLOCK));
     while (done < n) {
-        check("send", nng_send(sock, (void *)(uintptr_t)hello, sizeof(hello) - 1, 0));
+        int rv = nng_send(sock, (void *)(uintptr_t)hello, sizeof(hello) - 1, 0);
+
+        if (rv == NNG_ETIMEDOUT) {
+            fprintf(stderr, "nng does not dial any more\n");
+            _exit(STUCK);
+        }
+        check("send", rv);
         done += answered(sock);
     }
     printf("%d answers\n", done);
