@@ -649,51 +649,6 @@ clean-local:
 distclean-local:
 	rm -f systemd-root*
 
-# ---- Benchmarks ---------------------------------------------------------------------------------
-#
-# Figures of awd beside floors measured in the same run. Nothing judges them; figures go to
-# BENCH_JSON as well, to be compared over time. BENCH_FLAGS: see tests/bench/bench.c.
-
-PARTS_BENCHES = tests/bench/bench_endpoint tests/bench/bench_spawn
-BENCHES = tests/bench/bench $(PARTS_BENCHES)
-EXTRA_PROGRAMS = $(BENCHES)
-CLEANFILES += $(BENCHES)
-
-tests_bench_bench_SOURCES = \
-	tests/bench/bench.c tests/bench/bench.h \
-	tests/bench/cases_peers.c \
-	tests/bench/cases_run.c \
-	tests/bench/cases_scale.c \
-	tests/bench/cases_submit.c \
-	tests/bench/cases_wait.c \
-	tests/bench/floors.c \
-	tests/bench/load.c tests/bench/load.h \
-	tests/bench/rig.c tests/bench/rig.h \
-	tests/bench/work.c tests/bench/work.h
-tests_bench_bench_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
-tests_bench_bench_LDADD = proto/libproto.la $(SQLITE_LIBS)
-
-tests_bench_bench_endpoint_SOURCES = tests/bench/bench_endpoint.c daemon/sendmsg.c
-tests_bench_bench_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
-tests_bench_bench_endpoint_LDADD = daemon/libedge.la
-
-tests_bench_bench_spawn_SOURCES = tests/bench/bench_spawn.c daemon/log.c
-tests_bench_bench_spawn_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
-tests_bench_bench_spawn_LDADD = $(WORKER_TEST)
-EXTRA_tests_bench_bench_spawn_DEPENDENCIES = daemon/runner/aw-runner
-
-BENCH_JSON = bench.jsonl
-bench: stage.stamp tests/bench/bench
-	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) \
-		BENCH_COMMIT=`git -C $(srcdir) rev-parse --short HEAD 2>/dev/null`; export BENCH_COMMIT; \
-		./tests/bench/bench --json '$(BENCH_JSON)' $(BENCH_FLAGS)
-
-# The parts by themselves: the endpoint, and the runner.
-bench-parts: $(PARTS_BENCHES)
-	$(AM_V_at)for bench in $(PARTS_BENCHES); do echo "$$bench:"; ./$$bench || exit 1; done
-
-.PHONY: bench bench-parts
-
 # ---- Lint ---------------------------------------------------------------------------------------
 
 LINT_CPPFLAGS = -std=gnu17 -D_GNU_SOURCE -include config.h -I$(abs_top_srcdir) -I$(abs_builddir) \

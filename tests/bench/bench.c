@@ -1,27 +1,45 @@
 /*
  * Runs the cases of all files, prints one table, and writes it as JSON lines.
  *
- *     bench [--rounds N] [--scale X] [--only NAME[,NAME...]] [--peers] [--json FILE] [--dir DIR]
+ *     bench [--rounds N] [--scale X] [--only NAME[,NAME...]] [--dir DIR] [--json FILE] [--peers]
+ *     bench [--rounds N] [--scale X] [--only NAME[,NAME...]] [--dir DIR] --against PREFIX
+ *     bench --markdown FILE
+ *
+ * --rounds    how often each case is measured (5)
+ * --scale     how much work a round has: 0.1 is a tenth
+ * --only      these cases; an unknown name shows which there are
+ * --dir       where stores are made ($TMPDIR, or /tmp)
+ * --json      appends the figures to a file, a line for each row
+ * --peers     other programs too
+ * --against   no floors and peers: awd beside the awd that is installed below PREFIX
+ *             (PREFIX/sbin/awd, ...), round by round, with the processor time of both
+ * --markdown  prints the table of the last run in a file that --json has written
  */
 #include "tests/bench/bench.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 #include "tests/bench/rig.h"
+#include "tests/bench/table.h"
+
+#define MAX_PEERS 8
 
 struct options {
     size_t n_rounds;
     double scale;
-    const char *only, *json, *dir;
+    const char *only, *json, *dir, *against;
     bool peers;
 };
 
-struct figures {
-    double awd[BENCH_MAX_ROUNDS], floor[BENCH_MAX_ROUNDS], ratio[BENCH_MAX_ROUNDS];
+struct run {
+    struct options o;
+    struct programs programs, other; /* the other: --against */
+    struct table_run about;
+    FILE *json;
+    size_t n_cases;
 };
 
 /* ---- Figures -------------------------------------------------------------------------------- */
@@ -67,120 +85,168 @@ double samples_p50(struct samples *s)
     return p50;
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
-
-static const char *number(double v, char text[32])
-{
-    snprintf(text, 32, v >= 100000 ? "%.3g" : v >= 1000 ? "%.0f" : v >= 10 ? "%.1f" : "%.3g", v);
-    return text;
-}
-
-static bool met(const struct bench_case *c, double ratio)
-{
-    return c->goal == GOAL_AT_MOST ? ratio <= c->ratio : ratio >= c->ratio;
-}
-
-static void head_print(void)
-{
-    printf(
-        "| what | awd | beside it | ratio (median, min to max) | goal |\n|---|---|---|---|---|\n");
-}
-
-static void row_print(const struct bench_case *c, struct figures *f, size_t n)
-{
-    char awd[32], floor[32], goal[64] = "-";
-    double ratio = bench_quantile(f->ratio, n, 0.5);
-
-    if (c->goal != GOAL_NONE)
-        snprintf(goal, sizeof(goal), "%s %.4g: %s",
-                 c->goal == GOAL_AT_MOST ? "at most" : "at least", c->ratio,
-                 met(c, ratio) ? "met" : "not met");
-    printf("| %s | %s %s | %s: %s %s | %.3g (%.3g to %.3g) | %s |\n", c->text,
-           number(bench_quantile(f->awd, n, 0.5), awd), c->unit, c->floor,
-           number(bench_quantile(f->floor, n, 0.5), floor), c->unit, ratio, f->ratio[0],
-           f->ratio[n - 1], goal);
-    fflush(stdout);
-}
-
-static void list_write(FILE *out, const char *name, const double *v, size_t n)
-{
-    fprintf(out, ",\"%s\":[", name);
-    for (size_t i = 0; i < n; i++)
-        fprintf(out, "%s%.6g", i ? "," : "", v[i]);
-    fputc(']', out);
-}
-
-static void row_write(FILE *out, const struct bench_case *c, const struct figures *f, size_t n,
-                      double scale)
-{
-    const char *commit = getenv("BENCH_COMMIT");
-    struct utsname machine;
-
-    if (uname(&machine) < 0)
-        bench_die("uname");
-    fprintf(out,
-            "{\"name\":\"%s\",\"unit\":\"%s\",\"floor_name\":\"%s\",\"commit\":\"%s\","
-            "\"time\":%lld,\"kernel\":\"%s\",\"cpus\":%ld,\"scale\":%.3g,\"goal\":%.4g",
-            c->name, c->unit, c->floor, commit ? commit : "", (long long)time(NULL),
-            machine.release, sysconf(_SC_NPROCESSORS_ONLN), scale,
-            c->goal == GOAL_NONE ? 0 : c->ratio);
-    list_write(out, "awd", f->awd, n);
-    list_write(out, "floor", f->floor, n);
-    list_write(out, "ratio", f->ratio, n);
-    fputs("}\n", out);
-    fflush(out);
-}
-
 /* ---- Running -------------------------------------------------------------------------------- */
 
 static bool wanted(const struct options *o, const struct bench_case *c)
 {
     size_t len = strlen(c->name);
 
-    if (c->can && !c->can()) {
-        fprintf(stderr, "bench: %s: left out, as %s is not there\n", c->name, c->floor);
-        return false;
-    }
     for (const char *p = o->only; p && *p; p += strcspn(p, ","), p += *p == ',')
         if (strncmp(p, c->name, len) == 0 && (p[len] == ',' || !p[len]))
             return true;
     return !o->only;
 }
 
-static void case_run(const struct options *o, const struct bench_case *c, FILE *json)
+static struct bench bench_open(const struct options *o, const struct bench_case *c,
+                               struct programs *programs)
 {
-    struct bench b = {.n_rounds = o->n_rounds, .scale = o->scale};
-    struct figures f, as_run;
+    struct bench b = {.dir = rig_dir_make(o->dir), .programs = programs, .scale = o->scale};
 
-    b.dir = rig_dir_make(o->dir);
-    if (c->open)
-        c->open(&b);
-    for (size_t i = 0; i < o->n_rounds; i++) {
-        c->round(&b, &f.awd[i], &f.floor[i]);
-        f.ratio[i] = f.floor[i] > 0 ? f.awd[i] / f.floor[i] : 0;
-    }
-    if (c->close)
-        c->close(&b);
-    rig_dir_remove();
-    as_run = f;
-    row_print(c, &f, o->n_rounds);
-    if (json)
-        row_write(json, c, &as_run, o->n_rounds, o->scale);
+    c->open(&b);
+    return b;
 }
 
-static void list_run(const struct options *o, const struct bench_case *list, FILE *json)
+static void row_done(struct run *r, const struct table_row *row)
+{
+    table_row_print(row, r->o.against);
+    if (r->json && !r->o.against)
+        table_row_write(r->json, &r->about, row);
+}
+
+static struct table_row row_begin(const struct run *r, const struct bench_case *c)
+{
+    return (struct table_row){.name = c->name,
+                              .text = c->text,
+                              .unit = c->unit,
+                              .beside = c->floor,
+                              .goal = c->goal,
+                              .limit = c->ratio,
+                              .n = r->o.n_rounds};
+}
+
+static void row_add(struct table_row *row, size_t i, double awd, double other)
+{
+    row->awd[i] = awd;
+    row->other[i] = other;
+    row->ratio[i] = other > 0 ? awd / other : 0;
+}
+
+/* ---- awd beside its floor, and beside peers --- */
+
+struct beside {
+    struct table_row row;
+    void *state;
+    char why[128];
+};
+
+static size_t peers_open(const struct run *r, const struct bench_case *c, struct bench *b,
+                         struct beside beside[MAX_PEERS])
+{
+    size_t n = 0;
+
+    for (; r->o.peers && c->peers && c->peers[n].text; n++) {
+        const struct bench_peer *peer = &c->peers[n];
+        struct beside *at = &beside[n];
+
+        if (n == MAX_PEERS)
+            bench_fail("%s: too many peers", c->name);
+        at->row = row_begin(r, c);
+        at->row.beside = peer->text;
+        at->row.goal = peer->goal;
+        at->row.limit = peer->ratio;
+        if (peer->can(at->why))
+            at->state = peer->open(b);
+        else
+            at->row.no = at->why;
+    }
+    return n;
+}
+
+static void case_run(struct run *r, const struct bench_case *c)
+{
+    static struct beside beside[MAX_PEERS];
+    struct bench b = bench_open(&r->o, c, &r->programs);
+    struct table_row row = row_begin(r, c);
+    size_t n_peers = peers_open(r, c, &b, beside);
+
+    for (size_t i = 0; i < r->o.n_rounds; i++) {
+        double awd, floor;
+
+        c->round(&b, &awd, &floor);
+        row_add(&row, i, awd, floor);
+        for (size_t k = 0; k < n_peers; k++)
+            if (!beside[k].row.no)
+                row_add(&beside[k].row, i, awd, c->peers[k].round(&b, beside[k].state));
+    }
+    for (size_t k = 0; k < n_peers; k++)
+        if (!beside[k].row.no)
+            c->peers[k].close(beside[k].state);
+    c->close(&b);
+    rig_dirs_remove();
+    row_done(r, &row);
+    for (size_t k = 0; k < n_peers; k++)
+        row_done(r, &beside[k].row);
+}
+
+/* ---- Two sets of awd's programs --- */
+
+static double round_measure(const struct bench_case *c, struct bench *b, double *ret_cpu_us)
+{
+    double cpu_us = rig_cpu_us(b->programs), awd, floor;
+
+    c->round(b, &awd, &floor);
+    *ret_cpu_us = rig_cpu_us(b->programs) - cpu_us;
+    return awd;
+}
+
+static void case_run_against(struct run *r, const struct bench_case *c)
+{
+    struct bench new = bench_open(&r->o, c, &r->programs);
+    struct bench old = bench_open(&r->o, c, &r->other);
+    struct table_row row = row_begin(r, c);
+
+    for (size_t i = 0; i < r->o.n_rounds; i++) {
+        double awd = 0, other, new_us = 0, old_us;
+
+        if (i % 2 == 0)
+            awd = round_measure(c, &new, &new_us);
+        other = round_measure(c, &old, &old_us);
+        if (i % 2 == 1)
+            awd = round_measure(c, &new, &new_us);
+        row_add(&row, i, awd, other);
+        row.cpu[i] = old_us > 0 ? new_us / old_us : 0;
+    }
+    c->close(&new);
+    c->close(&old);
+    rig_dirs_remove();
+    row_done(r, &row);
+}
+
+static void list_run(struct run *r, const struct bench_case *list)
 {
     for (; list->name; list++)
-        if (wanted(o, list))
-            case_run(o, list, json);
+        if (wanted(&r->o, list)) {
+            if (r->o.against)
+                case_run_against(r, list);
+            else
+                case_run(r, list);
+            r->n_cases++;
+        }
 }
 
 static void usage(void)
 {
-    fputs("usage: bench [--rounds N] [--scale X] [--only NAME,...] [--peers] [--json FILE]"
-          " [--dir DIR]\n",
+    fputs("usage: bench [--rounds N] [--scale X] [--only NAME,...] [--dir DIR]\n"
+          "             [--json FILE] [--peers] | [--against PREFIX]\n"
+          "       bench --markdown FILE\n",
           stderr);
     exit(2);
+}
+
+_Noreturn static void markdown(const char *path)
+{
+    table_markdown(path);
+    exit(0);
 }
 
 static struct options options_parse(int argc, char **argv)
@@ -192,6 +258,8 @@ static struct options options_parse(int argc, char **argv)
         {"peers", no_argument, NULL, 'p'},
         {"json", required_argument, NULL, 'j'},
         {"dir", required_argument, NULL, 'd'},
+        {"against", required_argument, NULL, 'a'},
+        {"markdown", required_argument, NULL, 'm'},
         {0},
     };
     struct options o = {.n_rounds = 5, .scale = 1};
@@ -217,31 +285,49 @@ static struct options options_parse(int argc, char **argv)
         case 'd':
             o.dir = optarg;
             break;
+        case 'a':
+            o.against = optarg;
+            break;
+        case 'm':
+            markdown(optarg);
         default:
             usage();
         }
     if (optind != argc || o.n_rounds < 1 || o.n_rounds > BENCH_MAX_ROUNDS || !(o.scale > 0) ||
-        o.scale > 100)
+        o.scale > 100 || (o.peers && o.against))
         usage();
     return o;
 }
 
+static const struct bench_case *const lists[] = {submit_cases, run_cases, wait_cases, scale_cases};
+
+static void names_print(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        for (const struct bench_case *c = lists[i]; c->name; c++)
+            fprintf(stderr, "%s\n", c->name);
+}
+
 int main(int argc, char **argv)
 {
-    struct options o = options_parse(argc, argv);
-    FILE *json = o.json ? fopen(o.json, "a") : NULL;
+    struct run r = {.o = options_parse(argc, argv)};
 
-    if (o.json && !json)
-        bench_die(o.json);
+    r.about = table_run_now(r.o.scale);
+    r.json = r.o.json ? fopen(r.o.json, "ae") : NULL;
+    if (r.o.json && !r.json)
+        bench_die(r.o.json);
     rig_open();
-    head_print();
-    list_run(&o, submit_cases, json);
-    list_run(&o, run_cases, json);
-    list_run(&o, wait_cases, json);
-    list_run(&o, scale_cases, json);
-    if (o.peers)
-        list_run(&o, peer_cases, json);
-    if (json && fclose(json))
-        bench_die(o.json);
+    rig_programs(&r.programs);
+    if (r.o.against)
+        rig_programs_below(&r.other, r.o.against);
+    table_head_print(r.o.against);
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        list_run(&r, lists[i]);
+    if (r.json && fclose(r.json))
+        bench_die(r.o.json);
+    if (r.n_cases == 0) {
+        names_print();
+        bench_fail("--only names no case; those above are there");
+    }
     return 0;
 }

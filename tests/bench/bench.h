@@ -5,7 +5,8 @@
  * program without awd) or of a peer. Rounds of both alternate, so that a machine whose speed
  * drifts harms neither. What counts is the ratio of each round, of which the median, the smallest
  * and the largest are shown; the goal is one for the median. Nothing fails when it is not met:
- * machines are noisy, and who reads the table can judge.
+ * machines are noisy, and who reads the table can judge. With --against the cases run with two
+ * sets of awd's programs in turn, and the ratio is that of both.
  *
  * One thread, one process: bench.c runs the cases of all files one after the other.
  */
@@ -16,15 +17,29 @@
 
 #include "proto/base.h"
 
-#define BENCH_MAX_ROUNDS 25
+#define BENCH_MAX_ROUNDS 101
 
 enum bench_goal { GOAL_NONE, GOAL_AT_MOST, GOAL_AT_LEAST };
 
+struct programs;
+
 struct bench {
     const char *dir; /* an empty directory of this case's own, on the disk to be measured */
-    void *state;     /* the case's own */
-    size_t n_rounds;
-    double scale; /* of the work in each round: 1; less for a quick look */
+    struct programs *programs; /* awd's (rig.h) */
+    void *state;               /* the case's own */
+    double scale;              /* of the work in each round: 1; less for a quick look */
+};
+
+/* Another program that does what a case has awd do, measured in the same rounds. */
+struct bench_peer {
+    const char *text; /* what stands beside awd's figure; stable, figures are compared by it */
+    enum bench_goal goal;
+    double ratio; /* awd's figure over the peer's */
+    /* False: it is not there, or cannot do this. Then a sentence says why. */
+    bool (*can)(char why[128]);
+    void *(*open)(struct bench *b);
+    double (*round)(struct bench *b, void *state);
+    void (*close)(void *state);
 };
 
 struct bench_case {
@@ -37,12 +52,11 @@ struct bench_case {
     void (*open)(struct bench *b);
     void (*round)(struct bench *b, double *ret_awd, double *ret_floor);
     void (*close)(struct bench *b);
-    bool (*can)(void); /* NULL: always. False: what it is compared with is not there */
+    const struct bench_peer *peers; /* the last one without a text; NULL: none */
 };
 
 /* Each file of cases has one such list, the last one without a name. */
-extern const struct bench_case submit_cases[], run_cases[], wait_cases[], scale_cases[],
-    peer_cases[];
+extern const struct bench_case submit_cases[], run_cases[], wait_cases[], scale_cases[];
 
 /* Ends the program, with errno's text or a sentence. awd, if it runs, is killed. */
 _Noreturn void bench_die(const char *what);
@@ -73,7 +87,7 @@ struct daemon {
 
 /*
  * Starts awd in the directory `name` below b->dir with these further flags, NULL at the end, and
- * waits until it answers. Two at most.
+ * waits until it answers.
  */
 void daemon_start(struct bench *b, struct daemon *d, const char *name, const char *const *flags);
 /* Ends it as an administrator would. The store stays. */

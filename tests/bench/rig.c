@@ -14,20 +14,66 @@
 
 #define MAX_FLAGS   32
 #define PATIENCE_MS 60000
+#define MAX_RUNNING 16
 
-static char awd_path[512], awctl_path[512], runner_path[512];
-static char dir[256];
-static pid_t running[2]; /* 0: none */
+/* What runs in the background; pid 0: a free slot. */
+struct background {
+    pid_t pid;
+    struct programs *programs; /* NULL: it is not awd */
+};
+
+static char dirs[2][256];
+static struct background running[MAX_RUNNING];
 
 /* ---- The end -------------------------------------------------------------------------------- */
 
-static void end_awd(pid_t *pid)
+static double cpu_of(pid_t pid)
 {
-    if (*pid)
-        kill(*pid, SIGTERM);
-    while (*pid && waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+    struct timespec ts;
+    clockid_t id;
+
+    if (clock_getcpuclockid(pid, &id) || clock_gettime(id, &ts) < 0)
+        return 0;
+    return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
+}
+
+/* With its children: of awd's, the runner. */
+static double cpu_of_tree(pid_t pid)
+{
+    double sum = cpu_of(pid);
+    char path[64];
+    int child;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    f = fopen(path, "re");
+    while (f && fscanf(f, "%d", &child) == 1)
+        sum += cpu_of(child);
+    if (f)
+        fclose(f);
+    return sum;
+}
+
+double rig_cpu_us(const struct programs *programs)
+{
+    double sum = programs->cpu_us;
+
+    for (size_t i = 0; i < MAX_RUNNING; i++)
+        if (running[i].pid && running[i].programs == programs)
+            sum += cpu_of_tree(running[i].pid);
+    return sum;
+}
+
+static void background_end(struct background *r)
+{
+    if (!r->pid)
+        return;
+    if (r->programs)
+        r->programs->cpu_us += cpu_of_tree(r->pid);
+    kill(r->pid, SIGTERM);
+    while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    *pid = 0;
+    r->pid = 0;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -38,18 +84,20 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-void rig_dir_remove(void)
+void rig_dirs_remove(void)
 {
-    if (*dir)
-        nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    dir[0] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        if (*dirs[i])
+            nftw(dirs[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        dirs[i][0] = '\0';
+    }
 }
 
 static void at_end(void)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(running); i++)
-        end_awd(&running[i]);
-    rig_dir_remove();
+    for (size_t i = 0; i < MAX_RUNNING; i++)
+        background_end(&running[i]);
+    rig_dirs_remove();
 }
 
 void bench_die(const char *what)
@@ -77,6 +125,12 @@ static void on_signal(int sig)
 
 /* ---- The beginning -------------------------------------------------------------------------- */
 
+static void program_check(const char *path)
+{
+    if (access(path, X_OK) < 0)
+        bench_die(path);
+}
+
 static void program_find(char path[512], const char *variable, const char *name)
 {
     const char *where = getenv(variable);
@@ -84,33 +138,92 @@ static void program_find(char path[512], const char *variable, const char *name)
     if (!where)
         bench_fail("%s must say where %s is: run it by `make bench`", variable, name);
     snprintf(path, 512, "%s/%s", where, name);
-    if (access(path, X_OK) < 0)
-        bench_die(path);
+    program_check(path);
+}
+
+void rig_programs(struct programs *ret)
+{
+    program_find(ret->awd, "AWD_SBINDIR", "awd");
+    program_find(ret->awctl, "AWD_BINDIR", "awctl");
+    program_find(ret->runner, "AWD_LIBEXECDIR", "aw-runner");
+}
+
+void rig_programs_below(struct programs *ret, const char *prefix)
+{
+    snprintf(ret->awd, sizeof(ret->awd), "%s/sbin/awd", prefix);
+    snprintf(ret->awctl, sizeof(ret->awctl), "%s/bin/awctl", prefix);
+    snprintf(ret->runner, sizeof(ret->runner), "%s/libexec/awd/aw-runner", prefix);
+    program_check(ret->awd);
+    program_check(ret->awctl);
+    program_check(ret->runner);
 }
 
 void rig_open(void)
 {
-    program_find(awd_path, "AWD_SBINDIR", "awd");
-    program_find(awctl_path, "AWD_BINDIR", "awctl");
-    program_find(runner_path, "AWD_LIBEXECDIR", "aw-runner");
     atexit(at_end);
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
 }
 
-const char *rig_awctl(void)
-{
-    return awctl_path;
-}
-
 const char *rig_dir_make(const char *parent)
 {
     const char *tmp = getenv("TMPDIR");
+    char *dir = *dirs[0] ? dirs[1] : dirs[0];
 
-    snprintf(dir, sizeof(dir), "%s/awd-bench-XXXXXX", parent ? parent : tmp ? tmp : "/tmp");
+    if (*dir)
+        bench_fail("two directories at most");
+    snprintf(dir, sizeof(dirs[0]), "%s/awd-bench-XXXXXX", parent ? parent : tmp ? tmp : "/tmp");
     if (!mkdtemp(dir))
         bench_die(dir);
     return dir;
+}
+
+/* ---- In the background ---------------------------------------------------------------------- */
+
+static struct background *background_find(pid_t pid)
+{
+    for (size_t i = 0; i < MAX_RUNNING; i++)
+        if (running[i].pid == pid)
+            return &running[i];
+    bench_fail("more programs in the background than there is room for");
+}
+
+static struct background *background_start(const char *const *argv, const char *log)
+{
+    struct background *r = background_find(0);
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int error;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    error = posix_spawn(&pid, argv[0], &actions, NULL, (char **)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error)
+        bench_fail("%s: %s", argv[0], strerror(error));
+    *r = (struct background){.pid = pid};
+    return r;
+}
+
+pid_t rig_start(const char *const *argv, const char *log)
+{
+    return background_start(argv, log)->pid;
+}
+
+void rig_end(pid_t pid)
+{
+    background_end(background_find(pid));
+}
+
+bool rig_has_ended(pid_t pid)
+{
+    bool ended = waitpid(pid, NULL, WNOHANG) == pid;
+
+    if (ended)
+        background_find(pid)->pid = 0;
+    return ended;
 }
 
 /* ---- awd ------------------------------------------------------------------------------------ */
@@ -129,40 +242,25 @@ static bool answers(const char *path)
     return ok;
 }
 
-static pid_t *running_slot(pid_t pid)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(running); i++)
-        if (running[i] == pid)
-            return &running[i];
-    bench_fail("two daemons at most");
-}
-
 void daemon_start(struct bench *b, struct daemon *d, const char *name, const char *const *flags)
 {
-    const char *argv[MAX_FLAGS + 8] = {awd_path,    "--dir",       d->dir,   "--runner-path",
-                                       runner_path, "--log-level", "warning"};
-    posix_spawn_file_actions_t actions;
-    pid_t *slot = running_slot(0);
+    const char *argv[MAX_FLAGS + 8] = {
+        b->programs->awd,    "--dir",       d->dir,   "--runner-path",
+        b->programs->runner, "--log-level", "warning"};
+    struct background *r;
     char log[300];
     size_t n = 7;
-    int error;
 
     for (; flags && *flags && n < MAX_FLAGS; flags++)
         argv[n++] = *flags;
     snprintf(d->dir, sizeof(d->dir), "%s/%s", b->dir, name);
     snprintf(d->socket, sizeof(d->socket), "%s/awd.sock", d->dir);
     snprintf(log, sizeof(log), "%s/%s.log", b->dir, name);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    error = posix_spawn(&d->pid, awd_path, &actions, NULL, (char **)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error)
-        bench_fail("%s: %s", awd_path, strerror(error));
-    *slot = d->pid;
+    r = background_start(argv, log);
+    r->programs = b->programs;
+    d->pid = r->pid;
     for (int ms = 0; !answers(d->socket); ms++) {
-        if (ms == PATIENCE_MS || waitpid(d->pid, NULL, WNOHANG) == d->pid)
+        if (ms == PATIENCE_MS || rig_has_ended(d->pid))
             bench_fail("awd has not come up");
         bench_rest(0.001);
     }
@@ -170,7 +268,7 @@ void daemon_start(struct bench *b, struct daemon *d, const char *name, const cha
 
 void daemon_stop(struct daemon *d)
 {
-    end_awd(running_slot(d->pid));
+    rig_end(d->pid);
     d->pid = 0;
 }
 
