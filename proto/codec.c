@@ -6,163 +6,80 @@
 #include <msgpack.h>
 
 #include "proto/limits.h"
+#include "proto/values.h"
 
-/* ---- The validator ---------------------------------------------------------------------- */
-
-static uint64_t big_endian(const uint8_t *p, size_t n)
-{
-    uint64_t v = 0;
-
-    while (n--)
-        v = v << 8 | *p++;
-    return v;
-}
-
-/* What a header announces: payload bytes that follow it, and values nested in it. */
-struct header {
-    size_t len;       /* of the header itself */
-    uint64_t payload; /* bytes */
-    uint64_t values;  /* a map's keys and values each count one */
-};
-
-/* False when the header itself is cut off, or begins with the one byte msgpack never uses. */
-static bool header_read(const uint8_t *p, size_t left, struct header *ret)
-{
-    /* For 0xc4..0xdf: bytes of the count, and what it counts. */
-    static const struct {
-        uint8_t count_len, fixed, kind;
-    } wide[] = {
-        {1, 0, 'b'}, {2, 0, 'b'}, {4, 0, 'b'},                        /* c4 bin */
-        {1, 1, 'b'}, {2, 1, 'b'}, {4, 1, 'b'},                        /* c7 ext */
-        {0, 4, 0},   {0, 8, 0},                                       /* ca float */
-        {0, 1, 0},   {0, 2, 0},   {0, 4, 0},   {0, 8, 0},             /* cc uint */
-        {0, 1, 0},   {0, 2, 0},   {0, 4, 0},   {0, 8, 0},             /* d0 int */
-        {0, 2, 0},   {0, 3, 0},   {0, 5, 0},   {0, 9, 0}, {0, 17, 0}, /* d4 fixext */
-        {1, 0, 'b'}, {2, 0, 'b'}, {4, 0, 'b'},                        /* d9 str */
-        {2, 0, 'a'}, {4, 0, 'a'},                                     /* dc array */
-        {2, 0, 'm'}, {4, 0, 'm'},                                     /* de map */
-    };
-    uint8_t b = *p;
-
-    *ret = (struct header){.len = 1};
-    if (b <= 0x7f || b >= 0xe0 || b == 0xc0 || b == 0xc2 || b == 0xc3)
-        return true;
-    if (b <= 0x8f) {
-        ret->values = 2 * (uint64_t)(b & 0x0f);
-    } else if (b <= 0x9f) {
-        ret->values = b & 0x0f;
-    } else if (b <= 0xbf) {
-        ret->payload = b & 0x1f;
-    } else if (b == 0xc1) {
-        return false;
-    } else {
-        size_t i = b - 0xc4u;
-        uint64_t count;
-
-        if (left < 1u + wide[i].count_len)
-            return false;
-        ret->len += wide[i].count_len;
-        count = big_endian(p + 1, wide[i].count_len);
-        ret->payload = wide[i].fixed + (wide[i].kind == 'b' ? count : 0);
-        ret->values = wide[i].kind == 'm' ? 2 * count : wide[i].kind == 'a' ? count : 0;
-    }
-    return true;
-}
-
-static enum aw_err validate(const void *body, size_t len, size_t *ret_n_values,
-                            struct aw_error *err)
-{
-    const uint8_t *p = body, *end = p + len;
-    uint64_t open[AW_MAX_DEPTH + 1] = {1}; /* values still due at each depth */
-    size_t depth = 0, elements = 0;
-
-    for (;;) {
-        struct header h;
-
-        while (open[depth] == 0) {
-            if (depth == 0) {
-                if (p != end)
-                    return aw_fail(err, AW_ERR_MALFORMED, "%zu bytes behind the message's map",
-                                   (size_t)(end - p));
-                *ret_n_values = elements;
-                return AW_OK;
-            }
-            depth--;
-        }
-        open[depth]--;
-        if (p == end || !header_read(p, (size_t)(end - p), &h))
-            return aw_fail(err, AW_ERR_MALFORMED, "message is not msgpack, or cut off, at byte %zu",
-                           (size_t)(p - (const uint8_t *)body));
-        p += h.len;
-        if (h.payload > (uint64_t)(end - p) || h.values > (uint64_t)(end - p))
-            return aw_fail(err, AW_ERR_MALFORMED,
-                           "message announces more than it holds at byte %zu",
-                           (size_t)(p - (const uint8_t *)body));
-        p += h.payload;
-        if (++elements > AW_MAX_ELEMENTS)
-            return aw_fail(err, AW_ERR_TOO_LARGE, "message has over %d values", AW_MAX_ELEMENTS);
-        if (h.values) {
-            if (++depth > AW_MAX_DEPTH)
-                return aw_fail(err, AW_ERR_TOO_LARGE, "message is nested deeper than %d",
-                               AW_MAX_DEPTH);
-            open[depth] = h.values;
-        }
-    }
-}
+/* ---- Opening ---------------------------------------------------------------------------- */
 
 enum aw_err codec_validate(const void *body, size_t len, struct aw_error *err)
 {
-    size_t n_values;
+    struct values_found found;
 
-    return validate(body, len, &n_values, err);
+    return values_check(body, len, &found, err);
 }
-
-/* ---- Reading ---------------------------------------------------------------------------- */
 
 enum aw_err codec_open(const void *body, size_t len, struct codec_doc *ret_doc,
                        struct aw_error *err)
 {
-    msgpack_unpacked unpacked;
-    msgpack_object *root;
-    size_t off = 0, n_values;
+    struct values_found found;
+    struct value top;
     enum aw_err e;
 
     if (len > AW_MAX_MESSAGE)
         return aw_fail(err, AW_ERR_TOO_LARGE, "message of %zu bytes; at most %u", len,
                        AW_MAX_MESSAGE);
-    e = validate(body, len, &n_values, err);
+    e = values_check(body, len, &found, err);
     if (e)
         return e;
-    msgpack_unpacked_init(&unpacked);
-    /* It is whole and right, we have just seen that: nothing but memory can be missing. */
-    if (msgpack_unpack_next(&unpacked, body, len, &off) != MSGPACK_UNPACK_SUCCESS || off != len) {
-        msgpack_unpacked_destroy(&unpacked);
-        return aw_fail(err, AW_ERR_NO_MEMORY, "message: out of memory");
-    }
-    if (unpacked.data.type != MSGPACK_OBJECT_MAP) {
-        msgpack_unpacked_destroy(&unpacked);
+    value_read(body, &top);
+    if (top.kind != VALUE_MAP)
         return aw_fail(err, AW_ERR_MALFORMED, "message is not a map");
-    }
-    if (!unpacked.zone)
-        unpacked.zone = msgpack_zone_new(256);
-    root = unpacked.zone ? msgpack_zone_malloc(unpacked.zone, sizeof(*root)) : NULL;
-    if (!root) {
-        msgpack_unpacked_destroy(&unpacked);
-        return aw_fail(err, AW_ERR_NO_MEMORY, "message: out of memory");
-    }
-    *root = unpacked.data;
-    ret_doc->root = root;
-    ret_doc->zone = msgpack_unpacked_release_zone(&unpacked);
-    ret_doc->n_values = n_values;
+    *ret_doc = (struct codec_doc){.root = body, .n_values = found.n_values};
+    memcpy(ret_doc->ends, found.ends, sizeof(ret_doc->ends));
     return AW_OK;
+}
+
+/* Memory of a document: chunks that are freed together. */
+struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    max_align_t memory[];
+};
+
+#define CHUNK_MIN (1000 - sizeof(struct chunk)) /* with one job: malloc() has such at hand */
+#define CHUNK_MAX (64u << 10)
+
+static void *doc_alloc(struct codec_doc *doc, size_t size)
+{
+    struct chunk *c = doc->chunks;
+    size_t room = c ? MIN(2 * c->size, (size_t)CHUNK_MAX) : CHUNK_MIN;
+    void *p;
+
+    size = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+    if (!c || c->size - c->used < size) {
+        room = MAX(room, size);
+        c = malloc(sizeof(*c) + room);
+        if (!c)
+            return NULL;
+        *c = (struct chunk){doc->chunks, 0, room};
+        doc->chunks = c;
+    }
+    p = (char *)c->memory + c->used;
+    c->used += size;
+    return p;
 }
 
 void codec_close(struct codec_doc *doc)
 {
-    if (doc->zone)
-        msgpack_zone_free(doc->zone);
+    struct chunk *c;
+
+    while ((c = doc->chunks)) {
+        doc->chunks = c->next;
+        free(c);
+    }
     *doc = (struct codec_doc){0};
 }
+
+/* ---- Reading ---------------------------------------------------------------------------- */
 
 static void *member(const struct field *f, const void *obj)
 {
@@ -175,6 +92,8 @@ void codec_defaults(const struct schema *schema, void *obj)
     for (size_t i = 0; i < schema->n_fields; i++) {
         const struct field *f = &schema->fields[i];
 
+        if (f->def == 0 && f->kind != FIELD_OBJ)
+            continue;
         switch (f->kind) {
         case FIELD_U64:
         case FIELD_I64:
@@ -232,96 +151,90 @@ static enum aw_err invalid(const struct path *path, struct aw_error *err, const 
     return aw_fail(err, AW_ERR_INVALID, "%s: %s", where, what);
 }
 
+/*
+ * Goes through the message once, from value to value. A value that holds others is handed on with
+ * `p` at the first of them, and whoever reads it leaves `p` behind the last.
+ */
 struct reader {
-    msgpack_zone *zone;
+    const uint8_t *p;
+    struct codec_doc *doc;
     struct aw_error *err;
 };
 
-static enum aw_err read_map(struct reader *r, const msgpack_object *o, const struct schema *schema,
+static enum aw_err read_map(struct reader *r, const struct value *v, const struct schema *schema,
                             void *obj, const struct path *path);
 
-static enum aw_err read_int(struct reader *r, const msgpack_object *o, const struct field *f,
+static enum aw_err read_int(struct reader *r, const struct value *v, const struct field *f,
                             int64_t *ret, const struct path *path)
 {
-    int64_t v;
-
-    if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
-        if (o->via.u64 > INT64_MAX)
-            return invalid(path, r->err, "%" PRIu64 " is too large", o->via.u64);
-        v = (int64_t)o->via.u64;
-    } else if (o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
-        v = o->via.i64;
-    } else {
+    if (v->kind != VALUE_UINT && v->kind != VALUE_INT)
         return invalid(path, r->err, "must be an integer");
-    }
-    if (v < f->min || v > f->max)
-        return invalid(path, r->err, "%" PRId64 " is not within %" PRId64 " and %" PRId64, v,
+    if (v->kind == VALUE_UINT && v->u > INT64_MAX)
+        return invalid(path, r->err, "%" PRIu64 " is too large", v->u);
+    if (v->i < f->min || v->i > f->max)
+        return invalid(path, r->err, "%" PRId64 " is not within %" PRId64 " and %" PRId64, v->i,
                        f->min, f->max);
-    *ret = v;
+    *ret = v->i;
     return AW_OK;
 }
 
-static enum aw_err read_str(struct reader *r, const msgpack_object *o, bool binary, int64_t min,
+static enum aw_err read_str(struct reader *r, const struct value *v, bool binary, int64_t min,
                             int64_t max, struct bytes *ret, const struct path *path)
 {
-    struct bytes b;
-
-    if (o->type == MSGPACK_OBJECT_STR)
-        b = bytes_of(o->via.str.ptr, o->via.str.size);
-    else if (o->type == MSGPACK_OBJECT_BIN)
-        b = bytes_of(o->via.bin.ptr, o->via.bin.size);
-    else
+    if (v->kind != VALUE_STR && v->kind != VALUE_BIN)
         return invalid(path, r->err, "must be a %s", binary ? "binary" : "string");
-    if ((int64_t)b.len < min || (int64_t)b.len > max)
-        return invalid(path, r->err, "%zu bytes; must be %" PRId64 " to %" PRId64, b.len, min, max);
-    if (!binary && memchr(b.data, 0, b.len))
+    if ((int64_t)v->n < min || (int64_t)v->n > max)
+        return invalid(path, r->err, "%zu bytes; must be %" PRId64 " to %" PRId64, v->n, min, max);
+    if (!binary && memchr(v->data, 0, v->n))
         return invalid(path, r->err, "must not hold a NUL byte");
-    *ret = b;
+    *ret = bytes_of(v->data, v->n);
+    return AW_OK;
+}
+
+static enum aw_err read_item(struct reader *r, const struct field *f, void *to,
+                             const struct path *path)
+{
+    struct value item;
+
+    r->p = value_read(r->p, &item);
+    if (f->kind == FIELD_STRV)
+        return read_str(r, &item, false, 0, AW_MAX_ARG, to, path);
+    if (f->kind == FIELD_OBJV)
+        return read_map(r, &item, f->sub, to, path);
+    if (item.kind != VALUE_UINT)
+        return invalid(path, r->err, "must be an unsigned integer");
+    *(uint64_t *)to = item.u;
     return AW_OK;
 }
 
 /* Reads each element of an array into its place; `size` is what one takes in memory. */
-static enum aw_err read_array(struct reader *r, const msgpack_object *o, const struct field *f,
+static enum aw_err read_array(struct reader *r, const struct value *array, const struct field *f,
                               size_t size, struct anyv *ret, const struct path *path)
 {
     struct path at = {path, NULL, 0};
+    enum aw_err e = AW_OK;
     char *v;
 
-    if (o->type != MSGPACK_OBJECT_ARRAY)
+    if (array->kind != VALUE_ARRAY)
         return invalid(path, r->err, "must be an array");
-    if (o->via.array.size < f->min || o->via.array.size > f->max)
-        return invalid(path, r->err, "%" PRIu32 " items; must be %" PRId64 " to %" PRId64,
-                       o->via.array.size, f->min, f->max);
-    if (o->via.array.size == 0) {
+    if ((int64_t)array->n < f->min || (int64_t)array->n > f->max)
+        return invalid(path, r->err, "%zu items; must be %" PRId64 " to %" PRId64, array->n, f->min,
+                       f->max);
+    if (array->n == 0) {
         *ret = (struct anyv){0};
         return AW_OK;
     }
-    v = msgpack_zone_malloc(r->zone, o->via.array.size * size);
+    v = doc_alloc(r->doc, array->n * size);
     if (!v)
         return aw_fail(r->err, AW_ERR_NO_MEMORY, "message: out of memory");
-    for (; at.index < (ssize_t)o->via.array.size; at.index++) {
-        const msgpack_object *item = &o->via.array.ptr[at.index];
-        void *to = v + (size_t)at.index * size;
-        enum aw_err e;
-
-        if (f->kind == FIELD_STRV) {
-            e = read_str(r, item, false, 0, AW_MAX_ARG, to, &at);
-        } else if (f->kind == FIELD_OBJV) {
-            e = read_map(r, item, f->sub, to, &at);
-        } else if (item->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
-            *(uint64_t *)to = item->via.u64;
-            e = AW_OK;
-        } else {
-            e = invalid(&at, r->err, "must be an unsigned integer");
-        }
-        if (e)
-            return e;
-    }
-    *ret = (struct anyv){v, o->via.array.size};
-    return AW_OK;
+    for (; !e && at.index < (ssize_t)array->n; at.index++)
+        e = read_item(r, f, v + (size_t)at.index * size, &at);
+    if (!e)
+        *ret = (struct anyv){v, array->n};
+    return e;
 }
 
-static enum aw_err read_field(struct reader *r, const msgpack_object *o, const struct field *f,
+static enum aw_err read_field(struct reader *r, const struct value *v, const struct field *f,
                               void *to, const struct path *path)
 {
     struct bytes name = {0};
@@ -330,33 +243,33 @@ static enum aw_err read_field(struct reader *r, const msgpack_object *o, const s
     switch (f->kind) {
     case FIELD_U64:
     case FIELD_I64:
-        return read_int(r, o, f, to, path);
+        return read_int(r, v, f, to, path);
     case FIELD_BOOL:
-        if (o->type != MSGPACK_OBJECT_BOOLEAN)
+        if (v->kind != VALUE_BOOL)
             return invalid(path, r->err, "must be true or false");
-        *(bool *)to = o->via.boolean;
+        *(bool *)to = v->u != 0;
         return AW_OK;
     case FIELD_STR:
     case FIELD_BIN:
-        return read_str(r, o, f->kind == FIELD_BIN, f->min, f->max, to, path);
+        return read_str(r, v, f->kind == FIELD_BIN, f->min, f->max, to, path);
     case FIELD_STATE:
-        e = read_str(r, o, false, 1, 32, &name, path);
+        e = read_str(r, v, false, 1, 32, &name, path);
         if (e)
             return e;
         return aw_state_parse(name, to) ? AW_OK : invalid(path, r->err, "is no state's name");
     case FIELD_CLASS:
-        e = read_str(r, o, false, 1, 32, &name, path);
+        e = read_str(r, v, false, 1, 32, &name, path);
         if (e)
             return e;
         return aw_class_parse(name, to) ? AW_OK : invalid(path, r->err, "is no error class's name");
     case FIELD_STRV:
-        return read_array(r, o, f, sizeof(struct bytes), to, path);
+        return read_array(r, v, f, sizeof(struct bytes), to, path);
     case FIELD_U64V:
-        return read_array(r, o, f, sizeof(uint64_t), to, path);
+        return read_array(r, v, f, sizeof(uint64_t), to, path);
     case FIELD_OBJ:
-        return read_map(r, o, f->sub, to, path);
+        return read_map(r, v, f->sub, to, path);
     case FIELD_OBJV:
-        return read_array(r, o, f, f->sub->size, to, path);
+        return read_array(r, v, f, f->sub->size, to, path);
     }
     return aw_fail(r->err, AW_ERR_INTERNAL, "field of unknown kind");
 }
@@ -365,12 +278,12 @@ static enum aw_err read_field(struct reader *r, const msgpack_object *o, const s
  * Finds a key among the fields. Writers follow the schema's order, so the search starts behind
  * the last hit and is as a rule one comparison.
  */
-static const struct field *field_find(const struct schema *schema, const msgpack_object *key,
+static const struct field *field_find(const struct schema *schema, const struct value *key,
                                       size_t *hint)
 {
     size_t at = *hint;
 
-    if (key->type != MSGPACK_OBJECT_STR)
+    if (key->kind != VALUE_STR)
         return NULL;
     for (size_t n = schema->n_fields; n > 0; n--, at++) {
         const struct field *f;
@@ -378,7 +291,7 @@ static const struct field *field_find(const struct schema *schema, const msgpack
         if (at >= schema->n_fields)
             at = 0;
         f = &schema->fields[at];
-        if (f->name_len == key->via.str.size && !memcmp(f->name, key->via.str.ptr, f->name_len)) {
+        if (f->name_len == key->n && !memcmp(f->name, key->data, f->name_len)) {
             *hint = at + 1;
             return f;
         }
@@ -386,32 +299,63 @@ static const struct field *field_find(const struct schema *schema, const msgpack
     return NULL;
 }
 
-static enum aw_err read_map(struct reader *r, const msgpack_object *o, const struct schema *schema,
-                            void *obj, const struct path *path)
+/*
+ * Passes over the i-th member of a map, of which nothing is wanted. In the message's own map it is
+ * known where that ends: the envelope is read without a look at what is in it.
+ */
+static const uint8_t *member_skip(const struct reader *r, const struct path *path, size_t i,
+                                  const uint8_t *value)
 {
-    uint64_t seen = 0;
+    if (!path->up && i < VALUES_MARKS)
+        return (const uint8_t *)r->doc->root + r->doc->ends[i];
+    return value_skip(value);
+}
+
+static enum aw_err read_members(struct reader *r, size_t n, const struct schema *schema, void *obj,
+                                uint64_t *seen, const struct path *path)
+{
     size_t hint = 0;
 
-    if (o->type != MSGPACK_OBJECT_MAP)
-        return invalid(path, r->err, "must be a map");
-    codec_defaults(schema, obj);
-    for (uint32_t i = 0; i < o->via.map.size; i++) {
-        const msgpack_object_kv *kv = &o->via.map.ptr[i];
-        const struct field *f = field_find(schema, &kv->key, &hint);
-        struct path at = {path, f ? f->name : NULL, -1};
-        uint64_t bit;
+    for (size_t i = 0; i < n; i++) {
+        struct value key, v;
+        const uint8_t *value;
+        const struct field *f;
         enum aw_err e;
 
-        if (!f || kv->val.type == MSGPACK_OBJECT_NIL)
+        value = value_read(r->p, &key);
+        f = field_find(schema, &key, &hint);
+        if (key.kind == VALUE_ARRAY || key.kind == VALUE_MAP)
+            value = value_skip(r->p);
+        r->p = value_read(value, &v);
+        if (!f || v.kind == VALUE_NIL) {
+            r->p = member_skip(r, path, i, value);
             continue;
-        bit = UINT64_C(1) << (f - schema->fields);
-        if (seen & bit)
+        }
+        struct path at = {path, f->name, -1};
+        uint64_t bit = UINT64_C(1) << (f - schema->fields);
+
+        if (*seen & bit)
             return invalid(&at, r->err, "given twice");
-        seen |= bit;
-        e = read_field(r, &kv->val, f, member(f, obj), &at);
+        *seen |= bit;
+        e = read_field(r, &v, f, member(f, obj), &at);
         if (e)
             return e;
     }
+    return AW_OK;
+}
+
+static enum aw_err read_map(struct reader *r, const struct value *v, const struct schema *schema,
+                            void *obj, const struct path *path)
+{
+    uint64_t seen = 0;
+    enum aw_err e;
+
+    if (v->kind != VALUE_MAP)
+        return invalid(path, r->err, "must be a map");
+    codec_defaults(schema, obj);
+    e = read_members(r, v->n, schema, obj, &seen, path);
+    if (e)
+        return e;
     for (size_t i = 0; i < schema->n_fields; i++)
         if (schema->fields[i].required && !(seen >> i & 1)) {
             struct path at = {path, schema->fields[i].name, -1};
@@ -423,10 +367,12 @@ static enum aw_err read_map(struct reader *r, const msgpack_object *o, const str
 enum aw_err codec_read(struct codec_doc *doc, const struct schema *schema, void *obj,
                        struct aw_error *err)
 {
-    struct reader r = {doc->zone, err};
     struct path top = {NULL, NULL, -1};
+    struct reader r = {.doc = doc, .err = err};
+    struct value map;
 
-    return read_map(&r, doc->root, schema, obj, &top);
+    r.p = value_read(doc->root, &map);
+    return read_map(&r, &map, schema, obj, &top);
 }
 
 /* ---- Writing ---------------------------------------------------------------------------- */
@@ -469,34 +415,31 @@ static int buf_append(void *arg, const char *data, size_t len)
     return 0;
 }
 
-static bool field_is_default(const struct field *f, const void *at)
-{
-    switch (f->kind) {
-    case FIELD_U64:
-    case FIELD_I64:
-        return *(const int64_t *)at == f->def;
-    case FIELD_BOOL:
-        return *(const bool *)at == (f->def != 0);
-    case FIELD_STATE:
-        return *(const enum aw_state *)at == (enum aw_state)f->def;
-    case FIELD_CLASS:
-        return *(const enum aw_class *)at == (enum aw_class)f->def;
-    case FIELD_STR:
-    case FIELD_BIN:
-        return ((const struct bytes *)at)->data == NULL;
-    case FIELD_STRV:
-    case FIELD_U64V:
-    case FIELD_OBJV:
-        return ((const struct anyv *)at)->n == 0;
-    case FIELD_OBJ:
-        return false;
-    }
-    return false;
-}
-
 static bool field_is_written(const struct field *f, const void *obj)
 {
-    return f->required || !field_is_default(f, member(f, obj));
+    const char *at = (const char *)obj + f->test_at;
+    int64_t wide;
+    int32_t narrow;
+
+    if (f->test_size == sizeof(wide)) {
+        memcpy(&wide, at, sizeof(wide));
+        return wide != f->def || f->required;
+    }
+    if (f->test_size == sizeof(narrow)) {
+        memcpy(&narrow, at, sizeof(narrow));
+        return narrow != f->def || f->required;
+    }
+    return f->test_size == 0 || *at != f->def || f->required;
+}
+
+/* The fields that are written, bit by bit. */
+static uint64_t fields_written(const struct codec_part *part)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < part->schema->n_fields; i++)
+        bits |= (uint64_t)field_is_written(&part->schema->fields[i], part->obj) << i;
+    return bits;
 }
 
 static void write_str(msgpack_packer *pk, struct bytes b)
@@ -505,18 +448,15 @@ static void write_str(msgpack_packer *pk, struct bytes b)
     msgpack_pack_str_body(pk, b.data ? b.data : "", b.len);
 }
 
-static void write_fields(msgpack_packer *pk, const struct schema *schema, const void *obj);
+static void write_fields(msgpack_packer *pk, const struct codec_part *part, uint64_t bits);
 
-static void write_map(msgpack_packer *pk, const struct codec_part *parts, size_t n_parts)
+static void write_map(msgpack_packer *pk, const void *obj, const struct schema *schema)
 {
-    size_t n = 0;
+    const struct codec_part part = {schema, obj};
+    uint64_t bits = fields_written(&part);
 
-    for (size_t p = 0; p < n_parts; p++)
-        for (size_t i = 0; i < parts[p].schema->n_fields; i++)
-            n += field_is_written(&parts[p].schema->fields[i], parts[p].obj);
-    msgpack_pack_map(pk, n);
-    for (size_t p = 0; p < n_parts; p++)
-        write_fields(pk, parts[p].schema, parts[p].obj);
+    msgpack_pack_map(pk, (size_t)__builtin_popcountll(bits));
+    write_fields(pk, &part, bits);
 }
 
 static void write_value(msgpack_packer *pk, const struct field *f, const void *at)
@@ -563,33 +503,40 @@ static void write_value(msgpack_packer *pk, const struct field *f, const void *a
             msgpack_pack_uint64(pk, ((const uint64_t *)many->v)[i]);
         break;
     case FIELD_OBJ:
-        write_map(pk, &(struct codec_part){f->sub, at}, 1);
+        write_map(pk, at, f->sub);
         break;
     case FIELD_OBJV:
         msgpack_pack_array(pk, many->n);
         for (size_t i = 0; i < many->n; i++)
-            write_map(pk, &(struct codec_part){f->sub, (char *)many->v + i * f->sub->size}, 1);
+            write_map(pk, (const char *)many->v + i * f->sub->size, f->sub);
         break;
     }
 }
 
-static void write_fields(msgpack_packer *pk, const struct schema *schema, const void *obj)
+static void write_fields(msgpack_packer *pk, const struct codec_part *part, uint64_t bits)
 {
-    for (size_t i = 0; i < schema->n_fields; i++) {
-        const struct field *f = &schema->fields[i];
+    for (; bits; bits &= bits - 1) {
+        const struct field *f = &part->schema->fields[__builtin_ctzll(bits)];
 
-        if (!field_is_written(f, obj))
-            continue;
         write_str(pk, bytes_of(f->name, f->name_len));
-        write_value(pk, f, member(f, obj));
+        write_value(pk, f, member(f, part->obj));
     }
 }
 
 enum aw_err codec_write(struct codec_buf *buf, const struct codec_part *parts, size_t n_parts)
 {
     msgpack_packer pk;
+    size_t n = 0;
 
     msgpack_packer_init(&pk, buf, buf_append);
-    write_map(&pk, parts, n_parts);
+    if (n_parts == 1) {
+        write_map(&pk, parts[0].obj, parts[0].schema);
+        return buf->failed;
+    }
+    for (size_t p = 0; p < n_parts; p++)
+        n += (size_t)__builtin_popcountll(fields_written(&parts[p]));
+    msgpack_pack_map(&pk, n);
+    for (size_t p = 0; p < n_parts; p++)
+        write_fields(&pk, &parts[p], fields_written(&parts[p]));
     return buf->failed;
 }

@@ -1,5 +1,6 @@
 /*
- * codec.h - bytes to structs and back, by schema. The only module that sees msgpack.
+ * codec.h - bytes to structs and back, by schema. codec.c alone sees msgpack (values.h walks over
+ * it).
  *
  * Reading: codec_open() validates a whole body (one msgpack map, nothing behind it, no deeper and
  * no larger than limits.h allows, every count backed by bytes that are there) before anything is
@@ -15,11 +16,14 @@
 #define AW_CODEC_H
 
 #include "proto/schema.h"
+#include "proto/values.h"
 
+/* A document; all but n_values is private. */
 struct codec_doc {
-    void *zone; /* private */
-    void *root;
+    const void *root;     /* the body's map; NULL: closed */
+    struct chunk *chunks; /* the arrays that were read */
     size_t n_values; /* in the body: maps, arrays, keys and what they hold; memory goes by them */
+    uint32_t ends[VALUES_MARKS]; /* where its first members end */
 };
 
 /*

@@ -18,7 +18,8 @@ proto_libbase_la_LIBADD = -lm
 proto_libproto_la_SOURCES = \
 	proto/codec.c proto/codec.h \
 	proto/http_job.c proto/http_job.h \
-	proto/messages.c proto/messages.h
+	proto/messages.c proto/messages.h \
+	proto/values.c proto/values.h
 proto_libproto_la_CPPFLAGS = $(AM_CPPFLAGS) $(MSGPACK_CFLAGS)
 proto_libproto_la_LIBADD = proto/libbase.la $(MSGPACK_LIBS)
 

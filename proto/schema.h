@@ -66,8 +66,11 @@ struct field {
     int64_t min, max;
     int64_t def;
     size_t offset;
-    enum field_kind kind;
+    /* What tells whether it has its default: an integer of that many bytes, there; 0: nothing. */
+    unsigned short test_at;
+    unsigned char test_size;
     unsigned char name_len;
+    enum field_kind kind;
     bool required;
 };
 
@@ -107,6 +110,23 @@ struct schema {
 #define SCHEMA_SUB_OBJ(sub)   &sub##_schema
 #define SCHEMA_SUB_OBJV(sub)  &sub##_schema
 
+/* In a slice the pointer tells, and in an array the count. */
+#define SCHEMA_TEST_U64   0, 8
+#define SCHEMA_TEST_I64   0, 8
+#define SCHEMA_TEST_BOOL  0, sizeof(bool)
+#define SCHEMA_TEST_STR   offsetof(struct bytes, data), sizeof(void *)
+#define SCHEMA_TEST_BIN   offsetof(struct bytes, data), sizeof(void *)
+#define SCHEMA_TEST_STATE 0, sizeof(enum aw_state)
+#define SCHEMA_TEST_CLASS 0, sizeof(enum aw_class)
+#define SCHEMA_TEST_STRV  offsetof(struct anyv, n), sizeof(size_t)
+#define SCHEMA_TEST_U64V  offsetof(struct anyv, n), sizeof(size_t)
+#define SCHEMA_TEST_OBJ   0, 0
+#define SCHEMA_TEST_OBJV  offsetof(struct anyv, n), sizeof(size_t)
+
+#define SCHEMA_TEST_AT(at, size)   (at)
+#define SCHEMA_TEST_SIZE(at, size) (size)
+#define SCHEMA_TEST(part, ...)     SCHEMA_TEST_##part(__VA_ARGS__)
+
 #define SCHEMA_MEMBER(T, KIND, name, sub, need, min, max, def, text) SCHEMA_MEMBER_##KIND(name, sub)
 
 /* Declares struct TYPE and TYPE_schema from the list LIST. */
@@ -116,15 +136,17 @@ struct schema {
     };                            \
     extern const struct schema TYPE##_schema;
 
-#define SCHEMA_FIELD(T, KIND, fname, part, need, lo, hi, dflt, text) \
-    {.name = #fname,                                                 \
-     .sub = SCHEMA_SUB_##KIND(part),                                 \
-     .min = (lo),                                                    \
-     .max = (hi),                                                    \
-     .def = (dflt),                                                  \
-     .offset = offsetof(struct T, fname),                            \
-     .kind = FIELD_##KIND,                                           \
-     .name_len = sizeof(#fname) - 1,                                 \
+#define SCHEMA_FIELD(T, KIND, fname, part, need, lo, hi, dflt, text)             \
+    {.name = #fname,                                                             \
+     .sub = SCHEMA_SUB_##KIND(part),                                             \
+     .min = (lo),                                                                \
+     .max = (hi),                                                                \
+     .def = (dflt),                                                              \
+     .offset = offsetof(struct T, fname),                                        \
+     .test_at = offsetof(struct T, fname) + SCHEMA_TEST(AT, SCHEMA_TEST_##KIND), \
+     .test_size = SCHEMA_TEST(SIZE, SCHEMA_TEST_##KIND),                         \
+     .kind = FIELD_##KIND,                                                       \
+     .name_len = sizeof(#fname) - 1,                                             \
      .required = SCHEMA_##need},
 
 /* Defines what SCHEMA_STRUCT declared. */
