@@ -275,6 +275,37 @@ START_TEST(whether_there_may_be_files_to_remove_is_said)
 }
 END_TEST
 
+/* Its only attempt has ended; the second never comes. */
+START_TEST(files_of_an_attempt_go_with_a_job_that_is_cancelled_before_the_next)
+{
+    uint64_t number = rig_queue(WANT(.max_attempts = 2, .backoff_ms = 3600000));
+    struct outcome failed = outcome_exit(1);
+    struct claimed c = rig_claim_one();
+
+    failed.output[STREAM_STDOUT].size = 1000000;
+    failed.output[STREAM_STDOUT].spooled = true;
+    ck_assert_ok(rig_finish(&c, &failed));
+    ck_assert_ok(rig_cancel(&number, 1, -1));
+    ck_assert_state(number, AW_CANCELLED);
+    ck_assert_ok(rig_forget(&number, 1));
+    ck_assert(rig_await_note(NOTE_GONE, number)->gone.spooled);
+    ck_assert_uint_eq(rig_await_note(NOTE_GONE, number)->gone.attempt, 1);
+}
+END_TEST
+
+START_TEST(so_they_do_when_it_is_pruned)
+{
+    uint64_t number = rig_queue(WANT(.max_attempts = 2, .backoff_ms = 3600000, .retention_ms = 1));
+    struct outcome failed = outcome_exit(1);
+    struct claimed c = rig_claim_one();
+
+    failed.output[STREAM_STDERR].spooled = true;
+    ck_assert_ok(rig_finish(&c, &failed));
+    ck_assert_ok(rig_cancel(&number, 1, -1));
+    ck_assert(rig_await_note(NOTE_GONE, number)->gone.spooled);
+}
+END_TEST
+
 START_TEST(a_record_goes_when_its_time_is_over)
 {
     uint64_t stays = rig_run_one(WANT(.name = "x"));
@@ -478,6 +509,8 @@ void contract_records_add(TCase *tc)
     tcase_add_test(tc, a_page_may_start_anywhere);
     tcase_add_test(tc, forgotten_jobs_are_gone_and_others_are_not);
     tcase_add_test(tc, whether_there_may_be_files_to_remove_is_said);
+    tcase_add_test(tc, files_of_an_attempt_go_with_a_job_that_is_cancelled_before_the_next);
+    tcase_add_test(tc, so_they_do_when_it_is_pruned);
     tcase_add_test(tc, a_record_goes_when_its_time_is_over);
     tcase_add_test(tc, the_record_of_a_cancelled_job_goes_in_its_time_too);
     tcase_add_test(tc, a_record_whose_time_was_over_while_the_engine_was_closed_goes);

@@ -121,6 +121,12 @@
 #define STORE_EXPIRES \
     " expires_us = ?1 + 1000 * CASE retention_ms WHEN 0 THEN ?2 ELSE retention_ms END"
 
+/* A job's flags, with those of its last attempt, which has a row of its own if the job went on, and
+ * ended before there was another. */
+#define STORE_FLAGS                                                                   \
+    "flags | coalesce((SELECT a.flags FROM attempt a WHERE a.number = job.number AND" \
+    " a.attempt = job.attempt), 0)"
+
 /* X(NAME, sql): each is prepared once, when the store is opened. */
 #define STORE_SQL_MAP(X)                                                                           \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
@@ -195,13 +201,13 @@
       " RETURNING expires_us, flags, created_us, due_us, uid")                                     \
     X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1, message = coalesce(?2, message)"          \
                       " WHERE number = ?1 AND state < 4")                                          \
-    X(STATE, "SELECT state, attempt, flags FROM job WHERE number = ?")                             \
+    X(STATE, "SELECT state, attempt, " STORE_FLAGS " FROM job WHERE number = ?")                   \
     X(JOB_BYTES, "SELECT uid, " STORE_JOB_BYTES " FROM job WHERE number = ?")                      \
-    X(PRUNABLE, "SELECT number, attempt, flags FROM job WHERE expires_us <= ?"                     \
+    X(PRUNABLE, "SELECT number, attempt, " STORE_FLAGS " FROM job WHERE expires_us <= ?"           \
                 " AND NOT EXISTS (SELECT 1 FROM dep WHERE parent = job.number)"                    \
                 " ORDER BY expires_us LIMIT ?")                                                    \
     X(NEXT_EXPIRY, "SELECT min(expires_us) FROM job WHERE expires_us IS NOT NULL")                 \
-    X(PRUNABLE_OF, "SELECT number, attempt, flags FROM job WHERE uid = ?"                          \
+    X(PRUNABLE_OF, "SELECT number, attempt, " STORE_FLAGS " FROM job WHERE uid = ?"                \
                    " AND expires_us IS NOT NULL"                                                   \
                    " AND NOT EXISTS (SELECT 1 FROM dep WHERE parent = job.number)"                 \
                    " ORDER BY expires_us LIMIT ?")                                                 \
