@@ -102,6 +102,7 @@ daemon_workers_libworkers_la_SOURCES = \
 	daemon/workers/attempt.c daemon/workers/attempt.h \
 	daemon/workers/exec.c daemon/workers/exec.h \
 	daemon/workers/http.c daemon/workers/http.h daemon/workers/http_private.h \
+	daemon/workers/http_curl.c daemon/workers/http_curl.h \
 	daemon/workers/http_multi.c \
 	daemon/workers/http_request.c \
 	daemon/workers/http_stream.c daemon/workers/http_stream.h \
@@ -113,7 +114,7 @@ daemon_workers_libworkers_la_SOURCES = \
 	daemon/workers/worker.h
 daemon_workers_libworkers_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(CURL_CFLAGS)
 daemon_workers_libworkers_la_LIBTOOLFLAGS = $(STATIC_ONLY)
-daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS) $(CURL_LIBS)
+daemon_workers_libworkers_la_LIBADD = proto/librunnerwire.la $(LIBEVENT_LIBS)
 
 daemon_libdaemon_la_SOURCES = \
 	daemon/backup_file.c daemon/backup_file.h \

@@ -23,8 +23,8 @@ struct http_worker {
     struct worker worker;
     struct http_config config;
     struct event_base *base;
-    struct http_multi *multi;
-    struct event kick; /* there is something to do, or to start */
+    struct http_multi *multi; /* NULL: there was no job yet */
+    struct event kick;        /* there is something to do, or to start */
     struct transfer_queue pending, todo;
     size_t n_starting;
     struct transfer_list transfers[BUCKETS];
@@ -70,8 +70,10 @@ static void transfer_free(struct transfer *t)
     LIST_REMOVE(t, by_claim);
     if (t->on_todo)
         TAILQ_REMOVE(&x->todo, t, todo);
-    curl_easy_cleanup(t->easy);
-    curl_slist_free_all(t->headers);
+    if (t->easy)
+        lazy_curl_easy_cleanup(t->easy);
+    if (t->headers)
+        lazy_curl_slist_free_all(t->headers);
     for (int i = 0; i < N_STREAMS; i++)
         http_stream_done(&t->streams[i]);
     free(t);
@@ -137,7 +139,7 @@ static void on_over(void *arg, CURL *easy, CURLcode result)
     struct transfer *t = NULL;
 
     (void)arg;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    lazy_curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
     http_summary(t);
     http_verdict(t, result);
     transfer_leave(t, false);
@@ -150,7 +152,7 @@ static void on_stuck(void *arg, CURL *easy)
     struct transfer *t = NULL;
 
     (void)arg;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    lazy_curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
     if (!t || t->state == TRANSFER_ENDING)
         return;
     t->stuck = true;
@@ -332,6 +334,20 @@ static bool timer_start(struct transfer *t)
     return !t->timeout_ms || evtimer_add(&t->timer, &tv) == 0;
 }
 
+/* libcurl comes with the first job. */
+static enum aw_err multi_make(struct http_worker *x, struct aw_error *err)
+{
+    enum aw_err e = x->multi ? AW_OK : http_curl_use(err);
+
+    if (e || x->multi)
+        return e;
+    x->multi = http_multi_new(x->base, on_over, on_stuck, x);
+    if (x->multi)
+        return AW_OK;
+    http_curl_done();
+    return aw_fail(err, AW_ERR_NO_MEMORY, "out of memory");
+}
+
 static bool http_start(struct worker *w, const struct work *work)
 {
     struct http_worker *x = http_worker(w);
@@ -340,7 +356,7 @@ static bool http_start(struct worker *w, const struct work *work)
 
     if (!t)
         return false;
-    if (http_request_make(t, &x->config, work, &err)) {
+    if (multi_make(x, &err) || http_request_make(t, &x->config, work, &err)) {
         transfer_refuse(t, AW_CLASS_SPAWN, err.text);
         return true;
     }
@@ -411,28 +427,12 @@ static void http_free(struct worker *w)
                 transfer_leave(t, true);
             transfer_free(t);
         }
-    http_multi_free(x->multi);
+    if (x->multi) {
+        http_multi_free(x->multi);
+        http_curl_done();
+    }
     event_del(&x->kick);
     free(x);
-    curl_global_cleanup();
-}
-
-static struct http_worker *worker_make(struct event_base *base, const struct http_config *config)
-{
-    struct http_worker *x = calloc(1, sizeof(*x));
-
-    if (!x)
-        return NULL;
-    x->base = base;
-    x->config = *config;
-    TAILQ_INIT(&x->pending);
-    TAILQ_INIT(&x->todo);
-    event_assign(&x->kick, base, -1, 0, on_kick, x);
-    x->multi = http_multi_new(base, on_over, on_stuck, x);
-    if (x->multi)
-        return x;
-    free(x);
-    return NULL;
 }
 
 struct worker *worker_http_new(struct event_base *base, const struct http_config *config,
@@ -447,15 +447,15 @@ struct worker *worker_http_new(struct event_base *base, const struct http_config
         .watch = http_watch,
         .free = http_free,
     };
-    struct http_worker *x;
+    struct http_worker *x = calloc(1, sizeof(*x));
 
-    if (curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK)
+    if (!x)
         return NULL;
-    x = worker_make(base, config);
-    if (!x) {
-        curl_global_cleanup();
-        return NULL;
-    }
     x->worker = (struct worker){&ops, host, arg};
+    x->base = base;
+    x->config = *config;
+    TAILQ_INIT(&x->pending);
+    TAILQ_INIT(&x->todo);
+    event_assign(&x->kick, base, -1, 0, on_kick, x);
     return &x->worker;
 }

@@ -43,7 +43,7 @@ struct http_config {
     const char *ca_file;            /* certificate authorities; NULL: the system's */
 };
 
-/* `config` is copied. NULL: out of memory, or libcurl cannot be used. */
+/* `config` is copied. NULL: out of memory. Without libcurl all jobs end as AW_CLASS_SPAWN. */
 struct worker *worker_http_new(struct event_base *base, const struct http_config *config,
                                const struct worker_host *host, void *arg);
 

@@ -34,13 +34,13 @@ static void report_ended(struct http_multi *m)
     CURLMsg *msg;
     int n_left;
 
-    while ((msg = curl_multi_info_read(m->curl, &n_left))) {
+    while ((msg = lazy_curl_multi_info_read(m->curl, &n_left))) {
         CURL *easy = msg->easy_handle;
         CURLcode result = msg->data.result;
 
         if (msg->msg != CURLMSG_DONE)
             continue;
-        curl_multi_remove_handle(m->curl, easy); /* frees msg */
+        lazy_curl_multi_remove_handle(m->curl, easy); /* frees msg */
         m->over(m->arg, easy, result);
     }
 }
@@ -50,7 +50,7 @@ static void acted(struct http_multi *m, CURLMcode rc)
     static const struct timeval later = {.tv_usec = AGAIN_US};
 
     if (rc != CURLM_OK) {
-        log_msg(LOG_ERR, "http: %s; trying again", curl_multi_strerror(rc));
+        log_msg(LOG_ERR, "http: %s; trying again", lazy_curl_multi_strerror(rc));
         timer_add(&m->again, &later);
     }
     report_ended(m);
@@ -60,7 +60,7 @@ static void act(struct http_multi *m, curl_socket_t fd, int events)
 {
     int n_running;
 
-    acted(m, curl_multi_socket_action(m->curl, fd, events, &n_running));
+    acted(m, lazy_curl_multi_socket_action(m->curl, fd, events, &n_running));
 }
 
 /*
@@ -75,7 +75,7 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    CURL_IGNORE_DEPRECATION(rc = curl_multi_socket_all(m->curl, &n_running);)
+    CURL_IGNORE_DEPRECATION(rc = lazy_curl_multi_socket_all(m->curl, &n_running);)
     acted(m, rc);
 }
 
@@ -114,7 +114,7 @@ static bool socket_watch(struct http_multi *m, curl_socket_t fd, short events,
         s = calloc(1, sizeof(*s));
         if (!s)
             return false;
-        if (curl_multi_assign(m->curl, fd, s) != CURLM_OK) {
+        if (lazy_curl_multi_assign(m->curl, fd, s) != CURLM_OK) {
             free(s);
             return false;
         }
@@ -138,7 +138,7 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     if (s)
         event_del(&s->event);
     if (what == CURL_POLL_REMOVE) {
-        curl_multi_assign(m->curl, fd, NULL);
+        lazy_curl_multi_assign(m->curl, fd, NULL);
         free(s);
     } else if (!socket_watch(m, fd, events, s)) {
         m->stuck(m->arg, easy);
@@ -154,18 +154,18 @@ struct http_multi *http_multi_new(struct event_base *base, http_multi_fn over, h
     if (!m)
         return NULL;
     *m = (struct http_multi){
-        .base = base, .over = over, .stuck = stuck, .arg = arg, .curl = curl_multi_init()};
+        .base = base, .over = over, .stuck = stuck, .arg = arg, .curl = lazy_curl_multi_init()};
     if (!m->curl) {
         free(m);
         return NULL;
     }
     evtimer_assign(&m->timer, base, on_timer, m);
     evtimer_assign(&m->again, base, on_again, m);
-    curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, socket_changed);
-    curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
-    curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, timer_changed);
-    curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
-    curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
+    lazy_curl_multi_setopt(m->curl, CURLMOPT_SOCKETFUNCTION, socket_changed);
+    lazy_curl_multi_setopt(m->curl, CURLMOPT_SOCKETDATA, m);
+    lazy_curl_multi_setopt(m->curl, CURLMOPT_TIMERFUNCTION, timer_changed);
+    lazy_curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m);
+    lazy_curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS);
     return m;
 }
 
@@ -173,7 +173,7 @@ void http_multi_free(struct http_multi *m)
 {
     if (!m)
         return;
-    curl_multi_cleanup(m->curl);
+    lazy_curl_multi_cleanup(m->curl);
     evtimer_del(&m->timer);
     evtimer_del(&m->again);
     free(m);
@@ -181,10 +181,10 @@ void http_multi_free(struct http_multi *m)
 
 CURLcode http_multi_add(struct http_multi *m, CURL *easy)
 {
-    return curl_multi_add_handle(m->curl, easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+    return lazy_curl_multi_add_handle(m->curl, easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
 void http_multi_remove(struct http_multi *m, CURL *easy)
 {
-    curl_multi_remove_handle(m->curl, easy);
+    lazy_curl_multi_remove_handle(m->curl, easy);
 }

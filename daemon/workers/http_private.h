@@ -6,11 +6,11 @@
 #ifndef AW_HTTP_PRIVATE_H
 #define AW_HTTP_PRIVATE_H
 
-#include <curl/curl.h>
 #include <event2/event_struct.h>
 #include <sys/queue.h>
 
 #include "daemon/workers/http.h"
+#include "daemon/workers/http_curl.h"
 #include "daemon/workers/http_stream.h"
 
 /* ---- http_multi.c ---------------------------------------------------------------------------- */

@@ -75,7 +75,7 @@ void http_request_resume(struct transfer *t)
     if (!t->paused || http_stream_full(&t->streams[STREAM_STDOUT]))
         return;
     t->paused = false;
-    curl_easy_pause(t->easy, CURLPAUSE_CONT);
+    lazy_curl_easy_pause(t->easy, CURLPAUSE_CONT);
 }
 
 /* ---- Connections ---------------------------------------------------------------------------- */
@@ -109,7 +109,7 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
 
 static bool header_add(struct transfer *t, const char *text)
 {
-    struct curl_slist *list = curl_slist_append(t->headers, text);
+    struct curl_slist *list = lazy_curl_slist_append(t->headers, text);
 
     if (list)
         t->headers = list;
@@ -141,20 +141,20 @@ static bool set_headers(struct transfer *t, const struct work *work)
     /* Nobody would be spared anything by asking first: the body is here, and small. */
     if (job->body.data && !http_has_header(job, "Expect") && !header_add(t, "Expect:"))
         return false;
-    return !t->headers || OK(curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers));
+    return !t->headers || OK(lazy_curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers));
 }
 
 static bool set_text(CURL *easy, CURLoption option, struct bytes text)
 {
     _cleanup_free_ char *copy = strndup(text.data, text.len);
 
-    return copy && OK(curl_easy_setopt(easy, option, copy));
+    return copy && OK(lazy_curl_easy_setopt(easy, option, copy));
 }
 
 static bool set_body(CURL *easy, struct bytes body)
 {
-    return OK(curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body.data));
+    return OK(lazy_curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body.data));
 }
 
 /*
@@ -171,7 +171,7 @@ static bool set_method(CURL *easy, const struct job *job)
     if (bytes_eq(method, bytes_str("GET")) && !has_body)
         return true;
     if (bytes_eq(method, bytes_str("HEAD")))
-        return OK(curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
+        return OK(lazy_curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
     if (bytes_eq(method, bytes_str("POST")))
         return has_body || set_body(easy, bytes_of("", 0));
     return set_text(easy, CURLOPT_CUSTOMREQUEST, method);
@@ -180,11 +180,12 @@ static bool set_method(CURL *easy, const struct job *job)
 static bool set_protocols(CURL *easy)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
-    return OK(curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https")) &&
-           OK(curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https"));
+    return OK(lazy_curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https")) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https"));
 #else
-    return OK(curl_easy_setopt(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS));
+    return OK(lazy_curl_easy_setopt(easy, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS,
+                                    CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 }
 
@@ -198,27 +199,27 @@ static bool set_authorities(CURL *easy, const struct http_config *config)
     const char *file = config->ca_file;
 
     if (!file)
-        file = curl_version_info(CURLVERSION_NOW)->cainfo;
+        file = lazy_curl_version_info(CURLVERSION_NOW)->cainfo;
     if (!config->ca_file && (!file || access(file, R_OK) < 0))
         return true;
-    return OK(curl_easy_setopt(easy, CURLOPT_CAINFO, file)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_CAPATH, NULL));
+    return OK(lazy_curl_easy_setopt(easy, CURLOPT_CAINFO, file)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_CAPATH, NULL));
 }
 
 static bool set_safety(CURL *easy, const struct http_config *config)
 {
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* Else a timeout during a lookup would wait, with the whole loop, for the lookup's end. */
-    if (!OK(curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L)))
+    if (!OK(lazy_curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L)))
         return false;
 #endif
-    return set_protocols(easy) && OK(curl_easy_setopt(easy, CURLOPT_PROXY, "")) &&
-           OK(curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS)) &&
+    return set_protocols(easy) && OK(lazy_curl_easy_setopt(easy, CURLOPT_PROXY, "")) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS)) &&
            set_authorities(easy, config);
 }
 
@@ -226,16 +227,16 @@ static bool set_callbacks(struct transfer *t)
 {
     CURL *easy = t->easy;
 
-    return OK(curl_easy_setopt(easy, CURLOPT_PRIVATE, t)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_HEADERDATA, t)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_WRITEDATA, t)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected)) &&
-           OK(curl_easy_setopt(easy, CURLOPT_PREREQDATA, t));
+    return OK(lazy_curl_easy_setopt(easy, CURLOPT_PRIVATE, t)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_HEADERDATA, t)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_WRITEDATA, t)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected)) &&
+           OK(lazy_curl_easy_setopt(easy, CURLOPT_PREREQDATA, t));
 }
 
 static bool set_request(struct transfer *t, const struct work *work)
@@ -244,15 +245,15 @@ static bool set_request(struct transfer *t, const struct work *work)
 
     return set_text(t->easy, CURLOPT_URL, job->url) && set_method(t->easy, job) &&
            set_headers(t, work) &&
-           OK(curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "awd/" PACKAGE_VERSION)) &&
-           OK(curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, job->follow ? 1L : 0L)) &&
-           OK(curl_easy_setopt(t->easy, CURLOPT_MAXREDIRS, (long)job->follow));
+           OK(lazy_curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "awd/" PACKAGE_VERSION)) &&
+           OK(lazy_curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, job->follow ? 1L : 0L)) &&
+           OK(lazy_curl_easy_setopt(t->easy, CURLOPT_MAXREDIRS, (long)job->follow));
 }
 
 enum aw_err http_request_make(struct transfer *t, const struct http_config *config,
                               const struct work *work, struct aw_error *err)
 {
-    t->easy = curl_easy_init();
+    t->easy = lazy_curl_easy_init();
     if (!t->easy || !set_callbacks(t) || !set_safety(t->easy, config) || !set_request(t, work))
         return aw_fail(err, AW_ERR_NO_MEMORY, "the request could not be made: out of memory");
     return AW_OK;

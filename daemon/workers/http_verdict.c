@@ -50,7 +50,7 @@ static long info_long(const struct transfer *t, CURLINFO info)
 {
     long v = 0;
 
-    curl_easy_getinfo(t->easy, info, &v);
+    lazy_curl_easy_getinfo(t->easy, info, &v);
     return v;
 }
 
@@ -58,7 +58,7 @@ static const char *info_text(const struct transfer *t, CURLINFO info)
 {
     const char *v = NULL;
 
-    curl_easy_getinfo(t->easy, info, &v);
+    lazy_curl_easy_getinfo(t->easy, info, &v);
     return v ? v : "";
 }
 
@@ -106,7 +106,7 @@ void http_verdict(struct transfer *t, CURLcode result)
         fail(t, AW_CLASS_CONNECTION,
              "connections to %s are denied by the configuration (http_deny)", t->denied);
     else
-        fail(t, class_of(result), "%s", t->error[0] ? t->error : curl_easy_strerror(result));
+        fail(t, class_of(result), "%s", t->error[0] ? t->error : lazy_curl_easy_strerror(result));
 }
 
 /* ---- The summary ---------------------------------------------------------------------------- */
@@ -130,7 +130,7 @@ static void line_time(struct transfer *t, const char *name, CURLINFO info)
 {
     curl_off_t us = 0;
 
-    curl_easy_getinfo(t->easy, info, &us);
+    lazy_curl_easy_getinfo(t->easy, info, &us);
     line(t, "%s: %" PRId64 ".%03d\n", name, (int64_t)(us / 1000), (int)(us % 1000));
 }
 
