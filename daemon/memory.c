@@ -5,15 +5,20 @@
 
 #include <event2/event.h>
 
-#define LARGE   (512 << 10) /* a block of its own, which goes when it is freed */
-#define KEEP    (4 << 20)   /* free memory that is not worth a look */
-#define FAULTS  256         /* pages: fewer are not worth a look either */
-#define CHECK_S 10
+#define LARGE  (512 << 10) /* a block of its own, which goes when it is freed */
+#define KEEP   (4 << 20)   /* free memory that is not worth a look */
+#define NOTED  (1 << 20)   /* nor is less than this that was let go of */
+#define FAULTS 256         /* pages: fewer are not worth a look either */
+#define LOOK_S 10
 
 struct memory {
     struct event *timer;
-    long faults; /* of pages, as many as there were the last time */
+    size_t noted; /* bytes, since the last look */
+    long faults;  /* of pages, as many as there were the last time */
 };
+
+/* The one of the program; NULL: there is none yet. */
+static struct memory *the_memory;
 
 void memory_settle(void)
 {
@@ -29,33 +34,46 @@ static long page_faults(void)
 }
 
 /* What was given back before is used again page by page: without faults there is nothing new. */
-static void on_check(evutil_socket_t fd, short what, void *arg)
+static void on_look(evutil_socket_t fd, short what, void *arg)
 {
     struct memory *memory = arg;
     long faults = page_faults();
 
     (void)fd, (void)what;
+    memory->noted = 0;
     if (faults - memory->faults < FAULTS || mallinfo2().fordblks < KEEP)
         return;
     malloc_trim(0);
     memory->faults = faults;
 }
 
+void memory_note(size_t bytes)
+{
+    static const struct timeval soon = {.tv_sec = LOOK_S};
+    struct memory *memory = the_memory;
+
+    if (!memory || memory->noted >= NOTED)
+        return; /* a look is due already */
+    memory->noted += bytes;
+    if (memory->noted >= NOTED && event_add(memory->timer, &soon) < 0)
+        memory->noted = 0;
+}
+
 struct memory *memory_new(struct event_base *base)
 {
-    static const struct timeval often = {.tv_sec = CHECK_S};
     struct memory *memory = calloc(1, sizeof(*memory));
 
     if (memory)
-        memory->timer = event_new(base, -1, EV_PERSIST, on_check, memory);
-    if (memory && memory->timer && event_add(memory->timer, &often) == 0)
-        return memory;
+        memory->timer = event_new(base, -1, 0, on_look, memory);
+    if (memory && memory->timer)
+        return the_memory = memory;
     memory_free(memory);
     return NULL;
 }
 
 void memory_free(struct memory *memory)
 {
+    the_memory = NULL;
     if (memory && memory->timer)
         event_free(memory->timer);
     free(memory);

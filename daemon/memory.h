@@ -17,9 +17,14 @@ struct memory;
 /* Tells the C library to keep no large blocks. Before anything is allocated. */
 void memory_settle(void);
 
-/* From now on looks every ten seconds whether there is much to be given back. NULL: out of memory.
- */
+/* Gives back, a while after memory_note(), what is to be given back. NULL: out of memory. */
 struct memory *memory_new(struct event_base *base);
+
+/*
+ * So many bytes are no longer needed. Once there was enough of it, a look follows within seconds;
+ * a daemon that has nothing to do is never woken.
+ */
+void memory_note(size_t bytes);
 
 /* NULL does nothing. */
 void memory_free(struct memory *memory);

@@ -1,5 +1,7 @@
 #include "daemon/share.h"
 
+#include "daemon/memory.h"
+
 TAILQ_HEAD(member_line, share_member);
 
 struct share {
@@ -162,6 +164,7 @@ void share_leave(struct share_member *member)
         return;
     if (member->in_line)
         line_leave(member);
+    memory_note(member->memory);
     share_resize(member, 0);
     LIST_REMOVE(member, entry);
     share->n_members--;
@@ -279,6 +282,7 @@ void share_end(struct share_hold *hold)
     if (!share)
         return;
     share_rest(hold);
+    memory_note(hold->cost);
     share->hold_bytes -= hold->cost;
     hold->share = NULL;
     share_unref(share);

@@ -66,6 +66,7 @@ UNIT_TESTS = \
 	tests/unit/test_leases \
 	tests/unit/test_lifecycle \
 	tests/unit/test_log \
+	tests/unit/test_memory \
 	tests/unit/test_messages \
 	tests/unit/test_notify \
 	tests/unit/test_numtable \
@@ -308,6 +309,8 @@ tests_unit_test_log_LDADD = $(EDGE_TEST)
 tests_unit_test_notify_LDADD = $(EDGE_TEST)
 tests_unit_test_offload_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_offload_LDADD = $(EDGE_TEST)
+tests_unit_test_memory_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_memory_LDADD = $(EDGE_TEST)
 tests_unit_test_share_LDADD = $(EDGE_TEST)
 tests_unit_test_watchdog_SOURCES = tests/unit/test_watchdog.c $(ENDPOINT_TEST)
 tests_unit_test_watchdog_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
