@@ -50,6 +50,7 @@ static void exchange_send(struct exchange *x, const struct reply *head, const vo
         return;
     }
     codec_buf_reset(out);
+    x->srv->out_key = 0;
     e = codec_write(out, parts, rep ? 2 : 1);
     if (e && rep) {
         aw_fail(&err, e, "%s: the answer is larger than a message can be; ask for less",
@@ -67,6 +68,33 @@ void exchange_reply(struct exchange *x, const void *rep)
     struct reply head = {0};
 
     exchange_send(x, &head, rep);
+}
+
+void exchange_reply_as(struct exchange *x, const void *rep, uint64_t key)
+{
+    struct server *srv = x->srv;
+
+    if (exchange_gone(x))
+        key = 0; /* nothing is written */
+    exchange_reply(x, rep);
+    srv->out_key = key;
+}
+
+bool exchange_repeat(struct exchange *x, uint64_t key)
+{
+    struct codec_buf *out = &x->srv->out;
+
+    if (!key || key != x->srv->out_key || exchange_gone(x))
+        return false;
+    turns_note(TURN_ANSWER);
+    call_reply(x->call, out->data, out->len);
+    exchange_free(x);
+    return true;
+}
+
+void exchange_forget_answer(struct server *srv)
+{
+    srv->out_key = 0;
 }
 
 void exchange_fail(struct exchange *x, const struct aw_error *err)
@@ -143,6 +171,7 @@ void dispatch_fail_parked(struct server *srv)
     struct exchange *x;
 
     codec_buf_reset(&srv->out);
+    exchange_forget_answer(srv);
     if (codec_write(&srv->out, &part, 1))
         return;
     while ((x = TAILQ_FIRST(&srv->parked))) {

@@ -41,6 +41,14 @@ void dispatch_fail_parked(struct server *srv);
 
 /* Answers; `rep` is the operation's struct X_rep. The exchange is no more after this. */
 void exchange_reply(struct exchange *x, const void *rep);
+/*
+ * The same, when others may get the very same answer: it is known again by `key` (0: it is not),
+ * until another exchange is answered or exchange_forget_answer() is called.
+ */
+void exchange_reply_as(struct exchange *x, const void *rep, uint64_t key);
+/* Answers with that. False: there is none by that key, and nothing was done. */
+AW_MUSTCHECK bool exchange_repeat(struct exchange *x, uint64_t key);
+void exchange_forget_answer(struct server *srv);
 void exchange_fail(struct exchange *x, const struct aw_error *err);
 void exchange_failf(struct exchange *x, enum aw_err code, const char *fmt, ...) AW_PRINTF(3, 4);
 

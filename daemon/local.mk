@@ -164,7 +164,8 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/ops/users.c \
 	daemon/ops/view.c daemon/ops/view.h \
 	daemon/ops/wait.c daemon/ops/wait.h \
-	daemon/ops/wait_set.c
+	daemon/ops/wait_set.c \
+	daemon/ops/wakes.c daemon/ops/wakes.h
 daemon_libdaemon_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 daemon_libdaemon_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_libdaemon_la_LIBADD = daemon/engine/libengine.la daemon/workers/libworkers.la \

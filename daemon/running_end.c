@@ -100,11 +100,14 @@ void running_wait_for_memory(struct running *r)
 static void attempt_finish(struct attempt *a, const struct outcome *outcome)
 {
     struct running *r = a->running;
+    uint64_t number = number_of(a);
 
     r->no_memory = false;
-    engine_finish(r->srv->engine, number_of(a), claim_of(a), outcome, finished, a);
-    if (!r->no_memory)
-        return; /* `a` may be gone */
+    engine_finish(r->srv->engine, number, claim_of(a), outcome, finished, a);
+    if (!r->no_memory) { /* `a` may be gone */
+        watches_notify(r->srv->watches, number, WATCH_ENDING);
+        return;
+    }
     outcome_keep(a, outcome);
     TAILQ_INSERT_TAIL(&r->unrecorded, a, unrecorded);
     running_wait_for_memory(r);

@@ -10,6 +10,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/engine/embedded/embedded.h"
 #include "daemon/log.h"
+#include "daemon/ops/wakes.h"
 #include "daemon/sweep.h"
 #include "daemon/turns.h"
 #include "proto/future_id.h"
@@ -200,7 +201,8 @@ static enum aw_err parts_make(struct server *srv, struct aw_error *err)
         e = offload_new(srv->base, &srv->offload, err);
     srv->watches = watches_new();
     srv->set_watches = watches_new();
-    if (!e && (!srv->watches || !srv->set_watches))
+    srv->wakes = wakes_new(srv);
+    if (!e && (!srv->watches || !srv->set_watches || !srv->wakes))
         e = aw_fail(err, AW_ERR_NO_MEMORY, "watches: out of memory");
     if (!e)
         e = leases_new(srv, &srv->leases, err);
@@ -302,6 +304,7 @@ void server_free(struct server *srv)
         endpoint_free(srv->endpoint);
     access_free(srv->access);
     leases_free(srv->leases);
+    wakes_free(srv->wakes);
     watches_free(srv->watches);
     watches_free(srv->set_watches);
     spool_close(&srv->spool);

@@ -48,6 +48,8 @@ struct server {
     const struct dirs *dirs;
     struct spool spool;
     struct codec_buf out;          /* where answers are written before they are sent */
+    uint64_t out_key;              /* by what dispatch.c knows the one in it again; 0: by nothing */
+    struct wakes *wakes;           /* waits that are over, and to be answered */
     TAILQ_HEAD(, exchange) parked; /* requests that wait for something */
     int64_t started_us;
     bool recovered; /* what was running has been found again, or ended */

@@ -24,6 +24,7 @@ struct set_info;
 enum watch_event {
     WATCH_STARTED,       /* an attempt has begun */
     WATCH_GROWN,         /* its output has grown */
+    WATCH_ENDING,        /* an attempt has ended, and the engine has been told */
     WATCH_ATTEMPT_ENDED, /* an attempt has ended, durably; if it was the last, WATCH_ENDED came
                             before */
     WATCH_ENDED,         /* the job has reached its final state, durably */

@@ -92,6 +92,7 @@ UNIT_TESTS = \
 	tests/unit/test_text \
 	tests/unit/test_turns \
 	tests/unit/test_validator \
+	tests/unit/test_wakes \
 	tests/unit/test_watchdog \
 	tests/unit/test_worker_exec \
 	tests/unit/test_worker_http \
@@ -327,6 +328,8 @@ tests_unit_test_worker_loop_LDADD = $(WORKER_TEST)
 # The daemon's own modules, with an engine that does what the test says.
 tests_unit_test_leases_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_leases_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
+tests_unit_test_wakes_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_wakes_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
 # Like the daemon it has epoll_wait.c.
 tests_unit_test_turns_SOURCES = tests/unit/test_turns.c daemon/epoll_wait.c
 tests_unit_test_turns_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)

@@ -8,6 +8,7 @@
 #include "daemon/ops/ids.h"
 #include "daemon/ops/view.h"
 #include "daemon/ops/wait.h"
+#include "daemon/ops/wakes.h"
 #include "daemon/timer.h"
 
 #include <event2/event.h>
@@ -17,20 +18,21 @@ struct wait_one {
     struct watch watch; /* first */
     struct wait *wait;
     bool ended;
+    bool ending; /* an attempt has ended, and that is being recorded */
 };
 
 struct wait {
+    struct wake wake;   /* first */
     struct exchange *x; /* if its client goes: dropped when the engine has answered */
     struct ids ids;
     struct wait_one *ones;
     struct wait_goal goal;
-    uint64_t n_ended, n_failed;
+    uint64_t n_ended, n_failed, n_ending;
     int64_t timeout_ms;
     struct event timer;
     bool timed; /* the timer was set up */
     bool known; /* the records were read: the numbers above are right */
-    bool reading;
-    bool over; /* the time is */
+    bool over;  /* the time is */
 };
 
 bool wait_goal_met(const struct wait_goal *goal, uint64_t n_ended, uint64_t n_failed, bool all)
@@ -58,6 +60,20 @@ static bool wait_done(const struct wait *w)
     return wait_goal_met(&w->goal, w->n_ended, w->n_failed, w->n_ended == w->ids.n);
 }
 
+/* If what is being recorded are ends for good. */
+static bool wait_nearly_done(const struct wait *w)
+{
+    uint64_t n = w->n_ended + w->n_ending;
+
+    return wait_goal_met(&w->goal, n, w->n_failed, n == w->ids.n);
+}
+
+/* By what the answer is known again when others are to get the same; 0: by nothing. */
+static uint64_t answer_key(const struct wait *w, const struct found *jobs)
+{
+    return w->ids.n == 1 && !id_error(w->x, &w->ids.v[0], &jobs[0]) ? w->ids.numbers[0] : 0;
+}
+
 /* `jobs` is NULL when it is not done: then nothing but the counts is told. */
 static void wait_answer(struct wait *w, const struct found *jobs)
 {
@@ -69,8 +85,13 @@ static void wait_answer(struct wait *w, const struct found *jobs)
         .n_total = w->ids.n,
     };
     struct view view = {0};
+    uint64_t key = jobs ? answer_key(w, jobs) : 0;
 
     watches_remove_all(x->srv, w);
+    if (exchange_repeat(x, key)) {
+        wait_free(w);
+        return;
+    }
     if (jobs) {
         if (!view_init(&view, x->srv, w->ids.n)) {
             exchange_failf(x, AW_ERR_NO_MEMORY, "wait: out of memory");
@@ -81,7 +102,7 @@ static void wait_answer(struct wait *w, const struct found *jobs)
         rep.jobs.v = view.jobs;
         rep.jobs.n = w->ids.n;
     }
-    exchange_reply(x, &rep);
+    exchange_reply_as(x, &rep, key);
     view_done(&view);
     wait_free(w);
 }
@@ -109,12 +130,10 @@ static void take_in(struct wait *w, const struct found *jobs)
  * in the order of their commits, these records are no older than any event that came while they
  * were being read.
  */
-static void got(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
+static void got(struct wake *wake, const struct aw_error *err, const struct found *jobs)
 {
-    struct wait *w = arg;
+    struct wait *w = (struct wait *)wake;
 
-    (void)n;
-    w->reading = false;
     if (exchange_gone(w->x)) {
         exchange_drop(w->x);
         wait_free(w);
@@ -138,10 +157,32 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
 
 static void wait_read(struct wait *w)
 {
-    if (w->reading)
+    if (w->wake.state == WAKE_NOT)
+        wake_line_up(w->x->srv->wakes, &w->wake);
+}
+
+static void unending(struct wait_one *one)
+{
+    one->wait->n_ending -= one->ending;
+    one->ending = false;
+}
+
+/*
+ * An end is told twice: when it is about to be recorded, and when it is. At the first time a wait
+ * that it may end is read already: the engine does that behind the end, in the same transaction,
+ * and the answer need not wait for another one. If it was not the job's last attempt, the wait goes
+ * on.
+ */
+static void ending(struct wait_one *one)
+{
+    struct wait *w = one->wait;
+
+    if (one->ending)
         return;
-    w->reading = true;
-    engine_get(w->x->srv->engine, w->ids.numbers, w->ids.n, 0, got, w);
+    one->ending = true;
+    w->n_ending++;
+    if (wait_nearly_done(w))
+        wait_read(w);
 }
 
 static void on_event(struct watch *watch, const struct watch_news *news)
@@ -149,8 +190,15 @@ static void on_event(struct watch *watch, const struct watch_news *news)
     struct wait_one *one = (struct wait_one *)watch;
     struct wait *w = one->wait;
 
-    if (news->event != WATCH_ENDED || one->ended || !w->known)
+    if (one->ended || !w->known)
         return;
+    if (news->event == WATCH_ENDING)
+        ending(one);
+    else if (news->event == WATCH_ATTEMPT_ENDED)
+        unending(one);
+    if (news->event != WATCH_ENDED)
+        return;
+    unending(one);
     one->ended = true;
     w->n_ended++;
     w->n_failed += news->state != AW_SUCCEEDED;
@@ -165,7 +213,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     w->over = true;
-    if (!w->reading)
+    if (w->wake.state == WAKE_NOT)
         wait_answer(w, NULL);
 }
 
@@ -178,7 +226,7 @@ static void on_gone(struct exchange *x)
         event_del(&w->timer);
         w->timed = false;
     }
-    if (w->reading)
+    if (!wake_leave(x->srv->wakes, &w->wake))
         return;
     exchange_drop(x);
     wait_free(w);
@@ -202,6 +250,7 @@ static void wait_begin(struct exchange *x, struct wait *w)
     struct timeval tv = {.tv_sec = w->timeout_ms / 1000, .tv_usec = w->timeout_ms % 1000 * 1000};
 
     w->x = x;
+    w->wake = (struct wake){.numbers = w->ids.numbers, .n = w->ids.n, .fn = got};
     w->over = w->timeout_ms == 0;
     exchange_park(x, on_gone, w);
     if (!w->over) {
