@@ -8,8 +8,12 @@
 #include "daemon/log.h"
 #include "daemon/running_private.h"
 #include "daemon/server.h"
+#include "daemon/timer.h"
 #include "daemon/workers/exec.h"
 #include "daemon/workers/http.h"
+
+/* How long to wait when memory is out. */
+#define AGAIN_US 200000
 
 /* ---- The life of an attempt ------------------------------------------------------------------ */
 
@@ -150,6 +154,15 @@ static bool attempt_begin(struct running *r, struct attempt *a, const struct cla
     return taken || !adopt;
 }
 
+void running_wait_for_memory(struct running *r)
+{
+    const struct timeval tv = {.tv_usec = AGAIN_US};
+
+    r->offer.slots = 0;
+    if (!event_pending(r->again, EV_TIMEOUT, NULL))
+        timer_add(r->again, &tv);
+}
+
 static void release_all(struct running *r, const struct claimed *claims, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -197,11 +210,9 @@ static void claim_judge(struct running *r, const struct claimed *claims, size_t 
         r->more = shared == r->asked || n == ENGINE_CLAIM_MAX;
 }
 
-static void claimed(void *arg, const struct aw_error *err, const struct claimed *claims, size_t n)
+static void claims_take(struct running *r, const struct aw_error *err, const struct claimed *claims,
+                        size_t n)
 {
-    struct running *r = arg;
-
-    r->claiming = false;
     if (err) {
         log_msg(LOG_WARNING, "no jobs can be started: %s", err->text);
         if (err->code == AW_ERR_NO_MEMORY) {
@@ -216,14 +227,39 @@ static void claimed(void *arg, const struct aw_error *err, const struct claimed 
         server_drained(r->srv);
         return;
     }
-    claim_judge(r, claims, n);
     begin_all(r, claims, n);
     running_kick(r);
 }
 
+static void claimed(void *arg, const struct aw_error *err, const struct claimed *claims, size_t n)
+{
+    struct running *r = arg;
+
+    r->claiming = false;
+    if (!err)
+        claim_judge(r, claims, n);
+    claims_take(r, err, claims, n);
+}
+
+/* The engine has made use of the offer, or tried to. */
+static void offered(void *arg, const struct aw_error *err, const struct claimed *claims, size_t n)
+{
+    claims_take(arg, err, claims, n);
+}
+
 static size_t slots_free(const struct running *r)
 {
-    return r->slots > r->n_started ? r->slots - r->n_started : 0;
+    size_t taken = r->n_started + r->offer.n_taken;
+
+    return r->slots > taken ? r->slots - taken : 0;
+}
+
+/* After anything that it depends on has changed. */
+static void offer_refresh(struct running *r)
+{
+    bool able = !r->quiet && !event_pending(r->again, EV_TIMEOUT, NULL);
+
+    r->offer.slots = able && r->slots > r->n_started ? r->slots - r->n_started : 0;
 }
 
 /*
@@ -257,6 +293,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 
 void running_kick(struct running *r)
 {
+    offer_refresh(r);
     if (claim_makes_sense(r))
         event_active(r->kick, EV_TIMEOUT, 0);
 }
@@ -296,6 +333,7 @@ static void recovered(void *arg, const struct aw_error *err, const struct claime
     }
     worker_exec_adopted_all(r->workers[WORKER_EXEC]);
     r->srv->recovered = true;
+    engine_offer(r->srv->engine, &r->offer);
     running_kick(r);
 }
 
@@ -330,11 +368,12 @@ size_t running_count(const struct running *r)
 void running_quiet(struct running *r)
 {
     r->quiet = true;
+    offer_refresh(r);
 }
 
 bool running_claiming(const struct running *r)
 {
-    return r->claiming;
+    return r->claiming || r->offer.n_taken;
 }
 
 void running_stop(struct running *r, uint64_t number, uint64_t claim, int64_t grace_ms)
@@ -437,6 +476,8 @@ enum aw_err running_new(struct server *srv, struct running **ret, struct aw_erro
     r->slots = (unsigned)srv->config->slots;
     TAILQ_INIT(&r->unrecorded);
     giveback_init(&r->giveback, &srv->engine);
+    r->offer.done = offered;
+    r->offer.arg = r;
     r->kick = event_new(srv->base, -1, 0, on_kick, r);
     r->again = event_new(srv->base, -1, 0, on_again, r);
     if (!r->kick || !r->again || !numtable_init(&r->by_number) || !numtable_init(&r->by_claim) ||

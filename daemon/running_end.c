@@ -7,10 +7,6 @@
 #include "daemon/log.h"
 #include "daemon/running_private.h"
 #include "daemon/server.h"
-#include "daemon/timer.h"
-
-/* How long to wait when memory is out. */
-#define AGAIN_US 200000
 
 void running_outcome_free(struct attempt *a)
 {
@@ -87,14 +83,6 @@ static void outcome_keep(struct attempt *a, const struct outcome *o)
                  "%zu bytes of its output are lost: out of memory", out->data.len);
         *out = (struct output){0};
     }
-}
-
-void running_wait_for_memory(struct running *r)
-{
-    const struct timeval tv = {.tv_usec = AGAIN_US};
-
-    if (!event_pending(r->again, EV_TIMEOUT, NULL))
-        timer_add(r->again, &tv);
 }
 
 static void attempt_finish(struct attempt *a, const struct outcome *outcome)

@@ -44,6 +44,7 @@ struct running {
     struct attempt_list unrecorded; /* whose ends the engine had no memory for */
     bool no_memory;                 /* for the end that it was just told of */
     struct giveback giveback;
+    struct engine_offer offer; /* of slots that are free, to what is submitted */
     unsigned slots;
     size_t n_started; /* attempts that hold one of these slots */
     size_t asked;     /* free slots that the claim under way was told of */
@@ -78,6 +79,9 @@ static inline struct attempt *attempt_of_number(const struct running *r, uint64_
 /* Claims something at the end of this turn of the loop, if that makes sense. */
 void running_kick(struct running *r);
 
+/* Nothing is claimed for a while; then `again` comes. */
+void running_wait_for_memory(struct running *r);
+
 /* ---- running_end.c --------------------------------------------------------------------------- */
 
 /* A worker says that an attempt has ended: worker_host.ended(). */
@@ -85,9 +89,6 @@ void running_ended(void *arg, uint64_t claim, const struct outcome *o);
 
 /* Tells the engine of the ends that it had no memory for. */
 void running_record_again(struct running *r);
-
-/* Nothing is claimed for a while; then `again` comes. */
-void running_wait_for_memory(struct running *r);
 
 void running_outcome_free(struct attempt *a);
 

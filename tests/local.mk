@@ -161,7 +161,7 @@ CALLOC_FAULTY = -Wl,--wrap=calloc
 ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
 	tests/unit/engine_disk.h tests/unit/engine_disk_backup.c tests/unit/engine_disk_deps.c \
-	tests/unit/engine_disk_queues.c \
+	tests/unit/engine_disk_offers.c tests/unit/engine_disk_queues.c \
 	tests/unit/engine_disk_sets.c \
 	tests/unit/engine_no_memory.c $(FAULTY_ALLOC) \
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h

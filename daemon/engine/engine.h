@@ -327,6 +327,16 @@ typedef void (*engine_queues_fn)(void *arg, const struct aw_error *err,
 typedef void (*engine_explain_fn)(void *arg, const struct aw_error *err,
                                   const struct explanation *why);
 
+/*
+ * Slots that are free while nothing is known that could take them: see engine_offer().
+ */
+struct engine_offer {
+    size_t slots;         /* the caller says how many, at any time */
+    size_t n_taken;       /* by the engine: those of them that done() is still to be called for */
+    engine_claim_fn done; /* called as often as it takes */
+    void *arg;
+};
+
 /* One implementation. What each call means is said at the wrappers below. */
 struct engine_ops {
     void (*close)(struct engine *e);
@@ -338,6 +348,7 @@ struct engine_ops {
     void (*list)(struct engine *e, const struct list_filter *filter, engine_list_fn done,
                  void *arg);
     void (*claim)(struct engine *e, size_t max, engine_claim_fn done, void *arg);
+    void (*offer)(struct engine *e, struct engine_offer *offer);
     void (*release)(struct engine *e, uint64_t number, uint64_t claim, engine_done_fn done,
                     void *arg);
     void (*finish)(struct engine *e, uint64_t number, uint64_t claim, const struct outcome *outcome,
@@ -457,6 +468,18 @@ static inline void engine_list(struct engine *e, const struct list_filter *filte
 static inline void engine_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg)
 {
     e->ops->claim(e, max, done, arg);
+}
+
+/*
+ * From now on, jobs that are submitted while nothing else waits may be claimed for the free slots
+ * of this offer, in the transaction that records them: they start one commit sooner. done() then
+ * gets the claims as from engine_claim(), after the submit was answered; or none, if that came to
+ * nothing, with or without an error. Slots that are taken so are not for engine_claim(). An engine
+ * may as well let an offer be. It stays the caller's, who keeps it until the engine is closed.
+ */
+static inline void engine_offer(struct engine *e, struct engine_offer *offer)
+{
+    e->ops->offer(e, offer);
 }
 
 /* Gives a claim back that was not started: its job is next in line again. */

@@ -9,6 +9,7 @@
 
 void disk_backup_add(TCase *tc);
 void disk_deps_add(TCase *tc);
+void disk_offers_add(TCase *tc);
 void disk_queues_add(TCase *tc);
 void disk_sets_add(TCase *tc);
 void no_memory_add(TCase *tc);

@@ -556,6 +556,7 @@ static void add_disk_tests(Suite *suite)
     tcase_add_test(tc, a_job_whose_cancel_found_no_room_is_told_to_stop_once_it_runs);
     disk_backup_add(tc);
     disk_deps_add(tc);
+    disk_offers_add(tc);
     disk_queues_add(tc);
     disk_sets_add(tc);
     no_memory_add(tc);

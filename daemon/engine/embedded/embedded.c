@@ -339,6 +339,7 @@ static const struct engine_ops ops = {
     .get = embedded_get,
     .list = embedded_list,
     .claim = embedded_claim,
+    .offer = embedded_offer,
     .release = embedded_release,
     .finish = embedded_finish,
     .cancel = embedded_cancel,
@@ -400,6 +401,7 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->config = *config;
     STAILQ_INIT(&em->stalled);
     STAILQ_INIT(&em->empty_claims);
+    em->offer = &em->no_offer;
     TAILQ_INIT(&em->excess);
     em->sched = sched_new();
     em->deps = deps_new();

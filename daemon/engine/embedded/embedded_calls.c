@@ -9,7 +9,7 @@
 #include "daemon/engine/embedded/store_sql.h"
 #include "daemon/engine/job_next.h"
 
-/* ---- Claim, recover, release ---------------------------------------------------------------- */
+/* ---- Claim ---------------------------------------------------------------------------------- */
 
 struct claim_call {
     struct store_claim op;
@@ -17,6 +17,8 @@ struct claim_call {
     struct embedded *em;
     engine_claim_fn done;
     void *arg;
+    struct engine_offer *offer; /* whose slots they take; NULL: they were asked for */
+    size_t n_shared;            /* of the daemon's slots that they take */
     struct claimed *claimed;
     struct store_claim_row rows[];
 };
@@ -61,8 +63,12 @@ static void claim_undo(struct claim_call *call)
 {
     struct embedded *em = call->em;
 
-    for (size_t i = 0; i < call->op.n; i++)
-        sched_untake(em->sched, sched_find(em->sched, call->rows[i].number));
+    for (size_t i = 0; i < call->op.n; i++) {
+        struct live *job = sched_find(em->sched, call->rows[i].number);
+
+        if (job) /* else its submit has failed, too */
+            sched_untake(em->sched, job);
+    }
     claims_stall(em);
     call->op.n = 0;
 }
@@ -83,13 +89,38 @@ static void claim_stop_unwanted(const struct claim_call *call)
     }
 }
 
+/* Those that were left out are out: their submits led to jobs that were there before. */
+static void claim_compact(struct claim_call *call)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < call->op.n; i++) {
+        if (!call->claimed[i].claim)
+            continue;
+        call->rows[n] = call->rows[i];
+        call->claimed[n++] = call->claimed[i];
+    }
+    call->op.n = n;
+}
+
+static void claim_slots_free(struct claim_call *call)
+{
+    if (call->offer)
+        call->offer->n_taken -= call->n_shared;
+    else
+        call->em->n_claiming -= call->n_shared;
+}
+
 static void claim_done(struct store_op *op)
 {
     struct claim_call *call = (struct claim_call *)op;
     struct embedded *em = call->em;
 
+    claim_slots_free(call);
     if (op->error.code)
         claim_undo(call);
+    else
+        claim_compact(call);
     for (size_t i = 0; i < call->op.n; i++) {
         struct live *job = sched_find(em->sched, call->rows[i].number);
         bool moved = sched_apply(em->sched, job, JOB_EV_CLAIM);
@@ -146,6 +177,7 @@ static void claim_take(struct claim_call *call, size_t n, size_t shared)
             return;
         *row = claim_row(em, job);
         shared -= !row->own_slot;
+        call->n_shared += !row->own_slot;
         sched_take(em->sched, job);
         call->op.n++;
     }
@@ -172,11 +204,69 @@ void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *ar
         event_active(em->empty_event, EV_TIMEOUT, 0);
         return;
     }
+    em->n_claiming += call->n_shared;
     call->op.op.done = claim_done;
     store_claim_init(&call->op);
     store_push(em->store, &call->op.op);
     embedded_clock_set(em);
 }
+
+/* ---- Claims ahead ---------------------------------------------------------------------------- */
+
+void embedded_offer(struct engine *e, struct engine_offer *offer)
+{
+    embedded_of(e)->offer = offer;
+}
+
+/* Slots that a job may have, if nobody else is before it: in a queue, or on the way to one. */
+static size_t slots_idle(struct embedded *em)
+{
+    const struct engine_offer *offer = em->offer;
+    size_t used = offer->n_taken + em->n_claiming;
+
+    if (offer->slots <= used || em->claims_stalled || em->closing ||
+        em->pending > em->pending_ahead || queues_next(sched_queues(em->sched), true))
+        return 0;
+    return offer->slots - used;
+}
+
+/* Nothing but a slot is between it and its start. */
+static bool is_startable(const struct embedded *em, const struct store_row *row,
+                         const struct live *job)
+{
+    const struct queue_settings *set = &queues_of(sched_queues(em->sched), job)->set;
+
+    return row->state == AW_QUEUED && row->n_parents == 0 && !set->paused && !set->slots &&
+           !set->limit && !set->rate;
+}
+
+bool embedded_claim_ahead(struct embedded *em, const struct store_row *rows,
+                          struct live *const *live, size_t n)
+{
+    struct claim_call *call;
+
+    if (n > slots_idle(em) || n > ENGINE_CLAIM_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!is_startable(em, &rows[i], live[i]))
+            return false;
+    call = claim_make(em, n, em->offer->done, em->offer->arg);
+    if (!call)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        call->rows[i] = claim_row(em, live[i]);
+    call->offer = em->offer;
+    call->offer->n_taken += n;
+    call->n_shared = n;
+    call->op.n = n;
+    call->op.ahead = true;
+    call->op.op.done = claim_done;
+    store_claim_init(&call->op);
+    store_push(em->store, &call->op.op);
+    return true;
+}
+
+/* ---- Recover, release ------------------------------------------------------------------------ */
 
 /* The slot that a job held in its queue is free, whatever is still to be recorded. */
 static void slot_free(struct embedded *em, struct live *job)

@@ -48,6 +48,10 @@ struct embedded {
     struct account_list excess; /* users whose oldest records are to go */
     uint64_t wanted;            /* bytes of all that a submit has found no room for */
     uint64_t pending;           /* jobs in submits that the store has not answered */
+    uint64_t pending_ahead;     /* of those, jobs that are claimed ahead */
+    size_t n_claiming;          /* of the daemon's slots: taken by claims under way */
+    struct engine_offer *offer; /* never NULL: */
+    struct engine_offer no_offer;
     struct engine_stats counts;
     struct latencies latencies;
     struct sets sets;
@@ -212,12 +216,20 @@ void embedded_sets_of(struct engine *e, uint64_t number, engine_sets_of_fn done,
 
 /* embedded_calls.c */
 void embedded_claim(struct engine *e, size_t max, engine_claim_fn done, void *arg);
+void embedded_offer(struct engine *e, struct engine_offer *offer);
 void embedded_release(struct engine *e, uint64_t number, uint64_t claim, engine_done_fn done,
                       void *arg);
 void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
                      const struct outcome *outcome, engine_done_fn done, void *arg);
 void embedded_recover(struct engine *e, engine_claim_fn done, void *arg);
 void embedded_retry_stalled(struct embedded *em);
+/*
+ * Claims the jobs of a submit that was just pushed, if slots are offered and they may start before
+ * all others. True: they are to be taken by sched_take() as soon as they are in the scheduler, for
+ * the claim's answer is the next.
+ */
+bool embedded_claim_ahead(struct embedded *em, const struct store_row *rows,
+                          struct live *const *live, size_t n);
 void embedded_answer_empty(struct embedded *em);
 
 /* embedded_queues.c */

@@ -17,6 +17,7 @@ struct submit_call {
     bool *open;               /* for each of them */
     struct account *account;  /* of the user */
     struct set *head;         /* of the set, in case that it is made; NULL: without one */
+    bool ahead;               /* they are claimed with it */
     char *text;               /* copies of keys, specifications and heads */
     struct store_row rows[];
 };
@@ -52,6 +53,8 @@ static void row_settle(struct submit_call *call, size_t i)
         return;
     job = take_ptr(call->live[i]);
     sched_insert(em->sched, job);
+    if (call->ahead)
+        sched_take(em->sched, job);
     if (call->rows[i].n_parents == 0)
         return;
     if (born == AW_BLOCKED)
@@ -106,6 +109,7 @@ static void submit_done(struct store_op *op)
     struct embedded *em = call->em;
 
     em->pending -= call->op.n;
+    em->pending_ahead -= call->ahead ? call->op.n : 0;
     if (op->error.code == AW_ERR_QUEUE_FULL)
         full_tell(call);
     if (!op->error.code)
@@ -309,6 +313,8 @@ void embedded_submit(struct engine *e, const struct submit *submit, engine_submi
     call->op.submitted = call->submitted;
     call->op.op.done = submit_done;
     store_submit_init(&call->op);
-    em->pending += n;
     store_push(em->store, &call->op.op);
+    call->ahead = embedded_claim_ahead(em, call->rows, call->live, n);
+    em->pending += n;
+    em->pending_ahead += call->ahead ? n : 0;
 }

@@ -130,8 +130,9 @@ struct store_claim {
     size_t n;
     int64_t now_us;
     bool recover;
+    bool ahead; /* of jobs that may not come to be: those are left out */
     /* ret */
-    struct claimed *claimed; /* n of them; the maker's memory */
+    struct claimed *claimed; /* n of them; the maker's memory; claim 0: it was left out */
     struct store_arena arena;
 };
 void store_claim_init(struct store_claim *op);

@@ -22,7 +22,7 @@ static enum aw_err claim_one(struct store *st, struct store_claim *op, size_t i,
     const struct store_claim_row *row = &op->rows[i];
     sqlite3_stmt *s = st->sql[op->recover ? SQL_CLAIMED : SQL_CLAIM];
     struct claimed *c = &op->claimed[i];
-    enum aw_err e;
+    enum aw_err e = AW_OK;
     int rc;
 
     *c = (struct claimed){.claim = row->claim,
@@ -41,6 +41,8 @@ static enum aw_err claim_one(struct store *st, struct store_claim *op, size_t i,
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
         e = claimed_read(st, s, op, c, err);
+    else if (rc == SQLITE_DONE && op->ahead)
+        c->claim = 0;
     else if (rc == SQLITE_DONE)
         e = aw_fail(err, AW_ERR_INTERNAL, "store: job %llu is not there to be claimed",
                     (unsigned long long)row->number);
