@@ -8,13 +8,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "daemon/log.h"
 #include "daemon/timer.h"
 #include "daemon/workers/runner_start.h"
 
+/* Pauses between tries grow from one to the other. */
 #define RETRY_MS     50
-#define RETRY_MAX_MS 5000
+#define RETRY_MAX_MS 30000
+
+/* A runner that was there for so long was a good one: when it is gone, the next comes at once. */
+#define LIVED_US 2000000
 
 struct runner_link {
     struct event_base *base;
@@ -24,8 +29,9 @@ struct runner_link {
     int sock; /* -1: down */
     struct event readable, writable, flush, retry;
     bool welcomed;
-    bool blocked; /* until `writable`: the runner does not keep up */
-    unsigned retry_ms;
+    bool blocked;      /* until `writable`: the runner does not keep up */
+    unsigned retry_ms; /* at most so long a pause before the next try; 0: none */
+    int64_t up_us;     /* when it was welcomed; by a clock that nobody sets */
     struct runner_welcome welcome;
     struct runner_link_out out;
     unsigned char in[RUNNER_MAX_PACKET];
@@ -33,10 +39,34 @@ struct runner_link {
 
 /* ---- Going down, and up again --------------------------------------------------------------- */
 
-static void link_retry(struct runner_link *link)
+static int64_t clock_us(void)
 {
-    struct timeval tv = {link->retry_ms / 1000, (link->retry_ms % 1000) * 1000};
+    struct timespec ts;
 
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* Half of the pause is left to chance, so that many machines do not try at the same moments. */
+static unsigned pause_ms(unsigned most)
+{
+    uint32_t random;
+
+    evutil_secure_rng_get_bytes(&random, sizeof(random));
+    return most / 2 + random % (most / 2 + 1);
+}
+
+/* `why` NULL: this is the first try. */
+static void link_retry(struct runner_link *link, const char *why)
+{
+    unsigned ms = pause_ms(link->retry_ms);
+    struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+
+    if (why && ms == 0)
+        log_msg(LOG_WARNING, "%s; trying again at once", why);
+    else if (why)
+        log_msg(link->retry_ms < RETRY_MAX_MS ? LOG_WARNING : LOG_ERR, "%s; next try in %u ms", why,
+                ms);
     timer_add(&link->retry, &tv);
     link->retry_ms = MIN(MAX(link->retry_ms * 2, RETRY_MS), RETRY_MAX_MS);
 }
@@ -57,11 +87,14 @@ static void link_shut(struct runner_link *link)
 static void link_down(struct runner_link *link, const char *why)
 {
     bool welcomed = link->welcomed;
+    char text[AW_ERROR_TEXT];
 
-    log_msg(LOG_WARNING, "runner: %s", why ? why : "the connection is gone");
+    snprintf(text, sizeof(text), "runner: %s", why ? why : "the connection is gone");
+    if (welcomed && clock_us() - link->up_us >= LIVED_US)
+        link->retry_ms = 0;
     link_shut(link);
     link->welcomed = false;
-    link_retry(link);
+    link_retry(link, text);
     if (welcomed)
         link->owner->down(link->arg);
 }
@@ -152,7 +185,7 @@ static bool link_message(struct runner_link *link, const struct runner_msg *msg)
         return false;
     }
     link->welcomed = true;
-    link->retry_ms = 0;
+    link->up_us = clock_us();
     link->welcome = msg->welcome;
     link->owner->up(link->arg, &msg->welcome);
     return true;
@@ -203,7 +236,7 @@ static void link_greet(struct runner_link *link, int sock)
     if (event_add(&link->readable, NULL) < 0 || !runner_packet_add(&link->out.packet, &hello) ||
         out_send(link, &err) != AW_OK) {
         link_shut(link);
-        link_retry(link);
+        link_retry(link, "runner: it cannot be greeted");
     }
 }
 
@@ -219,15 +252,14 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
         link_greet(link, sock);
         return;
     }
-    log_msg(link->retry_ms >= RETRY_MAX_MS ? LOG_ERR : LOG_WARNING, "%s", err.text);
-    link_retry(link);
+    link_retry(link, err.text);
 }
 
 void runner_link_open(struct runner_link *link)
 {
     if (link->sock < 0 && !event_pending(&link->retry, EV_TIMEOUT, NULL)) {
         link->retry_ms = 0;
-        link_retry(link);
+        link_retry(link, NULL);
     }
 }
 

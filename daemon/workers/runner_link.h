@@ -5,6 +5,9 @@
  * whatever reason, it comes up again by itself, with a runner that may be the same or another
  * (runner_welcome.instance). Nothing that was on its way is kept: the owner asks anew.
  *
+ * Tries come after pauses that double each time, up to half a minute, less up to a half of each at
+ * random. A runner that had lived for two seconds is replaced without one, and begins the row anew.
+ *
  * Sending is by pulling: after runner_link_kick(), at the end of the loop's turn, the link asks
  * for packets until there is none. So all that happened in one turn goes out in one packet.
  *
