@@ -27,6 +27,7 @@ daemon_libedge_la_SOURCES = \
 	daemon/transports/ipc.c daemon/transports/ipc_private.h \
 	daemon/transports/ipc_read.c \
 	daemon/transports/listener.c daemon/transports/listener.h \
+	daemon/transports/key_file.c daemon/transports/key_file.h \
 	daemon/transports/net.c \
 	daemon/transports/peer_name.c daemon/transports/peer_name.h \
 	daemon/transports/transport.h

@@ -25,6 +25,7 @@
 
 #include "daemon/inbox.h"
 #include "daemon/log.h"
+#include "daemon/transports/key_file.h"
 #include "daemon/transports/peer_name.h"
 #include "proto/limits.h"
 #include "proto/sp.h"
@@ -413,9 +414,12 @@ static enum aw_err set_tls(struct net *net, nng_listener listener, const char *u
 {
     const char *cert = net->config->tls_cert_key_file, *ca = net->config->tls_ca_file;
     nng_tls_config *tls;
-    enum aw_err e = AW_OK;
-    int rv = nng_tls_config_alloc(&tls, NNG_TLS_MODE_SERVER);
+    enum aw_err e = key_file_check("tls_cert", cert, err);
+    int rv;
 
+    if (e)
+        return e;
+    rv = nng_tls_config_alloc(&tls, NNG_TLS_MODE_SERVER);
     if (rv)
         return failed(err, url, "", rv);
     if ((rv = nng_tls_config_cert_key_file(tls, cert, NULL)))

@@ -309,7 +309,8 @@ static bool make_certificates(void)
         "ca() { key $1 && openssl req -x509 -new -key $1.key -days 2 -subj /CN=$1 -out $1.pem; }\n"
         "signed() { key $1 && openssl req -new -key $1.key -subj /CN=localhost -out $1.csr &&\n"
         "  openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -days 2 \\\n"
-        "    -out $1.crt && cat $1.crt $1.key >$1.pem; }\n"
+        "    -out $1.crt &&\n"
+        "  (umask 077 && cat $1.crt $1.key >$1.pem); }\n"
         "ca ours && ca theirs && signed server ours && signed client ours && signed alien theirs\n";
     char command[2000];
 
@@ -389,21 +390,63 @@ START_TEST(by_tls_only_clients_with_a_certificate_of_ours_are_served)
 }
 END_TEST
 
-START_TEST(certificates_that_are_none_are_named)
+/* An endpoint whose key is in a file of that text. */
+static const char *key_file(const char *text, mode_t mode)
 {
+    static char cert[100];
     struct endpoint_config config = default_config();
-    char cert[100];
     FILE *file;
 
     snprintf(cert, sizeof(cert), "%s/cert.pem", dir);
     file = fopen(cert, "w");
-    fputs("nothing of that kind\n", file);
+    fputs(text, file);
     fclose(file);
+    ck_assert_int_eq(chmod(cert, mode), 0);
     config.tls_cert_key_file = config.tls_ca_file = cert;
     endpoint_free(endpoint);
     ck_assert_int_eq(endpoint_new(base, &config, on_call, on_gone, NULL, &endpoint, NULL), AW_OK);
+    return cert;
+}
+
+START_TEST(certificates_that_are_none_are_named)
+{
+    const char *cert = key_file("nothing of that kind\n", 0600);
+
     ck_assert_int_eq(listen_on("tls+tcp://127.0.0.1:1"), AW_ERR_INVALID);
     ck_assert_msg(strstr(error.text, cert) != NULL, "%s", error.text);
+}
+END_TEST
+
+static const mode_t open_modes[] = {0644, 0604, 0666, 0620, 0601};
+
+START_TEST(a_key_that_others_can_read_is_refused)
+{
+    const char *cert = key_file("secret\n", open_modes[_i]);
+    char mode[8];
+
+    snprintf(mode, sizeof(mode), "%04o", open_modes[_i]);
+    ck_assert_int_eq(listen_on("tls+tcp://127.0.0.1:1"), AW_ERR_NOT_PERMITTED);
+    ck_assert_msg(strstr(error.text, cert) && strstr(error.text, mode), "%s", error.text);
+}
+END_TEST
+
+START_TEST(a_key_of_root_may_be_read_by_a_group)
+{
+    key_file("nothing of that kind\n", 0640);
+    ck_assert_int_eq(listen_on("tls+tcp://127.0.0.1:1"),
+                     geteuid() == 0 ? AW_ERR_INVALID : AW_ERR_NOT_PERMITTED);
+    ck_assert_int_eq(geteuid() == 0, strstr(error.text, "no PEM file") != NULL);
+}
+END_TEST
+
+START_TEST(a_key_of_somebody_else_is_refused)
+{
+    const char *cert = key_file("secret\n", 0600);
+
+    if (chown(cert, 65534, 65534) != 0)
+        return; /* only root can make such a file */
+    ck_assert_int_eq(listen_on("tls+tcp://127.0.0.1:1"), AW_ERR_NOT_PERMITTED);
+    ck_assert_msg(strstr(error.text, "65534") != NULL, "%s", error.text);
 }
 END_TEST
 
@@ -428,6 +471,9 @@ int main(void)
     tcase_add_test(tc, nngs_own_client_is_served_over_ipc_and_tcp);
     tcase_add_test(tc, by_tls_only_clients_with_a_certificate_of_ours_are_served);
     tcase_add_test(tc, certificates_that_are_none_are_named);
+    tcase_add_loop_test(tc, a_key_that_others_can_read_is_refused, 0, ARRAY_SIZE(open_modes));
+    tcase_add_test(tc, a_key_of_root_may_be_read_by_a_group);
+    tcase_add_test(tc, a_key_of_somebody_else_is_refused);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
 }
