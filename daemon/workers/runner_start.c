@@ -237,14 +237,34 @@ static enum aw_err runner_start(struct runner_starter *starter, struct aw_error 
     return AW_OK;
 }
 
+/*
+ * Who listens there gets the jobs, with their environments, and says how they ended. Who that is
+ * was noted when it began to listen: root or we, if it was systemd (of the machine, or of the
+ * user), we ourselves, or a runner that can write to our spool.
+ */
+static enum aw_err peer_check(int sock, const char *path, struct aw_error *err)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return aw_fail(err, AW_ERR_SYSTEM, "runner: %s: %s", path, strerror(errno));
+    if (peer.uid != 0 && peer.uid != geteuid())
+        return aw_fail(err, AW_ERR_NOT_PERMITTED,
+                       "runner: %s: a process of uid %u listens there (pid %d), neither root's nor "
+                       "ours (uid %u): it gets no jobs",
+                       path, peer.uid, (int)peer.pid, geteuid());
+    return AW_OK;
+}
+
 enum aw_err runner_starter_connect(struct runner_starter *starter, int *ret_sock,
                                    struct aw_error *err)
 {
     int sock = socket_connect(starter->socket_path);
+    enum aw_err e;
 
     if (sock < 0 && starter->runner_path && (errno == ENOENT || errno == ECONNREFUSED)) {
-        enum aw_err e = runner_start(starter, err);
-
+        e = runner_start(starter, err);
         if (e != AW_OK)
             return e;
         sock = socket_connect(starter->socket_path);
@@ -252,8 +272,12 @@ enum aw_err runner_starter_connect(struct runner_starter *starter, int *ret_sock
     if (sock < 0)
         return aw_fail(err, AW_ERR_UNREACHABLE, "runner: %s: %s", starter->socket_path,
                        strerror(errno));
-    *ret_sock = sock;
-    return AW_OK;
+    e = peer_check(sock, starter->socket_path, err);
+    if (e == AW_OK)
+        *ret_sock = sock;
+    else
+        close(sock);
+    return e;
 }
 
 /* ---- Beginning and end ---------------------------------------------------------------------- */

@@ -26,7 +26,8 @@ void runner_starter_free(struct runner_starter *starter);
 
 /*
  * A connected, non-blocking socket, which is the caller's. AW_ERR_UNREACHABLE: nobody listens, and
- * it is not ours to start one. AW_ERR_SYSTEM: it cannot be started. Does not block.
+ * it is not ours to start one. AW_ERR_NOT_PERMITTED: who listens is neither root nor our own user.
+ * AW_ERR_SYSTEM: it cannot be started. Does not block.
  */
 AW_MUSTCHECK enum aw_err runner_starter_connect(struct runner_starter *starter, int *ret_sock,
                                                 struct aw_error *err);

@@ -49,13 +49,20 @@ static pid_t start_by_hand(const char *text, int listen_fd)
     return pid;
 }
 
-static int listen_as_systemd(void)
+static int bind_as_systemd(void)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", rig->socket_path);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    return fd;
+}
+
+static int listen_as_systemd(void)
+{
+    int fd = bind_as_systemd();
+
     ck_assert_int_eq(listen(fd, 16), 0);
     return fd;
 }
@@ -135,6 +142,73 @@ START_TEST(a_runner_whose_socket_is_gone_does_not_wait_for_ever_with_a_record)
     unlink(rig->socket_path);
     ck_assert_int_eq(waitpid(runner, &status, 0), runner);
     ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+/* A process that listens as another user; it writes to *ret_fd for whatever it is told. */
+static pid_t listen_as(uid_t uid, int *ret_fd)
+{
+    int fd = bind_as_systemd(), told[2];
+    char c = 'r';
+    pid_t pid;
+
+    ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0 && (setuid(uid) < 0 || listen(fd, 16) < 0 || write(told[1], &c, 1) != 1))
+        _exit(1);
+    while (pid == 0) {
+        int conn = accept(fd, NULL, NULL);
+
+        while (conn >= 0 && recv(conn, &c, 1, 0) > 0)
+            if (write(told[1], &c, 1) != 1)
+                _exit(1);
+        close(conn);
+    }
+    close(fd);
+    close(told[1]);
+    ck_assert_int_eq(read(told[0], &c, 1), 1);
+    *ret_fd = told[0];
+    return pid;
+}
+
+static bool log_says(struct rig *r, const void *text)
+{
+    char path[128], line[1000];
+    bool found = false;
+    FILE *log;
+
+    snprintf(path, sizeof(path), "%s/log", r->dir);
+    log = fopen(path, "r");
+    while (log && !found && fgets(line, sizeof(line), log))
+        found = strstr(line, text) != NULL;
+    if (log)
+        fclose(log);
+    return found;
+}
+
+START_TEST(a_listener_of_another_user_is_told_nothing)
+{
+    const char *path = rig->runner_path;
+    uint64_t claim;
+    int told;
+    pid_t pid;
+    char c;
+
+    if (geteuid() != 0)
+        return; /* nobody else can be had */
+    pid = listen_as(65534, &told);
+    rig->runner_path = NULL;
+    rig_worker_new(rig);
+    worker_exec_adopted_all(rig->worker);
+    claim = rig_sh(rig, "exit 3");
+    rig_until(rig, log_says, "a process of uid 65534 listens there");
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(read(told, &c, 1), 0);
+    close(told);
+    rig->runner_path = path;
+    start_by_hand("exec $RUNNER --spool $D/spool --socket $D/runner.sock --allow-root-jobs", -1);
+    ck_assert_int_eq(rig_ended(rig, claim)->exit_code, 3);
 }
 END_TEST
 
@@ -254,6 +328,7 @@ int main(void)
     tcase_add_test(tcase, a_runner_takes_the_socket_that_systemd_passes);
     tcase_add_test(tcase, a_worker_waits_for_a_runner_that_is_not_its_to_start);
     tcase_add_test(tcase, a_second_runner_on_the_same_path_is_refused);
+    tcase_add_test(tcase, a_listener_of_another_user_is_told_nothing);
     tcase_add_test(tcase, a_runner_that_is_alone_ends_after_its_idle_time);
     tcase_add_test(tcase, a_runner_whose_socket_is_gone_does_not_wait_for_ever_with_a_record);
     suite_add_tcase(suite, tcase);
