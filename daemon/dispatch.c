@@ -16,7 +16,7 @@ static const op_fn handlers[] = {
 static void request_free(struct exchange *x)
 {
     codec_close(&x->doc);
-    free(take_ptr(x->args));
+    x->args = NULL;
     if (x->body.free)
         x->body.free(x->body.memory);
     x->body = (struct body_owner){0};
@@ -226,15 +226,17 @@ static size_t cost_of(const struct exchange *x, size_t len)
 }
 
 /*
- * How long it keeps the engine from other work, roughly: pages are looked for among many jobs, and
- * to find a job by its ID takes longer than to add one.
+ * How long it keeps the engine from other work, roughly, in the time of adding a job: pages are
+ * looked for among many jobs, and to find a job by its ID takes longer than to add one.
  */
 static unsigned weight_of(const struct exchange *x)
 {
     bool looks = x->op == OP_LIST || x->op == OP_SET_LIST || x->op == OP_SET_MEMBERS ||
                  x->op == OP_SET_SHOW || x->op == OP_EXPLAIN;
 
-    return (looks ? 64 : 1) + (unsigned)(x->doc.n_values / (x->op == OP_SUBMIT ? 128 : 32));
+    if (x->op == OP_SUBMIT)
+        return 1 + (unsigned)(x->doc.n_values / 32);
+    return (looks ? 256 : 4) + (unsigned)(x->doc.n_values / 8);
 }
 
 /* Is there room for it in what its user may have? */
@@ -304,7 +306,7 @@ static enum aw_err exchange_open(struct exchange *x, const void *body, size_t le
     if (e)
         return e;
     schema = op_info(x->op)->req;
-    x->args = calloc(1, schema->size + 1);
+    x->args = codec_alloc(&x->doc, schema->size);
     if (!x->args)
         return aw_fail(err, AW_ERR_NO_MEMORY, "%s: out of memory", op_info(x->op)->name);
     return codec_read(&x->doc, schema, x->args, err);

@@ -22,7 +22,7 @@
 
 #include "proto/base.h"
 
-#define SHARE_WORK       256 /* the lightest request weighs 1 */
+#define SHARE_WORK       1024 /* the lightest request, a job to be added, weighs 1 */
 #define SHARE_WORK_BYTES (32u << 20)
 #define SHARE_TURN       256
 

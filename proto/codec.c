@@ -48,7 +48,7 @@ struct chunk {
 #define CHUNK_MIN (1000 - sizeof(struct chunk)) /* with one job: malloc() has such at hand */
 #define CHUNK_MAX (64u << 10)
 
-static void *doc_alloc(struct codec_doc *doc, size_t size)
+void *codec_alloc(struct codec_doc *doc, size_t size)
 {
     struct chunk *c = doc->chunks;
     size_t room = c ? MIN(2 * c->size, (size_t)CHUNK_MAX) : CHUNK_MIN;
@@ -224,7 +224,7 @@ static enum aw_err read_array(struct reader *r, const struct value *array, const
         *ret = (struct anyv){0};
         return AW_OK;
     }
-    v = doc_alloc(r->doc, array->n * size);
+    v = codec_alloc(r->doc, array->n * size);
     if (!v)
         return aw_fail(r->err, AW_ERR_NO_MEMORY, "message: out of memory");
     for (; !e && at.index < (ssize_t)array->n; at.index++)

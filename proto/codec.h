@@ -35,6 +35,12 @@ struct codec_doc {
 AW_MUSTCHECK enum aw_err codec_open(const void *body, size_t len, struct codec_doc *ret_doc,
                                     struct aw_error *err);
 
+/*
+ * Memory of the document's, aligned for whatever it is to hold: codec_close() frees it. NULL: there
+ * is none.
+ */
+void *codec_alloc(struct codec_doc *doc, size_t size);
+
 /* Frees what the document and the structs read from it hold. Harmless on a zeroed one. */
 void codec_close(struct codec_doc *doc);
 

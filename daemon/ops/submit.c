@@ -7,30 +7,27 @@
 /* The answer: the texts of the IDs, and which of them existed, or had ended, before. */
 struct answer {
     struct submit_rep rep;
-    char *text;
-    struct bytes *ids;
+    struct bytes *ids; /* all of it is behind these, in one block */
     uint64_t *dup, *cached;
+    char *text;
 };
 
 static void answer_done(struct answer *a)
 {
-    free(a->text);
     free(a->ids);
-    free(a->dup);
-    free(a->cached);
 }
 
 static bool answer_make(struct answer *a, const struct server *srv, const struct submitted *jobs,
                         size_t n)
 {
     *a = (struct answer){
-        .text = malloc(n * AW_MAX_ID + 1),
-        .ids = calloc(n + 1, sizeof(*a->ids)),
-        .dup = calloc(n + 1, sizeof(*a->dup)),
-        .cached = calloc(n + 1, sizeof(*a->cached)),
+        .ids = malloc(n * (sizeof(*a->ids) + sizeof(*a->dup) + sizeof(*a->cached) + AW_MAX_ID) + 1),
     };
-    if (!a->text || !a->ids || !a->dup || !a->cached)
+    if (!a->ids)
         return false;
+    a->dup = (uint64_t *)(a->ids + n);
+    a->cached = a->dup + n;
+    a->text = (char *)(a->cached + n);
     a->rep.ids = (struct strv){a->ids, n};
     a->rep.deduplicated = (struct u64v){a->dup, 0};
     a->rep.cached = (struct u64v){a->cached, 0};

@@ -10,7 +10,6 @@ void batch_done(struct job_batch *b)
 {
     codec_buf_done(&b->buf);
     free(b->jobs);
-    free(b->ends);
     free(b->parents);
     *b = (struct job_batch){0};
 }
@@ -18,14 +17,11 @@ void batch_done(struct job_batch *b)
 bool batch_init(struct job_batch *b, size_t n)
 {
     *b = (struct job_batch){
-        .jobs = calloc(n, sizeof(*b->jobs)),
-        .ends = calloc(n, 2 * sizeof(*b->ends)),
+        .jobs = calloc(n, sizeof(*b->jobs) + 2 * sizeof(*b->ends)),
         .cap = n,
     };
-    if (b->jobs && b->ends)
-        return true;
-    batch_done(b);
-    return false;
+    b->ends = b->jobs ? (size_t *)(b->jobs + n) : NULL;
+    return b->jobs;
 }
 
 static enum aw_err encode(struct job_batch *b, const struct job *job, struct aw_error *err)

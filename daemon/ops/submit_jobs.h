@@ -11,7 +11,8 @@
 struct job_batch {
     struct codec_buf buf; /* the specifications, one behind the other, each with its head */
     struct new_job *jobs; /* of these, spec and head point into buf once batch_seal() ran */
-    size_t *ends;         /* where in buf each specification, and each head, ends: 2 a job */
+    size_t *ends;         /* where in buf each specification, and each head, ends: 2 a job; in the
+                             same block as the jobs */
     size_t n, cap;
     struct parent *parents; /* of all jobs, one behind the other */
     size_t n_parents, parents_cap;

@@ -93,12 +93,27 @@ void conn_weigh(struct ipc_conn *c)
 
 /* ---- Answers ------------------------------------------------------------------------------- */
 
-/* Room for `len` more bytes behind what is there; NULL: out of memory. */
-static uint8_t *out_room(struct out *out, size_t len)
+/* All is sent. Answers come in bursts: one buffer is kept, so that they need not grow it anew. */
+static void out_free(struct ipc *ipc, struct out *out)
 {
-    size_t cap = out->cap ? out->cap : 512;
+    if (!ipc->spare.data && out->cap <= SCRATCH)
+        ipc->spare = (struct out){.data = out->data, .cap = out->cap};
+    else
+        free(out->data);
+    *out = (struct out){0};
+}
+
+/* Room for `len` more bytes behind what is there; NULL: out of memory. */
+static uint8_t *out_room(struct ipc *ipc, struct out *out, size_t len)
+{
+    size_t cap;
     uint8_t *data;
 
+    if (!out->data) {
+        *out = ipc->spare;
+        ipc->spare = (struct out){0};
+    }
+    cap = out->cap ? out->cap : 512;
     if (out->off > out->len / 2) {
         memmove(out->data, out->data + out->off, out->len - out->off);
         out->len -= out->off;
@@ -132,7 +147,7 @@ void conn_is_dirty(struct ipc_conn *c)
 static uint8_t *conn_room(struct ipc_conn *c, size_t len)
 {
     size_t cap = c->out.cap;
-    uint8_t *p = c->doomed || unsent(c) >= MAX_UNSENT ? NULL : out_room(&c->out, len);
+    uint8_t *p = c->doomed || unsent(c) >= MAX_UNSENT ? NULL : out_room(c->ipc, &c->out, len);
 
     if (!p) {
         conn_doom(c, "its answers find no room");
@@ -190,8 +205,7 @@ static bool conn_send(struct ipc_conn *c)
         return errno == EAGAIN || errno == EINTR;
     out->off += (size_t)n;
     if (out->off == out->len) {
-        free(out->data);
-        *out = (struct out){0};
+        out_free(c->ipc, out);
         conn_weigh(c);
     }
     return true;
@@ -392,6 +406,7 @@ static void ipc_done(struct ipc *ipc)
     if (ipc->again)
         event_free(ipc->again);
     shares_free(ipc->shares);
+    free(ipc->spare.data);
     free(ipc);
 }
 

@@ -50,8 +50,7 @@ struct ipc_conn {
     bool paused;                /* is not read, and nothing of `stash` is looked at */
     bool doomed;                /* is to be closed at the end of this turn */
     enum phase phase;
-    size_t have;  /* bytes of this phase */
-    size_t taken; /* requests since it was last its turn */
+    size_t have; /* bytes of this phase */
     uint8_t head[FRAME];
     struct ipc_call *incoming; /* BODY: what is being read */
     size_t room;               /* of its body, which grows as it comes */
@@ -75,6 +74,7 @@ struct ipc {
     unsigned n_conns, max_conns;
     bool refusing; /* said so in the log */
     bool quiet, closing;
+    struct out spare; /* a buffer for whoever answers next */
     uint8_t scratch[SCRATCH];
 };
 

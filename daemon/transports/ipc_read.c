@@ -1,8 +1,9 @@
 /*
  * Requests as they come in over a unix socket.
  *
- * A connection reads into a buffer that all of them share, and hands out what is complete: some
- * requests, and the rest in its next turn, so that one who asks without end holds up nobody.
+ * A connection reads into a buffer that all of them share, and hands out what is complete: as much
+ * as its user may have in a turn, and the rest in its next one, so that one who asks without end
+ * holds up nobody.
  */
 #include <errno.h>
 #include <poll.h>
@@ -10,9 +11,6 @@
 
 #include "daemon/transports/ipc_private.h"
 #include "proto/limits.h"
-
-/* Requests of one connection in one turn. */
-#define AT_ONCE 32
 
 /* To read so many bytes takes as long as a small request. */
 #define READ_UNIT (16u << 10)
@@ -37,7 +35,6 @@ static void body_done(struct ipc_conn *c)
     c->have = 0;
     c->room = 0;
     c->phase = HEADER;
-    c->taken++;
     share_took(c->member.share, 1);
     conn_weigh(c);
     conn_call(&c->base, &call->base, call->body, call->len);
@@ -122,7 +119,7 @@ static size_t conn_feed(struct ipc_conn *c, const uint8_t *p, size_t n)
 
     while (used < n && c->phase != BROKEN && !c->paused) {
         used += conn_take(c, p + used, n - used);
-        if (unsent(c) > BACKLOG || c->taken >= AT_ONCE || !share_may_take(c->member.share))
+        if (unsent(c) > BACKLOG || !share_may_take(c->member.share))
             c->paused = true;
     }
     return used;
@@ -185,7 +182,6 @@ void conn_read(struct ipc_conn *c)
         conn_put_off(c);
         return;
     }
-    c->taken = 0;
     n = conn_recv(c, &direct);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -247,7 +243,6 @@ void conn_resume(struct ipc_conn *c)
         return;
     }
     c->paused = false;
-    c->taken = 0;
     share_took(c->member.share, 1);
     used = c->stash ? conn_feed(c, c->stash + c->stash_off, c->stash_len) : 0;
     c->stash_off += used;

@@ -266,8 +266,18 @@ static enum aw_err statements_prepare(struct store *st, struct aw_error *err)
     return AW_OK;
 }
 
+/*
+ * SQLite counts the bytes it has, under a lock, with each allocation; nobody asks. It stays as it
+ * is when SQLite was in use before.
+ */
+static void sqlite_configure(void)
+{
+    (void)!sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct aw_error *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     bool fresh = false, has_log = log_has_content(st->path);
     enum aw_err e = header_check(st->path, has_log, &fresh, err);
 
@@ -275,6 +285,7 @@ enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct 
         e = file_create(st->path, err);
     if (e)
         return e;
+    pthread_once(&once, sqlite_configure);
     /* The store's thread is its only user once it runs: no mutexes inside SQLite. */
     if (sqlite3_open_v2(st->path, &st->db,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
