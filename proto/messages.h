@@ -442,6 +442,8 @@
     F(T, U64,  connections,    _, REQ, 0, INT64_MAX, 0, "open now") \
     F(T, U64,  waiters,        _, REQ, 0, INT64_MAX, 0, "requests parked now") \
     F(T, U64,  sets,           _, OPT, 0, INT64_MAX, 0, "sets that there are now") \
+    F(T, U64,  store_steps,    _, OPT, 0, INT64_MAX, 0, "work since the daemon started: steps of the store's statements") \
+    F(T, U64,  sched_steps,    _, OPT, 0, INT64_MAX, 0, "work since the daemon started: jobs, users and queues looked at to find what is next") \
     F(T, OBJ,  first_result, latency, OPT, 0, 0, 0, "of sets whose first member ended after they were made, since the daemon started: the time from one to the other") \
     F(T, OBJ,  queue_wait, latency, OPT, 0, 0, 0, "of jobs that ended since the daemon started: from when they could run to the start of the last attempt") \
     F(T, OBJ,  run,       latency, OPT, 0, 0, 0, "the last attempt") \

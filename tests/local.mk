@@ -494,6 +494,7 @@ E2E_TESTS = \
 	tests/e2e/queues_cli.test \
 	tests/e2e/restart.test \
 	tests/e2e/retry.test \
+	tests/e2e/scale.test \
 	tests/e2e/sets.test \
 	tests/e2e/sets_cli.test \
 	tests/e2e/space.test \

@@ -350,6 +350,8 @@ void print_stats(const struct aw_stats *s)
     count_line("  pruned", s->pruned);
     count_line("  commits", s->commits);
     count_line("  requests", s->requests);
+    count_line("  store steps", s->store_steps);
+    count_line("  sched steps", s->sched_steps);
     count_line("connections", s->connections);
     count_line("waiters", s->waiters);
     count_line("sets", s->sets);

@@ -39,6 +39,8 @@ void op_stats(struct exchange *x)
         .connections = ep.connections,
         .waiters = ep.unanswered - 1, /* this one is answered now */
         .sets = en.sets,
+        .store_steps = en.store_steps,
+        .sched_steps = en.sched_steps,
         .first_result = en.first_result,
         .queue_wait = en.queue_wait,
         .run = en.run,

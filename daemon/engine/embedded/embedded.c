@@ -282,10 +282,12 @@ static void embedded_stats(struct engine *e, struct engine_stats *ret)
         ret->live[s] = sched_count(em->sched, (enum aw_state)s);
     ret->kept = embedded_accounts(em)->kept;
     ret->sets = sets_count(&em->sets);
+    ret->sched_steps = sched_steps(em->sched);
     embedded_latencies(em, ret);
     store_get_stats(em->store, &store);
     ret->commits = store.commits;
     ret->store_bytes = store.bytes;
+    ret->store_steps = store.steps;
     ret->disk_full = store.disk_full;
 }
 

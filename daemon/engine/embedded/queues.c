@@ -345,9 +345,9 @@ void queues_set_busy(struct queues *qs, struct live *job, bool busy)
     ready_count(qs, lane, !busy);
 }
 
-static struct live *next_ready(struct live *job)
+static struct live *next_ready(struct queues *qs, struct live *job)
 {
-    while (job && job->busy)
+    for (qs->steps++; job && job->busy; qs->steps++)
         job = TAILQ_NEXT(job, link);
     return job;
 }
@@ -364,7 +364,7 @@ static uint64_t lane_load(const struct lane *lane)
 
 /* The lane that is next in an open queue: no more of them have running jobs than there are slots.
  */
-static struct lane *queue_lane(const struct queue *q)
+static struct lane *queue_lane(struct queues *qs, const struct queue *q)
 {
     const struct ready *r = &q->ready[__builtin_ctz(q->ready_mask)];
     struct lane *lane, *best = NULL;
@@ -373,6 +373,7 @@ static struct lane *queue_lane(const struct queue *q)
     TAILQ_FOREACH (lane, &r->turns, turn) {
         uint64_t load = lane_load(lane);
 
+        qs->steps++;
         if (load >= least)
             continue;
         best = lane;
@@ -383,9 +384,9 @@ static struct lane *queue_lane(const struct queue *q)
     return best;
 }
 
-static struct live *lane_head(struct lane *lane)
+static struct live *lane_head(struct queues *qs, struct lane *lane)
 {
-    lane->first = next_ready(lane->first);
+    lane->first = next_ready(qs, lane->first);
     return lane->first;
 }
 
@@ -416,10 +417,11 @@ struct live *queues_next(struct queues *qs, bool shared)
         struct candidate c;
         struct lane *lane;
 
+        qs->steps++;
         if (!shared && q->set.slots == 0)
             continue;
-        lane = queue_lane(q);
-        c = (struct candidate){q, lane_head(lane), lane->share->account->n_on_shared};
+        lane = queue_lane(qs, q);
+        c = (struct candidate){q, lane_head(qs, lane), lane->share->account->n_on_shared};
         if (!best.job || precedes(&c, &best))
             best = c;
     }
@@ -462,8 +464,8 @@ struct started {
 };
 
 /* The lane's next job after those; *ret_got: how many of them are its user's. */
-static struct live *lane_after(const struct lane *lane, const struct started *started,
-                               uint64_t *ret_got)
+static struct live *lane_after(struct queues *qs, const struct lane *lane,
+                               const struct started *started, uint64_t *ret_got)
 {
     struct live *job = lane->first;
 
@@ -473,12 +475,12 @@ static struct live *lane_after(const struct lane *lane, const struct started *st
         if (started->v[i].lane == lane)
             job = TAILQ_NEXT(started->v[i].job, link);
     }
-    return next_ready(job);
+    return next_ready(qs, job);
 }
 
 /* What would be next of one queue. NULL: nothing. */
-static const struct lane *queue_after(const struct queue *q, const struct started *started,
-                                      struct candidate *ret)
+static const struct lane *queue_after(struct queues *qs, const struct queue *q,
+                                      const struct started *started, struct candidate *ret)
 {
     const struct lane *lane, *best = NULL;
     size_t walk = LANES_MAX;
@@ -488,7 +490,7 @@ static const struct lane *queue_after(const struct queue *q, const struct starte
 
         TAILQ_FOREACH (lane, &q->ready[i].turns, turn) {
             uint64_t got;
-            struct live *job = lane_after(lane, started, &got);
+            struct live *job = lane_after(qs, lane, started, &got);
 
             if (walk-- == 0)
                 return best;
@@ -503,7 +505,7 @@ static const struct lane *queue_after(const struct queue *q, const struct starte
 }
 
 /* The first `max` that would be started. */
-static void first_of(const struct queues *qs, const struct queue *own, size_t max,
+static void first_of(struct queues *qs, const struct queue *own, size_t max,
                      struct queue_ahead *ret)
 {
     struct started started = {.n = 0};
@@ -514,8 +516,9 @@ static void first_of(const struct queues *qs, const struct queue *own, size_t ma
 
         for (size_t i = 0; i < qs->n_indices; i++) {
             struct candidate c;
-            const struct lane *lane =
-                competes(qs->by_index[i], own) ? queue_after(qs->by_index[i], &started, &c) : NULL;
+            const struct lane *lane = competes(qs->by_index[i], own)
+                                          ? queue_after(qs, qs->by_index[i], &started, &c)
+                                          : NULL;
 
             if (!lane || (from && !precedes(&c, &best)))
                 continue;
@@ -630,5 +633,6 @@ void queues_ahead(struct queues *qs, const struct live *job, struct queue_ahead 
         if (!ret->more)
             count_peers(&q->ready[list], lane, n_own, last, &walk, ret);
     }
+    qs->steps += walk > WALK_MAX ? WALK_MAX : WALK_MAX - walk; /* it may have gone below 0 */
     first_of(qs, own, MIN(ret->n, (uint64_t)AW_MAX_EXPLAINED), ret);
 }

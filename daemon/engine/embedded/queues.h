@@ -79,6 +79,7 @@ struct queues {
     int64_t now_us;              /* as told last */
     int64_t token_us;            /* when the first of the throttled opens; 0: there is none */
     bool token_stale;            /* that is to be found anew */
+    uint64_t steps;              /* jobs, lanes and queues that were looked at so far */
 };
 
 AW_MUSTCHECK bool queues_init(struct queues *qs); /* false: out of memory */

@@ -40,12 +40,14 @@ static void timer_sift(struct sched *s, size_t i)
     int64_t at = timer_of(job);
 
     while (i > 0 && timer_of(s->timers[(i - 1) / 2]) > at) {
+        s->queues.steps++;
         timer_put(s, i, s->timers[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
     for (;;) {
         size_t child = 2 * i + 1;
 
+        s->queues.steps++;
         if (child >= s->n_timers)
             break;
         if (child + 1 < s->n_timers && timer_of(s->timers[child + 1]) < timer_of(s->timers[child]))
@@ -267,6 +269,11 @@ void sched_untake(struct sched *s, struct live *job)
 void sched_set_active(struct sched *s, struct live *job, bool active)
 {
     queues_set_active(&s->queues, job, active);
+}
+
+uint64_t sched_steps(const struct sched *s)
+{
+    return s->queues.steps;
 }
 
 struct live *sched_next_timer(const struct sched *s, int64_t *ret_at_us)

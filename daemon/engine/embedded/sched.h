@@ -83,6 +83,9 @@ struct live *sched_next_timer(const struct sched *s, int64_t *ret_at_us);
 uint64_t sched_count(const struct sched *s, enum aw_state state);
 uint64_t sched_total(const struct sched *s);
 
+/* How many jobs, users and queues were looked at so far to find what is next. */
+uint64_t sched_steps(const struct sched *s);
+
 /* Calls fn for each running job; fn may not add or remove. */
 void sched_each_running(const struct sched *s, void (*fn)(void *arg, struct live *job), void *arg);
 

@@ -257,14 +257,6 @@ static void run_singly(struct store *st, struct store_queue *group)
     }
 }
 
-static void count_commit(struct store *st, bool disk_full)
-{
-    pthread_mutex_lock(&st->lock);
-    st->stats.commits++;
-    st->stats.disk_full = disk_full;
-    pthread_mutex_unlock(&st->lock);
-}
-
 static bool group_writes(const struct store_queue *group)
 {
     const struct store_op *op;
@@ -285,10 +277,23 @@ static bool any_full(const struct store_queue *group)
     return false;
 }
 
+static void count_group(struct store *st, const struct store_queue *group, bool writes)
+{
+    uint64_t steps = store_steps_take(st);
+    bool disk_full = any_full(group);
+
+    pthread_mutex_lock(&st->lock);
+    st->stats.steps += steps;
+    st->stats.commits += writes;
+    if (writes)
+        st->stats.disk_full = disk_full;
+    pthread_mutex_unlock(&st->lock);
+}
+
 static void run_group(struct store *st, struct store_queue *group)
 {
     struct aw_error err = {0};
-    bool broken;
+    bool broken, writes = group_writes(group);
     enum aw_err e;
 
     pthread_mutex_lock(&st->lock);
@@ -304,10 +309,9 @@ static void run_group(struct store *st, struct store_queue *group)
         store_break(st, group, &err);
     else if (e)
         run_singly(st, group);
-    if (group_writes(group)) {
-        count_commit(st, any_full(group));
+    count_group(st, group, writes);
+    if (writes)
         store_space_changed(st);
-    }
 }
 
 static void take_group(struct store *st, struct store_queue *ret)

@@ -115,6 +115,7 @@ void store_push(struct store *st, struct store_op *op);
 
 struct store_stats {
     uint64_t commits;
+    uint64_t steps; /* of statements, in SQLite's virtual machine */
     uint64_t bytes; /* of the database file */
     bool disk_full; /* the last transaction that wrote found no room */
 };

@@ -314,6 +314,15 @@ enum aw_err store_db_take(struct store *st, struct aw_error *err)
     return e;
 }
 
+uint64_t store_steps_take(struct store *st)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < N_STORE_SQL; i++)
+        n += (uint64_t)sqlite3_stmt_status(st->sql[i], SQLITE_STMTSTATUS_VM_STEP, 1);
+    return n;
+}
+
 void store_db_close(struct store *st)
 {
     for (size_t i = 0; i < N_STORE_SQL; i++)

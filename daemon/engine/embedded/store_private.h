@@ -114,6 +114,9 @@ AW_MUSTCHECK enum aw_err store_read_int(struct store *st, const char *sql, int64
 /* Runs a statement that returns no rows, with its bindings, and resets it. */
 AW_MUSTCHECK enum aw_err store_exec(struct store *st, enum store_sql which, struct aw_error *err);
 
+/* How many steps the prepared statements have made since it was asked last. */
+uint64_t store_steps_take(struct store *st);
+
 /* Reads a row of STORE_QUEUE_COLUMNS. AW_ERR_STORE: its limits are none; AW_ERR_NO_MEMORY. */
 AW_MUSTCHECK enum aw_err store_queue_read(sqlite3_stmt *s, struct store_queue_row *ret);
 
