@@ -9,9 +9,12 @@
 #include "client/awctl/jobspec.h"
 
 /*
- * Two threads follow the job's two streams, on one client; the first thread waits for signals and
- * for their end.
+ * Most jobs are short: it is waited for a moment whether this is one of them, and then only its
+ * output, if there is any, is left to be asked for. Otherwise two threads follow the job's two
+ * streams, on one client; the first thread waits for signals and for their end.
  */
+#define MOMENT_MS 20
+#define SHORT_OUT (64u << 10) /* bytes that are fetched in no time */
 
 struct run_values {
     struct jobspec spec;
@@ -46,11 +49,9 @@ static enum aw_err piece_write(struct follower *f, const struct aw_chunk *chunk)
                    f->stream == AW_STDOUT ? "output" : "error", strerror(errno));
 }
 
-static void *follow(void *arg)
+static void follow_to_end(struct follower *f)
 {
-    struct follower *f = arg;
     struct log_cursor cursor = {.attempt = 1};
-    uint64_t one = 1;
     bool end = false;
 
     while (!end && !f->failed) {
@@ -64,6 +65,14 @@ static void *follow(void *arg)
             f->failed = piece_write(f, chunk);
         aw_chunk_free(chunk);
     }
+}
+
+static void *follow(void *arg)
+{
+    struct follower *f = arg;
+    uint64_t one = 1;
+
+    follow_to_end(f);
     if (write(f->done_fd, &one, sizeof(one)) < 0)
         f->failed = AW_ERR_SYSTEM;
     return NULL;
@@ -106,6 +115,17 @@ static unsigned attend(struct awctl *ctl, const char *id, int signal_fd, int don
     return n_signals;
 }
 
+static int verdict(const struct awctl *ctl, const struct aw_statuses *list)
+{
+    int code = verdict_all(list, true);
+
+    if (ctl->json)
+        json_statuses(list);
+    else if (aw_statuses_at(list, 0)->error_class != AW_CLASS_EXIT)
+        verdict_complain(list);
+    return code;
+}
+
 static int finish(struct awctl *ctl, const char *id, unsigned n_signals)
 {
     struct aw_statuses *list;
@@ -114,26 +134,32 @@ static int finish(struct awctl *ctl, const char *id, unsigned n_signals)
 
     if (aw_wait(ctl->client, &id, 1, AW_FOREVER, NULL, &list, &err))
         return awctl_fail(&err);
-    code = verdict_all(list, true);
-    if (ctl->json)
-        json_statuses(list);
-    else if (aw_statuses_at(list, 0)->error_class != AW_CLASS_EXIT)
-        verdict_complain(list);
+    code = verdict(ctl, list);
     aw_statuses_free(list);
     return n_signals ? EXIT_INTERRUPTED : code;
+}
+
+static void followers_init(struct follower f[2], struct awctl *ctl, const char *id, int done_fd)
+{
+    static const struct follower streams[] = {{.stream = AW_STDOUT, .to_fd = STDOUT_FILENO},
+                                              {.stream = AW_STDERR, .to_fd = STDERR_FILENO}};
+
+    for (int i = 0; i < 2; i++) {
+        f[i] = streams[i];
+        f[i].ctl = ctl;
+        f[i].id = id;
+        f[i].done_fd = done_fd;
+    }
 }
 
 static int follow_both(struct awctl *ctl, const char *id, int signal_fd)
 {
     _cleanup_close_ int done_fd = eventfd(0, EFD_CLOEXEC);
-    struct follower f[2] = {{.stream = AW_STDOUT, .to_fd = STDOUT_FILENO},
-                            {.stream = AW_STDERR, .to_fd = STDERR_FILENO}};
+    struct follower f[2];
     unsigned n_signals;
 
+    followers_init(f, ctl, id, done_fd);
     for (int i = 0; i < 2; i++) {
-        f[i].ctl = ctl;
-        f[i].id = id;
-        f[i].done_fd = done_fd;
         errno = done_fd < 0 ? errno : pthread_create(&f[i].thread, NULL, follow, &f[i]);
         if (errno) {
             complain("thread: %s; %s goes on without us", strerror(errno), id);
@@ -147,6 +173,46 @@ static int follow_both(struct awctl *ctl, const char *id, int signal_fd)
         if (f[i].failed)
             return awctl_fail(&f[i].err);
     return finish(ctl, id, n_signals);
+}
+
+/* It has ended, and its output is short: no threads are needed to get it. */
+static int fetch_both(struct awctl *ctl, const struct aw_statuses *list)
+{
+    const struct aw_status *s = aw_statuses_at(list, 0);
+    const uint64_t sizes[] = {s->stdout_size, s->stderr_size};
+    struct follower f[2];
+
+    followers_init(f, ctl, s->id, -1);
+    for (int i = 0; i < 2; i++) {
+        if (sizes[i])
+            follow_to_end(&f[i]);
+        if (f[i].failed)
+            return awctl_fail(&f[i].err);
+    }
+    return verdict(ctl, list);
+}
+
+static bool is_short(const struct aw_statuses *list)
+{
+    const struct aw_status *s = aw_statuses_at(list, 0);
+
+    return !s->err && s->attempt <= 1 && s->stdout_size + s->stderr_size <= SHORT_OUT;
+}
+
+static int see_through(struct awctl *ctl, const char *id, int signal_fd)
+{
+    struct aw_statuses *list;
+    struct aw_error err;
+    enum aw_err e = aw_wait(ctl->client, &id, 1, MOMENT_MS, NULL, &list, &err);
+    int code;
+
+    if (e == AW_ERR_TIMED_OUT)
+        return follow_both(ctl, id, signal_fd);
+    if (e)
+        return awctl_fail(&err);
+    code = is_short(list) ? fetch_both(ctl, list) : follow_both(ctl, id, signal_fd);
+    aw_statuses_free(list);
+    return code;
 }
 
 static int submit_and_follow(struct awctl *ctl, const struct aw_job *job)
@@ -169,7 +235,7 @@ static int submit_and_follow(struct awctl *ctl, const struct aw_job *job)
     }
     if (aw_submit(ctl->client, job, 1, &future, &err))
         return awctl_fail(&err);
-    code = follow_both(ctl, aw_future_id(future), signal_fd);
+    code = see_through(ctl, aw_future_id(future), signal_fd);
     aw_future_unref(future);
     return code;
 }

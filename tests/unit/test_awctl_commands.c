@@ -335,15 +335,44 @@ START_TEST(logs_prints_all_or_the_last_lines)
 }
 END_TEST
 
+/* A job that writes to both streams and fails: in no time, or not. */
+struct failing {
+    unsigned n_jobs, n_logs;
+    bool slow;
+};
+
+/* What awctl waits for a moment only is not over by then. */
+static bool too_early(struct fake_request *rq)
+{
+    struct wait_rep early = {.n_total = 1};
+    struct wait_req wait;
+
+    fake_read(rq, &wait);
+    if (wait.timeout_ms > 1000)
+        return false;
+    fake_reply(rq, &early);
+    return true;
+}
+
+static void answer_failed(struct fake_request *rq)
+{
+    struct job_status job;
+    struct wait_rep rep = {.done = true, .n_ended = 1, .n_failed = 1, .jobs = {&job, 1}};
+
+    status_of(bytes_str("2"), &job);
+    job.stdout_size = job.stderr_size = strlen("to stdout\n");
+    fake_reply(rq, &rep);
+}
+
 static void runs_and_fails(struct fake_request *rq, void *arg)
 {
+    struct failing *s = arg;
     struct logs_req req;
     struct logs_rep rep = {.eof = true, .state = AW_FAILED};
-    struct wait_req wait;
-    struct bytes two = bytes_str("2");
 
     switch (rq->op) {
     case OP_LOGS:
+        s->n_logs++;
         fake_read(rq, &req);
         if (req.stream.len == 0 || bytes_eq(req.stream, bytes_str("stdout")))
             rep.data = bytes_str("to stdout\n");
@@ -353,29 +382,34 @@ static void runs_and_fails(struct fake_request *rq, void *arg)
         fake_reply(rq, &rep);
         break;
     case OP_WAIT:
-        fake_read(rq, &wait);
-        answer_statuses(rq, &(struct strv){&two, 1}, 0, false);
+        if (!s->slow || !too_early(rq))
+            answer_failed(rq);
         break;
     default:
-        daemon_of_jobs(rq, arg);
+        daemon_of_jobs(rq, &s->n_jobs);
     }
 }
 
 START_TEST(run_passes_both_streams_and_the_exit_code_on)
 {
-    struct fake *f = fake_start(runs_and_fails, &n_jobs);
-    struct outcome o = awctl(f, "run -- make");
+    for (int slow = 0; slow < 2; slow++) {
+        struct failing state = {.slow = slow};
+        struct fake *f = fake_start(runs_and_fails, &state);
+        struct outcome o = awctl(f, "run -- make");
 
-    ck_assert_int_eq(o.code, 3);
-    ck_assert_str_eq(o.out, "to stdout\n");
-    ck_assert_str_eq(o.err, "to stderr\n");
-    fake_stop(f);
+        ck_assert_int_eq(o.code, 3);
+        ck_assert_str_eq(o.out, "to stdout\n");
+        ck_assert_str_eq(o.err, "to stderr\n");
+        ck_assert_uint_eq(state.n_logs, 2);
+        fake_stop(f);
+    }
 }
 END_TEST
 
 /* Logs are parked until the job is cancelled. */
 struct interrupted {
     unsigned n_jobs, n_parked;
+    bool cancelled;
     int fd[2];
     uint32_t id[2];
 };
@@ -391,6 +425,10 @@ static void runs_until_cancelled(struct fake_request *rq, void *arg)
 
     switch (rq->op) {
     case OP_LOGS:
+        if (s->cancelled) {
+            fake_reply(rq, &ended);
+            break;
+        }
         s->fd[s->n_parked] = rq->fd;
         s->id[s->n_parked++] = rq->id;
         break;
@@ -400,11 +438,13 @@ static void runs_until_cancelled(struct fake_request *rq, void *arg)
         result.id = cancel.ids.v[0];
         result.state = AW_RUNNING;
         fake_reply(rq, &rep);
+        s->cancelled = true;
         for (unsigned i = 0; i < s->n_parked; i++)
             fake_reply_to(s->fd[i], s->id[i], OP_LOGS, &ended);
         break;
     case OP_WAIT:
-        answer_statuses(rq, &(struct strv){&five, 1}, 0, false);
+        if (!too_early(rq))
+            answer_statuses(rq, &(struct strv){&five, 1}, 0, false);
         break;
     default:
         daemon_of_jobs(rq, &s->n_jobs);
@@ -419,7 +459,7 @@ START_TEST(an_interrupted_run_cancels_its_job)
     pid_t pid = awctl_start(f, "", "run -- sleep 1000", fileno(out), fileno(err));
     char text[4096];
 
-    fake_await_requests(f, 3); /* the submit, and logs of both streams */
+    fake_await_requests(f, 2); /* the submit, and the first wait */
     kill(pid, SIGINT);
     ck_assert_int_eq(awctl_end(pid), 130);
     awctl_text(err, text, sizeof(text));
