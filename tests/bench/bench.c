@@ -172,6 +172,7 @@ static void case_run(struct run *r, const struct bench_case *c)
     for (size_t i = 0; i < r->o.n_rounds; i++) {
         double awd, floor;
 
+        rig_stop_if_asked();
         c->round(&b, &awd, &floor);
         row_add(&row, i, awd, floor);
         for (size_t k = 0; k < n_peers; k++)
@@ -208,6 +209,7 @@ static void case_run_against(struct run *r, const struct bench_case *c)
     for (size_t i = 0; i < r->o.n_rounds; i++) {
         double awd = 0, other, new_us = 0, old_us;
 
+        rig_stop_if_asked();
         if (i % 2 == 0)
             awd = round_measure(c, &new, &new_us);
         other = round_measure(c, &old, &old_us);

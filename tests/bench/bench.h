@@ -62,6 +62,12 @@ extern const struct bench_case submit_cases[], run_cases[], wait_cases[], scale_
 _Noreturn void bench_die(const char *what);
 _Noreturn void bench_fail(const char *fmt, ...) AW_PRINTF(1, 2);
 
+/* This much work, scaled; one at least. */
+static inline size_t bench_count(const struct bench *b, double n)
+{
+    return (size_t)MAX(n * b->scale, 1.0);
+}
+
 /* Microseconds since some time, with their fractions. */
 double bench_now_us(void);
 
@@ -103,10 +109,13 @@ void bench_rest(double seconds);
 
 /* ---- Floors (floors.c) ---------------------------------------------------------------------- */
 
-/* A write of 4 KiB to the end of a file and fdatasync(): microseconds, the median of n. */
+/* A write of 4 KiB over what is in a file, and fdatasync(): microseconds, the median of n. */
 double floor_fdatasync(const char *dir, size_t n);
 /* Rows that SQLite inserts in a second, `batch` in a transaction, as the store is set up. */
 double floor_sqlite(const char *dir, size_t n, size_t batch);
+/* An answer of `len` octets to a message of as many, over a unix socket, by a process that does
+ * nothing else: microseconds, the median of n. */
+double floor_echo(size_t n, size_t len);
 /* `true` by posix_spawn(), two at a time, nothing captured: how many a second. */
 double floor_spawn(size_t n);
 /* A program from fork to exit, output thrown away: microseconds, the median of n. */

@@ -1,5 +1,6 @@
 /* Jobs that run: in the loop, as programs, and from the command line. */
 #include "tests/bench/bench.h"
+#include "tests/bench/peers.h"
 #include "tests/bench/rig.h"
 #include "tests/bench/work.h"
 
@@ -10,11 +11,6 @@ struct state {
     struct codec_buf buf;
     struct bytes body;
 };
-
-static size_t count(const struct bench *b, double n)
-{
-    return (size_t)MAX(n * b->scale, 1.0);
-}
 
 static void open_slots(struct bench *b)
 {
@@ -40,27 +36,27 @@ static void close_all(struct bench *b)
 static void trip_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     struct state *s = b->state;
-    double sync = floor_fdatasync(b->dir, count(b, 1000));
+    double sync = floor_fdatasync(b->dir, bench_count(b, 1000));
 
-    *ret_awd = work_round_trips(s->awd.socket, "noop", 1, count(b, 2000)).p50_us;
-    *ret_floor = sync + floor_fdatasync(b->dir, count(b, 1000)) +
-                 work_echo_p50(s->awd.socket, count(b, 2000));
+    *ret_awd = work_round_trips(s->awd.socket, "noop", 1, bench_count(b, 2000)).p50_us;
+    *ret_floor = sync + floor_fdatasync(b->dir, bench_count(b, 1000)) +
+                 floor_echo(bench_count(b, 2000), s->body.len);
 }
 
 static void trips_64_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     struct state *s = b->state;
 
-    *ret_floor = 1e6 / floor_fdatasync(b->dir, count(b, 1000));
-    *ret_awd = work_round_trips(s->awd.socket, "noop", 64, count(b, 10000)).per_s;
+    *ret_floor = 25000;
+    *ret_awd = work_round_trips(s->awd.socket, "noop", 64, bench_count(b, 10000)).per_s;
 }
 
 static void true_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     struct state *s = b->state;
 
-    *ret_floor = floor_spawn(count(b, 2000));
-    *ret_awd = work_programs(s->awd.socket, "/bin/true", count(b, 3000));
+    *ret_floor = floor_spawn(bench_count(b, 2000));
+    *ret_awd = work_programs(s->awd.socket, "/bin/true", bench_count(b, 3000));
 }
 
 /* awctl's wall-clock time from fork to exit, with this daemon. */
@@ -79,30 +75,30 @@ static void awctl_submit_round(struct bench *b, double *ret_awd, double *ret_flo
     static const char *const bare[] = {"/bin/true", NULL};
     struct state *s = b->state;
 
-    *ret_floor =
-        floor_program(bare, count(b, 500)) + work_submit_p50(s->awd.socket, s->body, count(b, 500));
-    *ret_awd = awctl_p50(b, "submit", count(b, 500));
+    *ret_floor = floor_program(bare, bench_count(b, 500)) +
+                 work_submit_p50(s->awd.socket, s->body, bench_count(b, 500));
+    *ret_awd = awctl_p50(b, "submit", bench_count(b, 500));
 }
 
 static void awctl_run_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     static const char *const bare[] = {"/bin/true", NULL};
 
-    *ret_floor = 2 * floor_program(bare, count(b, 500));
-    *ret_awd = awctl_p50(b, "run", count(b, 500));
+    *ret_floor = 2 * floor_program(bare, bench_count(b, 500));
+    *ret_awd = awctl_p50(b, "run", bench_count(b, 500));
 }
 
 const struct bench_case run_cases[] = {
     {"noop-trip", "submit, run a noop, and its end told to who waits", "us",
-     "2 fdatasync + a question", GOAL_AT_MOST, 1.5, open_slots, trip_round, close_all, NULL},
-    {"noop-trips-64", "the same by 64 clients", "/s", "fdatasync, one after the other", GOAL_NONE,
-     0, open_slots, trips_64_round, close_all, NULL},
+     "2 fdatasync + an echo", GOAL_AT_MOST, 1.5, open_slots, trip_round, close_all, trip_peers},
+    {"noop-trips-64", "the same by 64 clients", "/s", "the goal", GOAL_AT_LEAST, 1, open_slots,
+     trips_64_round, close_all, trips_64_peers},
     {"true", "`true` as a job, " N_SLOTS " slots", "/s", "bare posix_spawn, two at a time",
-     GOAL_AT_LEAST, 0.9, open_slots, true_round, close_all, NULL},
+     GOAL_AT_LEAST, 0.9, open_slots, true_round, close_all, true_peers},
     {"awctl-submit", "`awctl submit -- true`, the whole process", "us",
      "`true`, and a submit by a client that is there", GOAL_AT_MOST, 1.3, open_slots,
-     awctl_submit_round, close_all, NULL},
+     awctl_submit_round, close_all, awctl_submit_peers},
     {"awctl-run", "`awctl run -- true`, the whole process", "us", "`true` twice", GOAL_NONE, 0,
-     open_slots, awctl_run_round, close_all, NULL},
+     open_slots, awctl_run_round, close_all, awctl_run_peers},
     {0},
 };

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "tests/bench/bench.h"
+#include "tests/bench/peers.h"
 #include "tests/bench/work.h"
 
 #define DEEP    "deep"
@@ -18,14 +19,9 @@ struct state {
     double bytes_each;
 };
 
-static size_t count(const struct bench *b, double n)
-{
-    return (size_t)MAX(n * b->scale, 1.0);
-}
-
 static void fill(struct state *s, const struct daemon *d, size_t n)
 {
-    (void)work_submits(d->socket, s->body_1000, (n + MESSAGE - 1) / MESSAGE, 4);
+    (void)work_submits(d->socket, s->body_1000, 1, 4, (n + MESSAGE - 1) / MESSAGE);
 }
 
 /* Two daemons alike, one with the jobs and one without. */
@@ -44,8 +40,8 @@ static void open_two(struct bench *b)
     work_queue_paused(s->many.socket, DEEP);
     fill(s, &s->many, MESSAGE); /* all that is made once is there now */
     before = bench_memory(s->many.pid);
-    fill(s, &s->many, count(b, N_DEEP));
-    s->bytes_each = (bench_memory(s->many.pid) - before) / (double)count(b, N_DEEP);
+    fill(s, &s->many, bench_count(b, N_DEEP));
+    s->bytes_each = (bench_memory(s->many.pid) - before) / (double)bench_count(b, N_DEEP);
 }
 
 static void close_all(struct bench *b)
@@ -71,18 +67,18 @@ static void submit_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     struct state *s = b->state;
 
-    *ret_floor = work_submits(s->few.socket, s->body, count(b, 20000), 64);
-    *ret_awd = work_submits(s->many.socket, s->body, count(b, 20000), 64);
+    *ret_floor = work_submits(s->few.socket, s->body, 1, 64, bench_count(b, 20000));
+    *ret_awd = work_submits(s->many.socket, s->body, 1, 64, bench_count(b, 20000));
 }
 
-static double started_in_a_second(const struct daemon *d)
+static double started_in_a_second(const struct bench *b, const struct daemon *d)
 {
     uint64_t before = work_stats(d->socket).succeeded;
     double start_us;
 
     work_queue_pause(d->socket, DEEP, false);
     start_us = bench_now_us();
-    bench_rest(1);
+    bench_rest(MIN(1.0, 10 * b->scale));
     work_queue_pause(d->socket, DEEP, true);
     start_us = bench_now_us() - start_us;
     return (double)(work_stats(d->socket).succeeded - before) * 1e6 / start_us;
@@ -92,10 +88,12 @@ static void dispatch_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     struct state *s = b->state;
 
-    if (work_stats(s->few.socket).queued < REFILL)
-        fill(s, &s->few, REFILL);
-    *ret_floor = started_in_a_second(&s->few);
-    *ret_awd = started_in_a_second(&s->many);
+    size_t refill = bench_count(b, REFILL);
+
+    if (work_stats(s->few.socket).queued < refill)
+        fill(s, &s->few, refill);
+    *ret_floor = started_in_a_second(b, &s->few);
+    *ret_awd = started_in_a_second(b, &s->many);
 }
 
 static void restart_round(struct bench *b, double *ret_awd, double *ret_floor)
@@ -118,20 +116,21 @@ static void list_round(struct bench *b, double *ret_awd, double *ret_floor)
     struct list_req req;
 
     codec_defaults(&list_req_schema, &req);
-    *ret_awd = work_submit_p50(s->many.socket, load_body(&buf, OP_LIST, &req), count(b, 200)) / 1e3;
+    *ret_awd =
+        work_submit_p50(s->many.socket, load_body(&buf, OP_LIST, &req), bench_count(b, 200)) / 1e3;
     *ret_floor = 10;
     codec_buf_done(&buf);
 }
 
 const struct bench_case scale_cases[] = {
     {"queued-memory", "each of 1,000,000 queued jobs", "B", "the goal", GOAL_AT_MOST, 1, open_two,
-     memory_round, close_all, NULL},
+     memory_round, close_all, memory_peers},
     {"queued-submit", "64 submits outstanding with 1,000,000 jobs queued", "/s", "an empty queue",
      GOAL_AT_LEAST, 0.9, open_two, submit_round, close_all, NULL},
     {"queued-dispatch", "noops run in a second with 1,000,000 queued, 2 slots", "/s",
      "a tenth as many queued", GOAL_AT_LEAST, 0.9, open_two, dispatch_round, close_all, NULL},
     {"queued-restart", "restart with 1,000,000 queued, until a job has run", "ms", "the goal",
-     GOAL_AT_MOST, 1, open_two, restart_round, close_all, NULL},
+     GOAL_AT_MOST, 1, open_two, restart_round, close_all, restart_peers},
     {"queued-list", "the first page of list with 1,000,000 in the store", "ms", "the goal",
      GOAL_AT_MOST, 1, open_two, list_round, close_all, NULL},
     {0},

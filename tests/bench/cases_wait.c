@@ -14,11 +14,6 @@ struct state {
     unsigned n_rounds; /* so far */
 };
 
-static size_t count(const struct bench *b, double n)
-{
-    return (size_t)MAX(n * b->scale, 1.0);
-}
-
 static void open_awd(struct bench *b)
 {
     static const char *const flags[] = {"--slots", "64", "--max-inflight", "1000000", NULL};
@@ -113,7 +108,9 @@ static double parked(struct bench *b, size_t n, double *ret_bytes_each)
     before = bench_memory(s->awd.pid);
     for (size_t i = 0; i < n; i++)
         load_send(load_conn(load, 0), (uint32_t)i, request.data, request.len);
-    load_run_for(load, &w.done, 1000000);
+    load_run_for(load, &w.done, 0);
+    while (work_stats(s->awd.socket).waiters < n)
+        load_run_for(load, &w.done, 1000);
     *ret_bytes_each = (bench_memory(s->awd.pid) - before) / (double)n;
     start_us = bench_now_us();
     cancel(s, load_conn(other, 0), id);
@@ -127,18 +124,18 @@ static double parked(struct bench *b, size_t n, double *ret_bytes_each)
 
 static void memory_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
-    parked(b, count(b, 10000), ret_awd);
+    parked(b, bench_count(b, 10000), ret_awd);
     *ret_floor = 1024;
 }
 
 static void wake_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     struct state *s = b->state;
-    size_t n = count(b, 10000);
+    size_t n = bench_count(b, 10000);
     double each;
 
     *ret_awd = parked(b, n, &each);
-    *ret_floor = 1e6 * (double)n / work_submits(s->awd.socket, work_hello_body(&s->buf), n, n);
+    *ret_floor = 1e6 * (double)n / work_submits(s->awd.socket, work_hello_body(&s->buf), 1, n, n);
 }
 
 /* ---- Completions ---------------------------------------------------------------------------- */
@@ -146,7 +143,7 @@ static void wake_round(struct bench *b, double *ret_awd, double *ret_floor)
 static void completions_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     struct state *s = b->state;
-    size_t n = count(b, 100000);
+    size_t n = bench_count(b, 100000);
     char set[32];
 
     snprintf(set, sizeof(set), "%s-%u", SET, ++s->n_rounds);
@@ -160,7 +157,7 @@ static void completions_round(struct bench *b, double *ret_awd, double *ret_floo
 static void idle_round(struct bench *b, double *ret_awd, double *ret_floor)
 {
     struct state *s = b->state;
-    double before, seconds = MAX(5 * b->scale, 1.0);
+    double before, seconds = MIN(50 * b->scale, 5.0);
 
     before = bench_switches(s->awd.pid);
     bench_rest(seconds);

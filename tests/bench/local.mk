@@ -9,14 +9,20 @@ CLEANFILES += $(BENCHES)
 
 tests_bench_bench_SOURCES = \
 	tests/bench/bench.c tests/bench/bench.h \
+	tests/bench/cases_peers.c tests/bench/peers.h \
 	tests/bench/cases_run.c \
 	tests/bench/cases_scale.c \
 	tests/bench/cases_submit.c \
 	tests/bench/cases_wait.c \
 	tests/bench/floors.c \
 	tests/bench/load.c tests/bench/load.h \
+	tests/bench/peer_beanstalkd.c \
+	tests/bench/peer_gearmand.c \
+	tests/bench/peer_redis.c \
+	tests/bench/peer_tools.c \
 	tests/bench/rig.c tests/bench/rig.h \
 	tests/bench/table.c tests/bench/table.h \
+	tests/bench/wire.c tests/bench/wire.h \
 	tests/bench/work.c tests/bench/work.h
 tests_bench_bench_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 tests_bench_bench_LDADD = proto/libproto.la $(SQLITE_LIBS) $(JANSSON_LIBS)
@@ -37,6 +43,11 @@ BENCH = $(AM_TESTS_ENVIRONMENT) \
 bench: stage.stamp tests/bench/bench
 	$(AM_V_at)$(BENCH) --json '$(BENCH_JSON)' $(BENCH_FLAGS)
 
+# With other programs, which get installed if this is Debian and we are root.
+bench-peers: stage.stamp tests/bench/bench
+	$(AM_V_at)$(srcdir)/tests/bench/install_peers
+	$(AM_V_at)$(BENCH) --peers --json '$(BENCH_JSON)' $(BENCH_FLAGS)
+
 # The parts by themselves: the endpoint, and the runner.
 bench-parts: $(PARTS_BENCHES)
 	$(AM_V_at)for bench in $(PARTS_BENCHES); do echo "$$bench:"; ./$$bench || exit 1; done
@@ -45,4 +56,4 @@ bench-parts: $(PARTS_BENCHES)
 bench-table: tests/bench/bench
 	$(AM_V_at)./tests/bench/bench --markdown '$(BENCH_JSON)'
 
-.PHONY: bench bench-parts bench-table
+.PHONY: bench bench-peers bench-parts bench-table

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -24,6 +25,7 @@ struct background {
 
 static char dirs[2][256];
 static struct background running[MAX_RUNNING];
+static pid_t owner; /* whose they are: not what rig_fork() starts */
 
 /* ---- The end -------------------------------------------------------------------------------- */
 
@@ -93,10 +95,36 @@ void rig_dirs_remove(void)
     }
 }
 
+static void children_signal(int sig)
+{
+    char path[64];
+    int child;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    f = fopen(path, "re");
+    while (f && fscanf(f, "%d", &child) == 1)
+        kill(child, sig);
+    if (f)
+        fclose(f);
+}
+
+/* What was started by what is no more, and is our child since. */
+static void orphans_end(void)
+{
+    for (int ms = 0; waitpid(-1, NULL, WNOHANG) >= 0 && ms < PATIENCE_MS; ms++) {
+        children_signal(ms < 2000 ? SIGTERM : SIGKILL);
+        bench_rest(0.001);
+    }
+}
+
 static void at_end(void)
 {
+    if (getpid() != owner)
+        return;
     for (size_t i = 0; i < MAX_RUNNING; i++)
         background_end(&running[i]);
+    orphans_end();
     rig_dirs_remove();
 }
 
@@ -118,9 +146,18 @@ void bench_fail(const char *fmt, ...)
     exit(1);
 }
 
+static volatile sig_atomic_t asked_to_stop;
+
+/* Calls that block fail then, which ends the program in most places; the others ask. */
 static void on_signal(int sig)
 {
-    exit(128 + sig);
+    asked_to_stop = sig;
+}
+
+void rig_stop_if_asked(void)
+{
+    if (asked_to_stop)
+        exit(128 + asked_to_stop);
 }
 
 /* ---- The beginning -------------------------------------------------------------------------- */
@@ -160,9 +197,14 @@ void rig_programs_below(struct programs *ret, const char *prefix)
 
 void rig_open(void)
 {
+    const struct sigaction action = {.sa_handler = on_signal};
+
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        bench_die("prctl");
+    owner = getpid();
     atexit(at_end);
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }
 
 const char *rig_dir_make(const char *parent)
@@ -210,6 +252,23 @@ static struct background *background_start(const char *const *argv, const char *
 pid_t rig_start(const char *const *argv, const char *log)
 {
     return background_start(argv, log)->pid;
+}
+
+pid_t rig_fork(void (*run)(const void *arg), const void *arg)
+{
+    struct background *r = background_find(0);
+    pid_t pid = fork();
+
+    if (pid < 0)
+        bench_die("fork");
+    if (pid == 0) {
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        run(arg);
+        _exit(0);
+    }
+    *r = (struct background){.pid = pid};
+    return pid;
 }
 
 void rig_end(pid_t pid)

@@ -16,6 +16,8 @@ struct programs {
 /* From now on nothing is left behind at the end of the program. */
 void rig_open(void);
 
+/* Ends the program if SIGINT or SIGTERM has come; to be called now and then. */
+void rig_stop_if_asked(void);
 /* Those of $AWD_BINDIR, $AWD_SBINDIR, $AWD_LIBEXECDIR, as for the end-to-end tests. */
 void rig_programs(struct programs *ret);
 /* Those installed below a prefix. */
@@ -35,6 +37,9 @@ pid_t rig_start(const char *const *argv, const char *log);
 void rig_end(pid_t pid);
 /* True once it has ended by itself; then it is no more to be ended. */
 bool rig_has_ended(pid_t pid);
+
+/* The same for a function of ours, in a process of its own; it ends when run() returns. */
+pid_t rig_fork(void (*run)(const void *arg), const void *arg);
 
 /*
  * Microseconds of processor time that the daemons started from these programs, and their runners,

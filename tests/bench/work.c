@@ -50,14 +50,15 @@ static void submit_answered(struct load_conn *c, uint32_t id, const uint8_t *bod
     s->done = s->n_open == 0;
 }
 
-double work_submits(const char *socket, struct bytes body, size_t n, size_t outstanding)
+double work_submits(const char *socket, struct bytes body, size_t n_conns, size_t outstanding,
+                    size_t n)
 {
     struct submits s = {.body = body, .n_left = n};
-    struct load *load = load_open(socket, 1, submit_answered, &s);
+    struct load *load = load_open(socket, n_conns, submit_answered, &s);
     double start_us = bench_now_us();
 
-    for (; s.n_open < outstanding && s.n_left > 0; s.n_open++, s.n_left--)
-        load_send(load_conn(load, 0), (uint32_t)s.n_open, body.data, body.len);
+    for (; s.n_open < n_conns * outstanding && s.n_left > 0; s.n_open++, s.n_left--)
+        load_send(load_conn(load, s.n_open % n_conns), (uint32_t)s.n_open, body.data, body.len);
     load_run(load, &s.done);
     start_us = bench_now_us() - start_us;
     load_close(load);
@@ -92,15 +93,6 @@ struct bytes work_hello_body(struct codec_buf *buf)
 
     codec_defaults(&hello_req_schema, &req);
     return load_body(buf, OP_HELLO, &req);
-}
-
-double work_echo_p50(const char *socket, size_t n)
-{
-    struct codec_buf buf = {0};
-    double p50 = ask_p50(socket, work_hello_body(&buf), n);
-
-    codec_buf_done(&buf);
-    return p50;
 }
 
 /* ---- Round trips ---------------------------------------------------------------------------- */

@@ -9,14 +9,14 @@
 /* A submit's body: `n` jobs of this type, 200 bytes each; queue NULL: the default one. */
 struct bytes work_submit_body(struct codec_buf *buf, size_t n, const char *type, const char *queue);
 
-/* n submits of that body, `outstanding` unanswered at any time: how many a second. */
-double work_submits(const char *socket, struct bytes body, size_t n, size_t outstanding);
+/* n submits of that body, `outstanding` unanswered at any time on each of n_conns connections: how
+ * many a second. */
+double work_submits(const char *socket, struct bytes body, size_t n_conns, size_t outstanding,
+                    size_t n);
 /* One after the other: microseconds, the median. */
 double work_submit_p50(const char *socket, struct bytes body, size_t n);
 /* A question that needs no disk. */
 struct bytes work_hello_body(struct codec_buf *buf);
-/* It and its answer, one after the other: microseconds, the median. */
-double work_echo_p50(const char *socket, size_t n);
 
 /* Submit, wait for the end, submit the next, on each of n_conns connections, n in all. */
 struct round_trips {
