@@ -115,13 +115,14 @@ static enum aw_err user_find(const struct access *access, const char *key, const
     struct passwd entry, *found = NULL;
     enum aw_err e = entry_find(key, name, &entry, &buf, &found, err);
 
-    if (!e)
-        *ret = (struct access_user){
-            .uid = found->pw_uid,
-            .gid = found->pw_gid,
-            .admin = access->has_admin_group && has_group(found, access->admin_gid),
-        };
-    return e;
+    if (!found)
+        return e;
+    *ret = (struct access_user){
+        .uid = found->pw_uid,
+        .gid = found->pw_gid,
+        .admin = access->has_admin_group && has_group(found, access->admin_gid),
+    };
+    return AW_OK;
 }
 
 /* ---- Making -------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ int store_schema_make(sqlite3 *db, int version)
 {
     int rc = SQLITE_OK;
 
-    for (int v = 0; rc == SQLITE_OK && v < version; v++)
+    for (int v = 0; rc == SQLITE_OK && v < version && v < STORE_SCHEMA_VERSION; v++)
         rc = sqlite3_exec(db, steps[v], NULL, NULL, NULL);
     return rc;
 }
