@@ -275,7 +275,7 @@ struct engine_stats {
     uint64_t store_bytes;
     bool disk_full;
     uint64_t sets;
-    uint64_t store_steps, sched_steps; /* work done: see STATS_REP_FIELDS */
+    uint64_t store_steps, sched_steps;                   /* work done: see STATS_REP_FIELDS */
     struct latency first_result, queue_wait, run, total; /* see STATS_REP_FIELDS */
 };
 

@@ -106,9 +106,9 @@ static void put_uint(struct script *s, uint64_t v)
 }
 
 /* Values of each type there is. */
-enum value { V_INT, V_BOOL, V_FLOAT, V_STR, V_ARRAY, V_MAP, V_EXT, V_NUL, N_VALUES };
+enum wrong_type { V_INT, V_BOOL, V_FLOAT, V_STR, V_ARRAY, V_MAP, V_EXT, V_NUL, N_VALUES };
 
-static void put_value(struct script *s, enum value value)
+static void put_value(struct script *s, enum wrong_type type)
 {
     static const struct {
         const char *data;
@@ -124,7 +124,7 @@ static void put_value(struct script *s, enum value value)
         [V_NUL] = {"\xa3x\0y", 4},
     };
 
-    script_raw(s, values[value].data, values[value].len);
+    script_raw(s, values[type].data, values[type].len);
 }
 
 static bool is_array(const struct field *f)
@@ -143,9 +143,9 @@ static bool is_text(const struct field *f)
 }
 
 /* Whether a value of this type is wrong there. An array of `false` is wrong in each array. */
-static bool value_is_wrong(const struct field *f, enum value value)
+static bool value_is_wrong(const struct field *f, enum wrong_type type)
 {
-    switch (value) {
+    switch (type) {
     case V_INT:
         return !is_number(f);
     case V_BOOL:
@@ -246,7 +246,7 @@ static bool applies(const struct field *f, enum wrong wrong)
     case W_TWICE:
         return true;
     default:
-        return value_is_wrong(f, (enum value)wrong);
+        return value_is_wrong(f, (enum wrong_type)wrong);
     }
 }
 
@@ -255,7 +255,7 @@ static void put_bad(struct script *s, const struct field *f, enum wrong wrong)
     int64_t size = wrong == W_BELOW ? f->min - 1 : f->max + 1;
 
     if (wrong < W_TYPES) {
-        put_value(s, (enum value)wrong);
+        put_value(s, (enum wrong_type)wrong);
     } else if (wrong == W_HUGE) {
         put_uint(s, UINT64_MAX);
     } else if (is_number(f)) {
