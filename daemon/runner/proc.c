@@ -176,6 +176,18 @@ bool proc_env(pid_t pid, char *id, size_t id_size, uint64_t *ret_claim)
     return true;
 }
 
+bool proc_is_between(pid_t pid)
+{
+    char path[32], c;
+    struct proc proc;
+
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, &c, 1) > 0)
+        return false;
+    return proc_read(pid, &proc) && proc.state != 'Z';
+}
+
 /* By the descriptor that pins it; on a system that has none (valgrind), by its number. */
 static void signal_send(int fd, pid_t pid, int sig)
 {

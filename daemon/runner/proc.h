@@ -43,6 +43,13 @@ bool proc_children(pid_t pid, struct pids *ret);
  */
 AW_MUSTCHECK bool proc_env(pid_t pid, char *id, size_t id_size, uint64_t *ret_claim);
 
+/*
+ * Whether a process is neither what it was nor what it will be: it is dying, but not dead, or in
+ * the middle of an exec. It has no arguments then, nor an environment. One that has wiped them from
+ * its memory looks the same for as long as it likes.
+ */
+AW_MUSTCHECK bool proc_is_between(pid_t pid);
+
 /* Signals a process, if its parent still is `ppid` or the runner. */
 void proc_signal(pid_t pid, pid_t ppid, int sig);
 /* Signals a process, if fn() says so of what has the number then. */

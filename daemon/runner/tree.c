@@ -8,7 +8,8 @@
 
 #define STRAY_GRACE_US 1000000
 #define STRAY_TRIES    3
-#define LONGEST        16   /* bytes of one number in the list of children, and more */
+#define STRAY_DOUBT_US 2000000 /* at most, about one that is between two states, or seems to be */
+#define LONGEST        16      /* bytes of one number in the list of children, and more */
 #define MAX_DEPTH      1000 /* of a tree: the walk is recursive; the next round gets what is below */
 
 enum aw_err tree_open(struct tree *tree, const struct cgroups *cgroups, struct aw_error *err)
@@ -139,6 +140,7 @@ static void orphan_add(struct tree *tree, struct jobs *jobs, pid_t pid)
     orphan->pid = pid;
     orphan->job = orphan_owner(tree, jobs, pid);
     orphan->serial = jobs->serial;
+    orphan->found_us = boottime_us();
     LIST_INSERT_HEAD(&tree->by_pid[pid % TREE_BUCKETS], orphan, by_pid);
     if (orphan->job) {
         LIST_INSERT_HEAD(&orphan->job->orphans, orphan, link);
@@ -149,17 +151,30 @@ static void orphan_add(struct tree *tree, struct jobs *jobs, pid_t pid)
     tree->n_orphans++;
 }
 
+/*
+ * One that dies has no environment from some point on, and only later are its children ours; one
+ * that is about to be another program has none for a while. On a busy machine either takes longer
+ * than a few looks, so that these do not count. There is an end to it, since others wait, and since
+ * a process can make itself look like that.
+ */
+static bool stray_between(const struct orphan *orphan)
+{
+    return proc_is_between(orphan->pid) && boottime_us() < orphan->found_us + STRAY_DOUBT_US;
+}
+
 static void strays_retry(struct tree *tree, struct jobs *jobs)
 {
     struct orphan *orphan, *next;
 
     for (orphan = LIST_FIRST(&tree->strays); orphan; orphan = next) {
         next = LIST_NEXT(orphan, link);
-        if (orphan->phase != PHASE_NONE || orphan->n_tries++ >= STRAY_TRIES)
+        if (orphan->phase != PHASE_NONE || orphan->n_tries >= STRAY_TRIES)
             continue;
         orphan->job = orphan_owner(tree, jobs, orphan->pid);
-        if (!orphan->job)
+        if (!orphan->job) {
+            orphan->n_tries = stray_between(orphan) ? 0 : orphan->n_tries + 1;
             continue;
+        }
         LIST_REMOVE(orphan, link);
         LIST_INSERT_HEAD(&orphan->job->orphans, orphan, link);
     }

@@ -12,9 +12,10 @@
  * What none of these tells is a stray: it must come from a job that lives at that time, and is
  * ended when the last of those has ended.
  *
- * One that has just died, or is in the middle of an exec, has no environment, and whom it leaves
- * behind only the next look may see: until a few looks have passed, no job without a control group
- * is said to have left nothing.
+ * One that is dying, or in the middle of an exec, has no environment, and whom it leaves behind
+ * only the next look may see: until it is dead or has become another program, and a few looks have
+ * passed, no job without a control group is said to have left nothing. That takes two seconds at
+ * the most.
  */
 #ifndef AW_RUNNER_TREE_H
 #define AW_RUNNER_TREE_H
@@ -31,7 +32,8 @@ struct orphan {
     LIST_ENTRY(orphan) by_pid;
     LIST_ENTRY(orphan) link; /* of its job, or of the strays */
     uint64_t serial;         /* stray: of the newest job when it was found */
-    unsigned n_tries;        /* stray: to find its job; in the middle of an exec it has no env */
+    unsigned n_tries;        /* stray: to find its job, since it could last be no one's */
+    int64_t found_us;        /* since boot */
     enum job_phase phase;    /* stray */
     int64_t kill_us;         /* stray, PHASE_TERM: since boot */
 };

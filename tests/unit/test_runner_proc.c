@@ -73,11 +73,14 @@ START_TEST(a_process_that_has_ended_says_so_until_it_is_reaped)
     siginfo_t info;
     struct proc proc;
 
+    ck_assert(!proc_is_between(pid));
     kill(pid, SIGKILL);
     ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
     ck_assert(proc_read(pid, &proc));
     ck_assert_int_eq(proc.state, 'Z');
+    ck_assert(!proc_is_between(pid)); /* whom it leaves behind was given away before that */
     waitpid(pid, NULL, 0);
+    ck_assert(!proc_is_between(pid));
 }
 END_TEST
 

@@ -16,13 +16,16 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/ugly_ways.h"
@@ -311,6 +314,47 @@ static int own_subreaper(void)
     return 2;
 }
 
+static char *first_arg;
+
+/* Ends its process some time after its parent has ended. */
+static void *faceless_thread(void *arg)
+{
+    const uintptr_t page = (uintptr_t)getpagesize();
+    char *from = first_arg - (uintptr_t)first_arg % page;
+    const struct timespec millisecond = {.tv_nsec = 1000000}, a_while = {.tv_nsec = 200000000};
+    pid_t parent = *(const pid_t *)arg;
+
+    if (munmap(from, getauxval(AT_EXECFN) - (uintptr_t)from) < 0)
+        die("munmap");
+    up();
+    while (getppid() == parent)
+        nanosleep(&millisecond, NULL);
+    nanosleep(&a_while, NULL);
+    _exit(0);
+}
+
+/*
+ * One between the job and its grandchild has neither arguments nor an environment for a while, and
+ * then it is gone: as the kernel shows one that dies on a busy machine. They are in the uppermost
+ * pages of the stack; what takes these away must run on another one.
+ */
+static int faceless(void)
+{
+    static pid_t parent;
+    pthread_t thread;
+
+    parent = getpid();
+    if (child() == 0) {
+        setsid();
+        if (child() == 0)
+            stay();
+        if (pthread_create(&thread, NULL, faceless_thread, &parent))
+            die("pthread_create");
+        pthread_join(thread, NULL);
+    }
+    return 2;
+}
+
 /* All of it together. */
 static int everything(void)
 {
@@ -388,6 +432,7 @@ int main(int argc, char **argv)
 
     if (n <= 0)
         die("/proc/self/exe");
+    first_arg = argv[0];
     if (argc == 2)
         go_on(argv[1]);
     if (argc != 3)

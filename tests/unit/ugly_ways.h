@@ -25,6 +25,7 @@
     X("vfork-threads", vfork_threads, false)     \
     X("borrowed-parent", borrowed_parent, false) \
     X("own-subreaper", own_subreaper, false)     \
+    X("faceless", faceless, false)               \
     X("everything", everything, true)
 
 #endif
