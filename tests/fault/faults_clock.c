@@ -86,11 +86,12 @@ static void tell_timer(void)
     (timer.fd, 0, &now, NULL);
 }
 
-int epoll_wait(int set, struct epoll_event *events, int max, int timeout_ms)
+/* awd's own epoll_wait() calls this: see daemon/epoll_wait.c. */
+int epoll_pwait(int set, struct epoll_event *events, int max, int timeout_ms, const sigset_t *mask)
 {
     static void *_Atomic slot;
 
     tell_timer();
-    return REAL(int, "epoll_wait", (int, struct epoll_event *, int, int))(set, events, max,
-                                                                          timeout_ms);
+    return REAL(int, "epoll_pwait", (int, struct epoll_event *, int, int, const sigset_t *))(
+        set, events, max, timeout_ms, mask);
 }
