@@ -3,9 +3,12 @@
 # tests/bench/bench.c.
 
 PARTS_BENCHES = tests/bench/bench_endpoint tests/bench/bench_spawn
-BENCHES = tests/bench/bench $(PARTS_BENCHES)
-EXTRA_PROGRAMS = $(BENCHES)
-CLEANFILES += $(BENCHES)
+EXTRA_PROGRAMS = $(PARTS_BENCHES)
+CLEANFILES += $(PARTS_BENCHES)
+
+# `make check` sees that all cases run.
+check_PROGRAMS += tests/bench/bench
+TESTS += tests/bench/bench.test
 
 tests_bench_bench_SOURCES = \
 	tests/bench/bench.c tests/bench/bench.h \
