@@ -18,26 +18,22 @@ struct submit_call {
     struct account *account;  /* of the user */
     struct set *head;         /* of the set, in case that it is made; NULL: without one */
     bool ahead;               /* they are claimed with it */
-    char *text;               /* copies of keys, specifications and heads */
-    struct store_row rows[];
+    struct store_row rows[]; /* and behind these, in the same block: submitted, op.births, live, and
+                                copies of keys, specifications and heads */
 };
 
 static void submit_free(struct submit_call *call)
 {
-    for (size_t i = 0; call->live && i < call->op.n; i++)
+    for (size_t i = 0; i < call->op.n; i++)
         sched_discard(call->em->sched, call->live[i]);
     for (size_t i = 0; call->waits && i < call->op.n; i++)
         deps_discard(call->em->deps, call->waits[i]);
     accounts_release(embedded_accounts(call->em), call->account);
-    free(call->live);
     free(call->waits);
     free(call->parents);
     free(call->open);
-    free(call->op.births);
-    free(call->submitted);
     set_free(call->head);
     store_effects_free(&call->op.effects);
-    free(call->text);
     free(call);
 }
 
@@ -222,17 +218,30 @@ static bool parents_make(struct submit_call *call, const struct new_job *jobs)
     return true;
 }
 
-/* Whatever a submit needs in memory, before anything is recorded. */
-static bool rows_make(struct submit_call *call, const struct new_job *jobs)
+/* Room for n jobs, zeroed, and for what they point to, at *ret_text. */
+static struct submit_call *call_make(const struct new_job *jobs, size_t n, char **ret_text)
 {
-    char *text = call->text = malloc(text_size(jobs, call->op.n) + 1);
+    struct submit_call *call;
+    size_t size = sizeof(*call) + n * (sizeof(*call->rows) + sizeof(*call->submitted) +
+                                       sizeof(*call->op.births) + sizeof(struct live *));
+
+    call = malloc(size + text_size(jobs, n));
+    if (!call)
+        return NULL;
+    memset(call, 0, size);
+    call->op.n = n;
+    call->submitted = (struct submitted *)(call->rows + n);
+    call->op.births = (struct store_birth *)(call->submitted + n);
+    call->live = (struct live **)(call->op.births + n);
+    *ret_text = (char *)call + size;
+    return call;
+}
+
+/* Whatever a submit needs in memory, before anything is recorded. */
+static bool rows_make(struct submit_call *call, const struct new_job *jobs, char *text)
+{
     size_t n = call->op.n;
 
-    call->submitted = calloc(n, sizeof(*call->submitted));
-    call->op.births = calloc(n, sizeof(*call->op.births));
-    call->live = calloc(n, sizeof(struct live *));
-    if (!call->submitted || !call->op.births || !call->live || !text)
-        return false;
     for (size_t i = 0; i < n; i++)
         call->rows[i] = row_of(call->em, &jobs[i], call->op.now_us, &text);
     if (!parents_make(call, jobs))
@@ -258,17 +267,16 @@ static bool head_make(struct submit_call *call, struct bytes name)
 
 static struct submit_call *submit_make(struct embedded *em, const struct submit *submit)
 {
-    size_t n = submit->n;
-    struct submit_call *call = calloc(1, sizeof(*call) + n * sizeof(*call->rows));
+    char *text;
+    struct submit_call *call = call_make(submit->jobs, submit->n, &text);
 
     if (!call)
         return NULL;
     call->em = em;
-    call->op.n = n;
     call->op.now_us = now_us();
     call->op.uid = submit->uid;
     call->account = accounts_hold(embedded_accounts(em), submit->uid);
-    if (call->account && rows_make(call, submit->jobs) && head_make(call, submit->set))
+    if (call->account && rows_make(call, submit->jobs, text) && head_make(call, submit->set))
         return call;
     submit_free(call);
     return NULL;
