@@ -84,6 +84,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/store_read.c \
 	daemon/engine/embedded/store_records.h \
 	daemon/engine/embedded/store_remove.c \
+	daemon/engine/embedded/store_rows.c daemon/engine/embedded/store_rows.h \
 	daemon/engine/embedded/store_schema.c daemon/engine/embedded/store_schema.h \
 	daemon/engine/embedded/store_set_ops.h \
 	daemon/engine/embedded/store_sets.c daemon/engine/embedded/store_sets.h \

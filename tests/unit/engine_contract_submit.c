@@ -89,6 +89,55 @@ START_TEST(many_submits_under_way_are_each_answered_once_and_in_order)
 }
 END_TEST
 
+/* What becomes of the i-th of many submits in one turn. */
+static struct want mixed_want(int i, const struct parent *parent)
+{
+    static const char *const names[] = {"plain", "of several", "one more"};
+    struct want want = {.name = names[i % 3], .priority = i % 10};
+
+    if (i % 23 == 20)
+        want.queue = "nowhere";
+    else if (i % 23 == 21)
+        want.key = "k";
+    else if (i % 23 == 22)
+        want = (struct want){
+            .name = "waits", .priority = i % 10, .parents = parent, .n_parents = 1, .apart = true};
+    else
+        want.apart = i % 5 == 0;
+    return want;
+}
+
+START_TEST(submits_of_all_kinds_in_one_turn_are_recorded_or_refused_each_by_itself)
+{
+    const struct parent parent = {rig_queue(WANT(.name = "parent")), PARENT_ENDED};
+    struct answer *replies[100];
+    int n = ARRAY_SIZE(replies);
+
+    for (int i = 0; i < n; i++) {
+        struct want want = mixed_want(i, &parent);
+
+        replies[i] = start_submit(&want, 1);
+    }
+    rig_await(replies[n - 1]);
+    rig_reopen();
+    for (int i = 0; i < n; i++) {
+        struct want want = mixed_want(i, &parent);
+        struct record r;
+
+        if (want.queue) {
+            ck_assert_err(replies[i], AW_ERR_NO_QUEUE);
+            continue;
+        }
+        ck_assert_ok(replies[i]);
+        r = rig_record(replies[i]->submitted[0].number);
+        ck_assert_int_eq(r.priority, want.key ? 21 % 10 : i % 10);
+        ck_assert_int_eq(r.state, want.n_parents ? AW_BLOCKED : AW_QUEUED);
+        if (!want.key)
+            ck_assert(bytes_eq(r.spec, want.apart ? rig_head(&want) : rig_spec(&want)));
+    }
+}
+END_TEST
+
 START_TEST(something_to_claim_is_announced)
 {
     rig_queue(WANT(.name = "x"));
@@ -435,6 +484,7 @@ void contract_submit_add(TCase *tc)
     tcase_add_test(tc, a_batch_is_answered_in_its_order);
     tcase_add_test(tc, what_was_submitted_is_on_record);
     tcase_add_test(tc, many_submits_under_way_are_each_answered_once_and_in_order);
+    tcase_add_test(tc, submits_of_all_kinds_in_one_turn_are_recorded_or_refused_each_by_itself);
     tcase_add_test(tc, something_to_claim_is_announced);
     tcase_add_test(tc, a_batch_that_does_not_fit_leaves_nothing_behind);
     tcase_add_test(tc, jobs_on_their_way_to_the_disk_count_as_queued);

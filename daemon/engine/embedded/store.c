@@ -1,5 +1,6 @@
 /* The store's thread: what is pushed, in groups, into transactions, and back. */
 #include "daemon/engine/embedded/store_accounts.h"
+#include "daemon/engine/embedded/store_rows.h"
 #include "daemon/engine/embedded/store_sets.h"
 
 #include <errno.h>
@@ -162,6 +163,7 @@ static void rollback(struct store *st)
         (void)!store_exec(st, SQL_ROLLBACK, NULL);
     st->high = 0; /* what was raised may be rolled back: to be written again */
     st->sets_counted = false;
+    store_rows_undo(st);
     store_accounts_undo(st);
 }
 
@@ -177,6 +179,12 @@ static bool fails_group(enum aw_err e)
     return leaves_doubt(e) || e == AW_ERR_DISK_FULL || e == AW_ERR_NO_MEMORY;
 }
 
+/* So many rows were changed, or wait to be added; never less. */
+static int64_t changes_ever(const struct store *st)
+{
+    return sqlite3_total_changes64(st->db) + (int64_t)st->late.n_ever;
+}
+
 /*
  * Whether an operation that failed can be left out: it changed nothing, and the transaction is
  * still there. A damaged page that only a reader met is that reader's, too.
@@ -186,8 +194,7 @@ static bool is_own_affair(const struct store *st, const struct store_op *op, int
 {
     if (in_transaction && sqlite3_get_autocommit(st->db))
         return false;
-    return sqlite3_total_changes64(st->db) == changes &&
-           (!op->writes || !fails_group(op->error.code));
+    return changes_ever(st) == changes && (!op->writes || !fails_group(op->error.code));
 }
 
 /* Runs the operations and commits. On failure everything is rolled back and the code returned. */
@@ -201,8 +208,13 @@ static enum aw_err transaction(struct store *st, struct store_op *first, const s
         writes |= op->writes;
     e = writes ? store_exec(st, SQL_BEGIN, err) : AW_OK;
     for (struct store_op *op = first; !e && op != end; op = STAILQ_NEXT(op, next)) {
-        int64_t changes = sqlite3_total_changes64(st->db);
+        int64_t changes;
 
+        if (!op->adds_only)
+            e = store_rows_write(st, err);
+        if (e)
+            break;
+        changes = changes_ever(st);
         op->error.code = op->run(op, st, &op->error);
         if (!op->error.code || is_own_affair(st, op, changes, writes))
             continue;
@@ -210,6 +222,8 @@ static enum aw_err transaction(struct store *st, struct store_op *first, const s
         if (err)
             *err = op->error;
     }
+    if (!e && writes)
+        e = store_rows_write(st, err);
     if (!e && writes)
         e = store_accounts_save(st, err);
     if (!e && writes)

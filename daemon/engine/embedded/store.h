@@ -38,7 +38,8 @@ struct store_op {
     store_run_fn run;
     store_done_fn done;
     bool writes;
-    bool alone; /* it runs by itself, and outside of any transaction; it does not write */
+    bool alone;     /* it runs by itself, and outside of any transaction; it does not write */
+    bool adds_only; /* all that it has to do with jobs is to add some: store_rows.h */
     struct aw_error error; /* code AW_OK when done() is called: it is durable */
 };
 

@@ -21,6 +21,7 @@ enum store_sql {
 STAILQ_HEAD(store_queue, store_op);
 
 struct event;
+struct store_submit;
 
 /* What store_space.c keeps in mind. Times are of the monotonic clock. */
 struct store_space {
@@ -39,8 +40,16 @@ struct store {
     uint64_t n_sets;
     bool sets_counted;               /* n_sets is right */
     struct account_changes accounts; /* of this transaction: store_accounts.h */
-    uint64_t bytes;                  /* of all users */
-    bool bytes_counted;              /* bytes is right */
+    struct {
+        struct {
+            const struct store_submit *op;
+            size_t i;
+        } rows[STORE_ROWS];
+        size_t n;
+        uint64_t n_ever; /* that were added; never less */
+    } late;              /* rows of this transaction that are to be written: store_rows.h */
+    uint64_t bytes;      /* of all users */
+    bool bytes_counted;  /* bytes is right */
     struct {
         int64_t first, last; /* no request is in a bucket beyond these */
         bool known;

@@ -127,6 +127,15 @@
     "flags | coalesce((SELECT a.flags FROM attempt a WHERE a.number = job.number AND" \
     " a.attempt = job.attempt), 0)"
 
+/* A new job, and more of them in one statement: STORE_ROWS. */
+#define STORE_INSERT_JOB                                                             \
+    "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
+    " deadline_us, overall_us, retention_ms, retry_of, key, spec, queue, abandon_ms) VALUES "
+#define STORE_ROW         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define STORE_ROW_4       STORE_ROW ", " STORE_ROW ", " STORE_ROW ", " STORE_ROW
+#define STORE_ROW_COLUMNS 16
+#define STORE_ROWS        16
+
 /* X(NAME, sql): each is prepared once, when the store is opened. */
 #define STORE_SQL_MAP(X)                                                                           \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
@@ -134,9 +143,9 @@
     X(GIVE_BACK, "PRAGMA incremental_vacuum")                                                      \
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(RAISE_HIGH, "UPDATE meta SET value = max(value, ?) WHERE name = 'high'")                     \
-    X(INSERT_JOB, "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
-                  " deadline_us, overall_us, retention_ms, retry_of, key, spec, queue,"            \
-                  " abandon_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
+    X(INSERT_JOB, STORE_INSERT_JOB STORE_ROW)                                                      \
+    X(INSERT_JOBS,                                                                                 \
+      STORE_INSERT_JOB STORE_ROW_4 ", " STORE_ROW_4 ", " STORE_ROW_4 ", " STORE_ROW_4)             \
     X(PARENT, "SELECT state, uid FROM job WHERE number = ?")                                       \
     X(DEP_ADD, "INSERT INTO dep VALUES (?, ?, ?)")                                                 \
     X(DEP_KINDS, "SELECT kind FROM dep WHERE parent = ? AND child = ?")                            \

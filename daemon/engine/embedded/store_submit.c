@@ -1,5 +1,6 @@
 /* The operation that records jobs. */
 #include "daemon/engine/embedded/store_accounts.h"
+#include "daemon/engine/embedded/store_rows.h"
 #include "daemon/engine/embedded/store_sets.h"
 
 /* How a remembered answer looks: for each job 8 bytes, its number times four, plus one if it
@@ -188,29 +189,9 @@ static enum aw_err row_insert(struct store *st, struct store_submit *op, size_t 
                               struct aw_error *err)
 {
     const struct store_row *row = &op->rows[i];
-    enum aw_state state = op->births[i].state;
-    sqlite3_stmt *s = st->sql[SQL_INSERT_JOB];
     bool apart = row->head.data != NULL;
-    enum aw_err e;
+    enum aw_err e = store_row_add(st, op, i, err);
 
-    sqlite3_bind_int64(s, 1, (int64_t)row->number);
-    sqlite3_bind_int(s, 2, (int)(state == AW_FAILED ? AW_BLOCKED : state));
-    sqlite3_bind_int64(
-        s, 3, row->flags | (apart ? STORE_SPEC_APART : 0) | (op->set.len ? STORE_IN_SET : 0));
-    sqlite3_bind_int(s, 4, row->priority);
-    sqlite3_bind_int64(s, 5, op->uid);
-    sqlite3_bind_int64(s, 6, op->gid);
-    sqlite3_bind_int64(s, 7, op->now_us);
-    sqlite3_bind_int64(s, 8, row->due_us);
-    sqlite3_bind_int64(s, 9, row->deadline_us);
-    sqlite3_bind_int64(s, 10, row->overall_us);
-    sqlite3_bind_int64(s, 11, row->retention_ms);
-    sqlite3_bind_int64(s, 12, (int64_t)row->retry_of);
-    store_bind_text(s, 13, row->key);
-    store_bind_bytes(s, 14, apart ? row->head : row->spec);
-    sqlite3_bind_int(s, 15, row->queue);
-    sqlite3_bind_int64(s, 16, row->abandon_ms);
-    e = store_exec(st, SQL_INSERT_JOB, err);
     if (!e && apart) {
         sqlite3_bind_int64(st->sql[SQL_INSERT_SPEC], 1, (int64_t)row->number);
         store_bind_bytes(st->sql[SQL_INSERT_SPEC], 2, row->spec);
@@ -405,10 +386,20 @@ static enum aw_err submit_run(struct store_op *base, struct store *st, struct aw
     return e;
 }
 
+/* Neither are there other jobs to be looked at, nor does anything but their rows come of them. */
+static bool adds_only(const struct store_submit *op)
+{
+    for (size_t i = 0; i < op->n; i++)
+        if (op->rows[i].key.len || op->rows[i].n_parents)
+            return false;
+    return op->set.len == 0;
+}
+
 void store_submit_init(struct store_submit *op)
 {
     op->op.run = submit_run;
     op->op.writes = !op->full || op->set.len;
+    op->op.adds_only = adds_only(op);
 }
 
 static enum aw_err recall_run(struct store_op *base, struct store *st, struct aw_error *err)
