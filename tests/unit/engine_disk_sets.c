@@ -190,6 +190,9 @@ static sqlite3 *db_open(void)
     sqlite3 *db = NULL;
 
     ck_assert_int_eq(sqlite3_open_v2(disk_db(), &db, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA cache_size = -200000", NULL, NULL, NULL),
+        SQLITE_OK);
     return db;
 }
 

@@ -3,7 +3,8 @@
  *
  * After faulty_vfs_install() every database opened by its path goes through it. Faults concern
  * the write-ahead log only, where commits go. Any thread may call these; faults hold for the whole
- * process until they are taken back.
+ * process until they are taken back. Nothing is really synced, which is slow and says nothing as
+ * long as the machine stays up.
  */
 #ifndef AW_FAULTY_VFS_H
 #define AW_FAULTY_VFS_H
@@ -22,6 +23,7 @@ void faulty_vfs_break_syncs(bool broken);
 
 /* The next sync waits until faulty_vfs_go(). faulty_vfs_await_held() returns once it does. */
 void faulty_vfs_hold(void);
+bool faulty_vfs_is_held(void);
 void faulty_vfs_await_held(void);
 void faulty_vfs_go(void);
 

@@ -12,6 +12,10 @@
 #include "tests/unit/faulty_vfs.h"
 #include "tests/unit/private_dir.h"
 
+/* Shorter than for users: many a test waits for one of them. */
+#define RETRY_MS 50
+#define PRUNE_MS 50
+
 const char *disk_db(void)
 {
     static char path[PRIVATE_PATH];
@@ -30,6 +34,8 @@ static struct engine *open_embedded(struct event_base *base, const struct engine
         .user = limits->user,
         .retention_ms = limits->retention_ms,
         .set_idle_ms = limits->set_idle_ms,
+        .retry_ms = RETRY_MS,
+        .prune_ms = PRUNE_MS,
     };
     struct engine *e = NULL;
     struct aw_error err = {0};
@@ -71,11 +77,16 @@ static void look_and_remove(void)
     private_dir_remove();
 }
 
-static const struct engine_factory embedded = {private_dir_make, look_and_remove, open_embedded};
+static void prepare(void)
+{
+    faulty_vfs_install();
+    private_dir_make();
+}
+
+static const struct engine_factory embedded = {prepare, look_and_remove, open_embedded};
 
 static void setup(void)
 {
-    faulty_vfs_install();
     rig_setup(&embedded);
 }
 

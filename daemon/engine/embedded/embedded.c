@@ -11,7 +11,7 @@
 /* A turn of the clock handles no more than this; the rest comes in the next turn of the loop. */
 #define TIMERS_PER_TURN 1000
 #define RETRY_MS        500
-#define PRUNE_MIN_US    INT64_C(1000000)
+#define PRUNE_MIN_MS    1000
 #define PRUNE_MAX_US    INT64_C(3600000000) /* remembered requests go by the hour */
 
 const struct aw_error embedded_no_memory = {AW_ERR_NO_MEMORY, 0, "engine: out of memory"};
@@ -61,7 +61,8 @@ static void expire_done(struct store_op *op)
         embedded_tell(call->em, &call->op.effects, NULL);
     } else if (job) {
         /* Still waiting, and still too late: the clock comes back to it after a while. */
-        sched_set_times(call->em->sched, job, job->due_us, now_us() + RETRY_MS * 1000);
+        sched_set_times(call->em->sched, job, job->due_us,
+                        now_us() + call->em->config.retry_ms * 1000);
         sched_set_busy(call->em->sched, job, false);
         embedded_clock_set(call->em);
     }
@@ -74,7 +75,7 @@ static void expire(struct embedded *em, struct live *job)
     struct expire_call *call = calloc(1, sizeof(*call));
 
     if (!call) {
-        sched_set_times(em->sched, job, job->due_us, now_us() + RETRY_MS * 1000);
+        sched_set_times(em->sched, job, job->due_us, now_us() + em->config.retry_ms * 1000);
         return;
     }
     call->em = em;
@@ -145,7 +146,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 void embedded_retry_later(struct embedded *em)
 {
     if (!em->closing && !event_pending(em->retry_timer, EV_TIMEOUT, NULL))
-        timer_in(em->retry_timer, RETRY_MS);
+        timer_in(em->retry_timer, em->config.retry_ms);
 }
 
 static void on_prune(evutil_socket_t fd, short what, void *arg)
@@ -162,7 +163,7 @@ void embedded_prune_at(struct embedded *em, int64_t when_us)
 {
     int64_t now = now_us();
 
-    when_us = MIN(MAX(when_us, now + PRUNE_MIN_US), now + PRUNE_MAX_US);
+    when_us = MIN(MAX(when_us, now + em->config.prune_ms * 1000), now + PRUNE_MAX_US);
     if (em->closing || em->pruning || (em->prune_us && em->prune_us <= when_us))
         return;
     em->prune_us = when_us;
@@ -401,6 +402,10 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     em->events = events;
     em->arg = arg;
     em->config = *config;
+    if (!em->config.retry_ms)
+        em->config.retry_ms = RETRY_MS;
+    if (!em->config.prune_ms)
+        em->config.prune_ms = PRUNE_MIN_MS;
     STAILQ_INIT(&em->stalled);
     STAILQ_INIT(&em->empty_claims);
     em->offer = &em->no_offer;

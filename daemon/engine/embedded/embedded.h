@@ -16,6 +16,8 @@ struct embedded_config {
     struct user_limits user; /* of each user but root and the daemon's own */
     int64_t retention_ms;    /* of ended jobs that do not say it themselves, and complete sets */
     int64_t set_idle_ms;     /* of temporary sets that nobody reads; 0: AW_SET_IDLE_MS */
+    int64_t retry_ms;        /* until what found no room is tried again; 0: 500 */
+    int64_t prune_ms;        /* at least, between two looks for records that go; 0: 1000 */
 };
 
 /*
@@ -27,7 +29,7 @@ AW_MUSTCHECK enum aw_err embedded_open(struct event_base *base,
                                        const struct engine_events *events, void *arg,
                                        struct engine **ret, struct aw_error *err);
 
-/* Takes over limits that were changed (path is ignored). */
+/* Takes over limits that were changed (not path, retry_ms, prune_ms). */
 void embedded_configure(struct engine *e, const struct embedded_config *config);
 
 #endif
