@@ -16,12 +16,24 @@ TEST_SECONDS = 600
 LOG_COMPILER = timeout -k 30 $(TEST_SECONDS)
 TEST_LOG_COMPILER = $(LOG_COMPILER)
 
+# Those that take longest begin first, so that at the end none is left over by itself.
+SLOW_TESTS = \
+	tests/fault/torture.test \
+	tests/fault/faults.test \
+	tests/ecomarket/ecomarket.test \
+	tests/fault/soak.test \
+	tests/e2e/lease.test \
+	tests/fault/clock.test \
+	tests/e2e/identity.test
+TESTS += $(SLOW_TESTS)
+
 # ---- Unit tests ---------------------------------------------------------------------------------
 #
 # A new one: its name here, and an _LDADD with the library that it tests. Its source is
 # tests/unit/test_<module>.c without saying so.
 
 UNIT_TESTS = \
+	tests/unit/test_engine_embedded \
 	tests/unit/test_addresses \
 	tests/unit/test_awctl_args \
 	tests/unit/test_awctl_commands \
@@ -50,7 +62,6 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_endpoint_limits \
 	tests/unit/test_endpoint_listen \
-	tests/unit/test_engine_embedded \
 	tests/unit/test_exec_end \
 	tests/unit/test_exec_limits \
 	tests/unit/test_exec_restart \
@@ -483,10 +494,8 @@ E2E_TESTS = \
 	tests/e2e/futures.test \
 	tests/e2e/hostile.test \
 	tests/e2e/http.test \
-	tests/e2e/identity.test \
 	tests/e2e/jobs.test \
 	tests/e2e/json.test \
-	tests/e2e/lease.test \
 	tests/e2e/many.test \
 	tests/e2e/permissions.test \
 	tests/e2e/queues.test \
@@ -506,15 +515,10 @@ E2E_TESTS = \
 	tests/e2e/waits.test \
 	tests/fault/backup_full.test \
 	tests/fault/bad_store.test \
-	tests/fault/clock.test \
 	tests/fault/disk_full.test \
-	tests/fault/faults.test \
 	tests/fault/hostile.test \
 	tests/fault/runner_killed.test \
-	tests/fault/soak.test \
-	tests/fault/torture.test \
-	tests/fault/vanished.test \
-	tests/ecomarket/ecomarket.test
+	tests/fault/vanished.test
 TESTS += $(E2E_TESTS)
 
 # libaw's futures in threads and in an event loop, for examples.test.
