@@ -67,18 +67,18 @@ enum aw_err store_column_copy(sqlite3_stmt *s, int col, struct store_arena *aren
  * The state as it is now: a start time passes without anything being written, so a job that is
  * scheduled on disk may long be queued.
  */
-static enum aw_state state_now(sqlite3_stmt *s, int64_t now)
+static enum aw_state state_now(sqlite3_stmt *s)
 {
     enum aw_state state = (enum aw_state)sqlite3_column_int(s, 1);
 
-    return state == AW_SCHEDULED && sqlite3_column_int64(s, 12) <= now ? AW_QUEUED : state;
+    return state == AW_SCHEDULED && sqlite3_column_int64(s, 12) <= now_us() ? AW_QUEUED : state;
 }
 
 static void record_numbers(sqlite3_stmt *s, struct record *r)
 {
     *r = (struct record){
         .number = (uint64_t)sqlite3_column_int64(s, 0),
-        .state = state_now(s, now_us()),
+        .state = state_now(s),
         .class = (enum aw_class)sqlite3_column_int(s, 2),
         .flags = (unsigned)sqlite3_column_int(s, 3),
         .exit_code = sqlite3_column_int(s, 4),
@@ -197,6 +197,16 @@ enum aw_err store_found_read(struct store *st, uint64_t number, unsigned what,
     return e;
 }
 
+enum aw_err store_found_columns(sqlite3_stmt *s, uint64_t number, struct store_arena *arena,
+                                struct found *ret, struct aw_error *err)
+{
+    *ret = (struct found){.err = AW_ERR_EXPIRED_ID, .record = {.number = number}};
+    if (sqlite3_column_type(s, 0) == SQLITE_NULL)
+        return AW_OK;
+    ret->err = AW_OK;
+    return record_read(s, arena, &ret->record, err);
+}
+
 static enum aw_err get_run(struct store_op *base, struct store *st, struct aw_error *err)
 {
     struct store_get *op = (struct store_get *)base;
@@ -237,7 +247,7 @@ static bool name_matches(const struct record *r, struct bytes prefix)
 
 static bool row_matches(sqlite3_stmt *s, const struct list_filter *f)
 {
-    return (!f->states || f->states >> state_now(s, now_us()) & 1) &&
+    return (!f->states || f->states >> state_now(s) & 1) &&
            (f->uid < 0 || sqlite3_column_int64(s, 9) == f->uid);
 }
 

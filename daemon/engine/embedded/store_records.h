@@ -36,6 +36,13 @@ AW_MUSTCHECK enum aw_err store_found_read(struct store *st, uint64_t number, uns
                                           struct store_arena *arena, struct found *ret,
                                           struct aw_error *err);
 
+#define STORE_N_RECORD_COLUMNS 26 /* STORE_RECORD_COLUMNS */
+
+/* The same of a row whose first columns are STORE_RECORD_COLUMNS; all NULL: there is no record. */
+AW_MUSTCHECK enum aw_err store_found_columns(sqlite3_stmt *s, uint64_t number,
+                                             struct store_arena *arena, struct found *ret,
+                                             struct aw_error *err);
+
 /* The whole specification of a job whose row has only its head (STORE_SPEC_APART). */
 AW_MUSTCHECK enum aw_err store_spec_read(struct store *st, uint64_t number,
                                          struct store_arena *arena, struct bytes *ret,

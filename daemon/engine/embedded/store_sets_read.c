@@ -68,17 +68,18 @@ static enum aw_err cursor_move(struct store *st, const struct store_set_page *op
 }
 
 /* One row of SQL_MEMBER_PAGE or SQL_COMPLETION_PAGE: the job's record, or what the row knows. */
-static enum aw_err page_row(struct store *st, struct store_set_page *op, sqlite3_stmt *s,
-                            struct found *ret, struct aw_error *err)
+static enum aw_err page_row(struct store_set_page *op, sqlite3_stmt *s, struct found *ret,
+                            struct aw_error *err)
 {
-    enum aw_err e =
-        store_found_read(st, (uint64_t)sqlite3_column_int64(s, 0), 0, &op->arena, ret, err);
+    enum { NUMBER = STORE_N_RECORD_COLUMNS, PLACE, STATE, CLASS, ENDED_US };
+    uint64_t number = (uint64_t)sqlite3_column_int64(s, NUMBER);
+    enum aw_err e = store_found_columns(s, number, &op->arena, ret, err);
 
-    if (e || !ret->err || sqlite3_column_int64(s, 1) == 0)
+    if (e || !ret->err || sqlite3_column_int64(s, PLACE) == 0)
         return e;
-    ret->record.state = (enum aw_state)sqlite3_column_int(s, 2);
-    ret->record.class = (enum aw_class)sqlite3_column_int(s, 3);
-    ret->record.ended_us = sqlite3_column_int64(s, 4);
+    ret->record.state = (enum aw_state)sqlite3_column_int(s, STATE);
+    ret->record.class = (enum aw_class)sqlite3_column_int(s, CLASS);
+    ret->record.ended_us = sqlite3_column_int64(s, ENDED_US);
     return AW_OK;
 }
 
@@ -97,7 +98,7 @@ static enum aw_err page_read(struct store *st, struct store_set_page *op, enum s
     sqlite3_bind_int64(s, 2, (int64_t)after);
     sqlite3_bind_int64(s, 3, (int64_t)n);
     while (!e && op->page.n < n && (rc = sqlite3_step(s)) == SQLITE_ROW)
-        e = page_row(st, op, s, &jobs[op->page.n++], err);
+        e = page_row(op, s, &jobs[op->page.n++], err);
     if (!e && rc != SQLITE_ROW && rc != SQLITE_DONE)
         e = store_fail(st, err, "reading a set");
     sqlite3_reset(s);

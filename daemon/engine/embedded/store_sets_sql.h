@@ -44,52 +44,57 @@
     "id, uid, temporary, closed, n_members, n_ended, n_failed, created_us, closed_us, first_us," \
     " last_us, name"
 
-#define STORE_SETS_SQL_MAP(X)                                                                     \
-    X(SET_FIND,                                                                                   \
-      "SELECT " STORE_SET_COLUMNS " FROM bag WHERE uid = ? AND temporary = ? AND name = ?")       \
-    X(SET_BY_ID, "SELECT " STORE_SET_COLUMNS " FROM bag WHERE id = ?")                            \
-    X(SET_LIST, "SELECT " STORE_SET_COLUMNS " FROM bag WHERE uid = ?1 AND temporary = 0"          \
-                " AND name >= ?2 AND name > ?3 ORDER BY name")                                    \
-    X(SET_COUNT, "SELECT count(*) FROM bag")                                                      \
-    X(SET_MAKE, "INSERT INTO bag (uid, temporary, name, created_us) VALUES (?, ?, ?, ?)")         \
-    X(SET_SAVE,                                                                                   \
-      "UPDATE bag SET closed = ?2, n_members = ?3, n_ended = ?4, n_failed = ?5, closed_us = ?6,"  \
-      " first_us = ?7, last_us = ?8, complete_us = ?9 WHERE id = ?1")                             \
-    X(SET_DELETE, "DELETE FROM bag WHERE id = ?")                                                 \
-    X(SET_COMPLETE, "SELECT id FROM bag WHERE complete_us <= ? ORDER BY complete_us LIMIT 1")     \
-    X(SET_NEXT_COMPLETE, "SELECT min(complete_us) FROM bag WHERE complete_us IS NOT NULL")        \
-    X(MEMBER_ADD, "INSERT INTO member (bag, position, number) VALUES (?, ?, ?)"                   \
-                  " ON CONFLICT DO NOTHING")                                                      \
-    X(MEMBER_FIND, "SELECT place, state FROM member WHERE number = ? AND bag = ?")                \
-    X(MEMBER_COUNT, "SELECT count(*) FROM (SELECT 1 FROM member JOIN bag ON id = bag"             \
-                    " WHERE number = ? LIMIT ?)")                                                 \
-    X(MEMBER_OF, "SELECT bag, position FROM member WHERE number = ? AND bag > ?"                  \
-                 " ORDER BY bag LIMIT 1")                                                         \
-    X(MEMBER_END,                                                                                 \
-      "UPDATE member SET place = ?3, state = ?4, class = ?5, ended_us = ?6, wait_us = ?7,"        \
-      " run_us = ?8, total_us = ?9 WHERE bag = ?1 AND position = ?2 AND place = 0")               \
-    X(MEMBER_MARK, "UPDATE job SET flags = flags | ? WHERE number = ?")                           \
-    X(MEMBER_JOB, "SELECT state, class, uid, flags, created_us, due_us, started_us, ended_us"     \
-                  " FROM job WHERE number = ?")                                                   \
-    X(MEMBER_PAGE, "SELECT number, place, state, class, ended_us FROM member"                     \
-                   " WHERE bag = ? AND position > ? ORDER BY position LIMIT ?")                   \
-    X(MEMBER_TIMES, "SELECT position, place, wait_us, run_us, total_us FROM member"               \
-                    " WHERE bag = ? AND position > ? ORDER BY position LIMIT ?")                  \
-    X(COMPLETION_ADD, "INSERT INTO completion VALUES (?, ?, ?)")                                  \
-    X(COMPLETION_PAGE, "SELECT m.number, m.place, m.state, m.class, m.ended_us FROM completion c" \
-                       " JOIN member m ON m.bag = c.bag AND m.position = c.position"              \
-                       " WHERE c.bag = ? AND c.place > ? ORDER BY c.place LIMIT ?")               \
-    X(CURSOR_FIND, "SELECT cursor FROM consumer WHERE bag = ? AND name = ?")                      \
-    X(CURSOR_COUNT, "SELECT count(*) FROM consumer WHERE bag = ?")                                \
-    X(CURSOR_MOVE, "INSERT INTO consumer VALUES (?1, ?2, ?3)"                                     \
-                   " ON CONFLICT DO UPDATE SET cursor = ?3")                                      \
-    X(CURSOR_DELETE, "DELETE FROM consumer WHERE bag = ?")                                        \
-    X(DOOMED_ADD, "INSERT INTO doomed VALUES (?)")                                                \
-    X(DOOMED_FIRST, "SELECT bag FROM doomed LIMIT 1")                                             \
-    X(DOOMED_DELETE, "DELETE FROM doomed WHERE bag = ?")                                          \
-    X(DOOMED_MEMBERS, "DELETE FROM member WHERE bag = ?1 AND position < ?2 +"                     \
-                      " (SELECT min(position) FROM member WHERE bag = ?1)")                       \
-    X(DOOMED_COMPLETIONS, "DELETE FROM completion WHERE bag = ?1 AND place < ?2 +"                \
+#define STORE_SETS_SQL_MAP(X)                                                                    \
+    X(SET_FIND,                                                                                  \
+      "SELECT " STORE_SET_COLUMNS " FROM bag WHERE uid = ? AND temporary = ? AND name = ?")      \
+    X(SET_BY_ID, "SELECT " STORE_SET_COLUMNS " FROM bag WHERE id = ?")                           \
+    X(SET_LIST, "SELECT " STORE_SET_COLUMNS " FROM bag WHERE uid = ?1 AND temporary = 0"         \
+                " AND name >= ?2 AND name > ?3 ORDER BY name")                                   \
+    X(SET_COUNT, "SELECT count(*) FROM bag")                                                     \
+    X(SET_MAKE, "INSERT INTO bag (uid, temporary, name, created_us) VALUES (?, ?, ?, ?)")        \
+    X(SET_SAVE,                                                                                  \
+      "UPDATE bag SET closed = ?2, n_members = ?3, n_ended = ?4, n_failed = ?5, closed_us = ?6," \
+      " first_us = ?7, last_us = ?8, complete_us = ?9 WHERE id = ?1")                            \
+    X(SET_DELETE, "DELETE FROM bag WHERE id = ?")                                                \
+    X(SET_COMPLETE, "SELECT id FROM bag WHERE complete_us <= ? ORDER BY complete_us LIMIT 1")    \
+    X(SET_NEXT_COMPLETE, "SELECT min(complete_us) FROM bag WHERE complete_us IS NOT NULL")       \
+    X(MEMBER_ADD, "INSERT INTO member (bag, position, number) VALUES (?, ?, ?)"                  \
+                  " ON CONFLICT DO NOTHING")                                                     \
+    X(MEMBER_FIND, "SELECT place, state FROM member WHERE number = ? AND bag = ?")               \
+    X(MEMBER_COUNT, "SELECT count(*) FROM (SELECT 1 FROM member JOIN bag ON id = bag"            \
+                    " WHERE number = ? LIMIT ?)")                                                \
+    X(MEMBER_OF, "SELECT bag, position FROM member WHERE number = ? AND bag > ?"                 \
+                 " ORDER BY bag LIMIT 1")                                                        \
+    X(MEMBER_END,                                                                                \
+      "UPDATE member SET place = ?3, state = ?4, class = ?5, ended_us = ?6, wait_us = ?7,"       \
+      " run_us = ?8, total_us = ?9 WHERE bag = ?1 AND position = ?2 AND place = 0")              \
+    X(MEMBER_MARK, "UPDATE job SET flags = flags | ? WHERE number = ?")                          \
+    X(MEMBER_JOB, "SELECT state, class, uid, flags, created_us, due_us, started_us, ended_us"    \
+                  " FROM job WHERE number = ?")                                                  \
+    X(MEMBER_PAGE, "SELECT j.*, m.number, m.place, m.state, m.class, m.ended_us FROM member m"   \
+                   " LEFT JOIN (SELECT " STORE_RECORD_COLUMNS " FROM job) j"                     \
+                   " ON j.number = m.number"                                                     \
+                   " WHERE m.bag = ? AND m.position > ? ORDER BY m.position LIMIT ?")            \
+    X(MEMBER_TIMES, "SELECT position, place, wait_us, run_us, total_us FROM member"              \
+                    " WHERE bag = ? AND position > ? ORDER BY position LIMIT ?")                 \
+    X(COMPLETION_ADD, "INSERT INTO completion VALUES (?, ?, ?)")                                 \
+    X(COMPLETION_PAGE, "SELECT j.*, m.number, m.place, m.state, m.class, m.ended_us"             \
+                       " FROM completion c"                                                      \
+                       " JOIN member m ON m.bag = c.bag AND m.position = c.position"             \
+                       " LEFT JOIN (SELECT " STORE_RECORD_COLUMNS " FROM job) j"                 \
+                       " ON j.number = m.number"                                                 \
+                       " WHERE c.bag = ? AND c.place > ? ORDER BY c.place LIMIT ?")              \
+    X(CURSOR_FIND, "SELECT cursor FROM consumer WHERE bag = ? AND name = ?")                     \
+    X(CURSOR_COUNT, "SELECT count(*) FROM consumer WHERE bag = ?")                               \
+    X(CURSOR_MOVE, "INSERT INTO consumer VALUES (?1, ?2, ?3)"                                    \
+                   " ON CONFLICT DO UPDATE SET cursor = ?3")                                     \
+    X(CURSOR_DELETE, "DELETE FROM consumer WHERE bag = ?")                                       \
+    X(DOOMED_ADD, "INSERT INTO doomed VALUES (?)")                                               \
+    X(DOOMED_FIRST, "SELECT bag FROM doomed LIMIT 1")                                            \
+    X(DOOMED_DELETE, "DELETE FROM doomed WHERE bag = ?")                                         \
+    X(DOOMED_MEMBERS, "DELETE FROM member WHERE bag = ?1 AND position < ?2 +"                    \
+                      " (SELECT min(position) FROM member WHERE bag = ?1)")                      \
+    X(DOOMED_COMPLETIONS, "DELETE FROM completion WHERE bag = ?1 AND place < ?2 +"               \
                           " (SELECT min(place) FROM completion WHERE bag = ?1)")
 
 #endif
