@@ -120,7 +120,6 @@ const struct bench_peer true_peers[] = {
 
 const struct bench_peer awctl_submit_peers[] = {
     {"task-spooler", GOAL_AT_MOST, 1, tsp_can, tools_open, tsp_submit, tools_close},
-    {"at", GOAL_NONE, 0, at_can, tools_open, tsp_submit, tools_close},
     {0},
 };
 

@@ -40,13 +40,6 @@ bool nq_can(char why[128])
     return peer_can_run(NQ, why);
 }
 
-/* Jobs of `at` are in a folder of the whole system, for a daemon that it has one of. */
-bool at_can(char why[128])
-{
-    snprintf(why, 128, "left out, it needs the system's own atd");
-    return false;
-}
-
 void *tools_open(struct bench *b)
 {
     struct tools *t = calloc(1, sizeof(*t));

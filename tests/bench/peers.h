@@ -94,7 +94,6 @@ bool xargs_can(char why[128]);
 bool parallel_can(char why[128]);
 bool tsp_can(char why[128]);
 bool nq_can(char why[128]);
-bool at_can(char why[128]);
 void *tools_open(struct bench *b);
 void tools_close(void *state);
 double xargs_true(struct bench *b, void *state);
