@@ -28,11 +28,21 @@ static sqlite3_file *real_of(sqlite3_file *file)
     return ((struct faulty_file *)file)->real;
 }
 
-static int write_allowed(int amount, sqlite3_int64 offset)
+/* The log gets longer ahead of what will be in it. */
+static bool is_zeroes(const char *data, int amount)
+{
+    return data[0] == 0 && !memcmp(data, data + 1, (size_t)amount - 1);
+}
+
+static int write_allowed(const void *data, int amount, sqlite3_int64 offset)
 {
     int rc = SQLITE_OK;
 
     pthread_mutex_lock(&faulty.lock);
+    if (faulty.room >= 0 && is_zeroes(data, amount)) {
+        pthread_mutex_unlock(&faulty.lock);
+        return SQLITE_FULL;
+    }
     if (faulty.log_most < 0)
         faulty.log_most = offset + faulty.room;
     if (faulty.break_writes)
@@ -45,7 +55,7 @@ static int write_allowed(int amount, sqlite3_int64 offset)
 
 static int faulty_write(sqlite3_file *file, const void *data, int amount, sqlite3_int64 offset)
 {
-    int rc = ((struct faulty_file *)file)->is_log ? write_allowed(amount, offset) : SQLITE_OK;
+    int rc = ((struct faulty_file *)file)->is_log ? write_allowed(data, amount, offset) : SQLITE_OK;
 
     return rc ? rc : real_of(file)->pMethods->xWrite(real_of(file), data, amount, offset);
 }

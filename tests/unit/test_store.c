@@ -124,6 +124,8 @@ START_TEST(a_commit_that_was_cut_off_is_as_if_it_never_was)
 
     crash_with_jobs(20);
     log = read_file(wal);
+    while (log.len > 0 && log.data[log.len - 1] == 0) /* it is longer than what is in it */
+        log.len--;
     write_file(wal, log.data, log.len - 2000);
     free(log.data);
     store_close(open_store(&n, &info));

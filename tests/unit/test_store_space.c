@@ -369,6 +369,39 @@ START_TEST(a_log_that_a_burst_made_long_is_cut)
 }
 END_TEST
 
+START_TEST(the_log_is_longer_than_what_is_in_it)
+{
+    struct store *st = open_store();
+    int64_t size;
+
+    ck_assert_int_eq(submit_one(st, 1), AW_OK);
+    ck_assert_int_eq(submit_one(st, 2), AW_OK); /* so what is done after the first is done */
+    size = size_of(wal);
+    ck_assert_int_ge(size, 1 << 20);
+    for (uint64_t i = 3; i < 30; i++)
+        ck_assert_int_eq(submit_one(st, i), AW_OK);
+    ck_assert_int_eq(size_of(wal), size);
+    store_close(st);
+}
+END_TEST
+
+START_TEST(a_log_that_is_long_goes_into_the_database_and_begins_anew)
+{
+    static uint8_t large[100000];
+    struct store *st = open_store();
+    int64_t size;
+
+    ck_assert_int_eq(submit(st, 1, 50, bytes_of(large, sizeof(large))), AW_OK);
+    ck_assert_int_eq(submit_one(st, 100), AW_OK);
+    ck_assert_int_gt(size_of(db), 4 << 20);
+    size = size_of(wal);
+    for (uint64_t i = 1; i < 4; i++)
+        ck_assert_int_eq(submit(st, 200 * i, 10, bytes_of(large, sizeof(large))), AW_OK);
+    ck_assert_int_eq(size_of(wal), size);
+    store_close(st);
+}
+END_TEST
+
 START_TEST(answers_to_old_requests_go_also_when_no_job_does)
 {
     struct gone gone[PRUNE_MAX];
@@ -650,6 +683,8 @@ int main(void)
     tcase_add_test(room, a_store_that_nobody_uses_becomes_small_too);
     tcase_add_test(room, a_few_free_pages_stay);
     tcase_add_test(room, a_log_that_a_burst_made_long_is_cut);
+    tcase_add_test(room, the_log_is_longer_than_what_is_in_it);
+    tcase_add_test(room, a_log_that_is_long_goes_into_the_database_and_begins_anew);
     tcase_add_test(room, a_request_is_remembered_for_a_day_whatever_becomes_of_the_clock);
     tcase_add_test(room, answers_to_old_requests_go_also_when_no_job_does);
     suite_add_tcase(suite, first);

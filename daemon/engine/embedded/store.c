@@ -248,6 +248,7 @@ static void store_break(struct store *st, struct store_queue *group, const struc
     aw_fail(&doubt, AW_ERR_IN_DOUBT, "%.200s", why->text);
     fail_all(group, &doubt);
     store_space_stop(st);
+    store_log_stop(st);
     pthread_mutex_lock(&st->lock);
     st->failed = doubt;
     pthread_mutex_unlock(&st->lock);
@@ -374,12 +375,16 @@ static void await_work(struct store *st)
     }
 }
 
-static void give_room(struct store *st, bool idle)
+/* What is done between two groups. */
+static void tidy(struct store *st, bool idle)
 {
     struct store_queue nobody = STAILQ_HEAD_INITIALIZER(nobody);
     struct aw_error err = {0};
+    enum aw_err e = store_log_turn(st, idle, &err);
 
-    if (store_space_wait_ms(st) != 0 || !leaves_doubt(store_space_turn(st, idle, &err)))
+    if (!leaves_doubt(e) && store_space_wait_ms(st) == 0)
+        e = store_space_turn(st, idle, &err);
+    if (!leaves_doubt(e))
         return;
     store_break(st, &nobody, &err);
     eventfd_write(st->ready_fd, 1);
@@ -406,7 +411,7 @@ static void *store_main(void *arg)
         pthread_mutex_lock(&st->lock);
         hand_back(st, &group);
         pthread_mutex_unlock(&st->lock);
-        give_room(st, idle);
+        tidy(st, idle);
         pthread_mutex_lock(&st->lock);
     }
     pthread_mutex_unlock(&st->lock);

@@ -301,6 +301,8 @@ enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct 
         e = meta_read(st, ret_info, err);
     if (!e)
         e = store_space_open(st, err);
+    if (!e)
+        e = store_log_open(st, err);
     return e ? e : statements_prepare(st, err);
 }
 

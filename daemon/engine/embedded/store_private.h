@@ -31,10 +31,19 @@ struct store_space {
     int64_t due_us; /* no look, and no slice, before this */
 };
 
+/* What store_log.c keeps in mind. */
+struct store_log {
+    bool works;
+    int n_frames;    /* pages that are in it, and not yet in the database */
+    int long_frames; /* so many go into it: as many as SQLite would let it have */
+    int64_t size;    /* the file is at least this long */
+};
+
 struct store {
     /* The store's thread only, once it runs. */
     sqlite3 *db;
     struct store_space space;
+    struct store_log log;
     sqlite3_stmt *sql[N_STORE_SQL];
     uint64_t high; /* the number that meta holds as given out */
     uint64_t n_sets;
@@ -106,6 +115,20 @@ int64_t store_space_wait_ms(const struct store *st);
 AW_MUSTCHECK enum aw_err store_space_turn(struct store *st, bool idle, struct aw_error *err);
 /* No turn is due any more. */
 void store_space_stop(struct store *st);
+
+/*
+ * store_log.c looks after SQLite's log. _open: once the database is there. All others are the
+ * store's thread's, between two groups.
+ */
+AW_MUSTCHECK enum aw_err store_log_open(struct store *st, struct aw_error *err);
+/* Makes it longer ahead, or moves it into the database. idle: nobody is waiting. A failure has
+ * changed nothing, and it is tried again after the next group; AW_ERR_STORE leaves the disk in
+ * doubt, as with any commit. */
+AW_MUSTCHECK enum aw_err store_log_turn(struct store *st, bool idle, struct aw_error *err);
+/* It was cut off, and all that was in it is in the database. */
+void store_log_cut(struct store *st);
+/* It is not touched any more. */
+void store_log_stop(struct store *st);
 
 /*
  * Says what SQLite's result means: AW_ERR_DISK_FULL, AW_ERR_NO_MEMORY, AW_ERR_INTERNAL (a defect of

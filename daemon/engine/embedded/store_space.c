@@ -121,7 +121,11 @@ static bool log_is_long(const struct store *st)
 /* Also what makes the file as short as it has become: until then that is only in the log. */
 static enum aw_err log_cut(struct store *st, struct aw_error *err)
 {
-    return store_run_sql(st, "PRAGMA wal_checkpoint(TRUNCATE)", "giving room back", err);
+    enum aw_err e = store_run_sql(st, "PRAGMA wal_checkpoint(TRUNCATE)", "giving room back", err);
+
+    if (!e)
+        store_log_cut(st);
+    return e;
 }
 
 static enum aw_err look(struct store *st, bool idle, struct aw_error *err)
