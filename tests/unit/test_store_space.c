@@ -348,7 +348,7 @@ START_TEST(a_few_free_pages_stay)
     ck_assert_int_gt(number_in(db, "PRAGMA freelist_count"), 10);
     st = open_store();
     ck_assert_int_eq(submit_one(st, 3001), AW_OK);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 10; i++)
         turn();
     store_close(st);
     ck_assert_int_gt(number_in(db, "PRAGMA freelist_count"), 10);
@@ -572,7 +572,7 @@ START_TEST(a_full_disk_does_no_harm)
     st = open_store();
     prune(st);
     faulty_vfs_set_room(0);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 70; i++)
         turn();
     ck_assert_int_eq(submit_one(st, 20000), AW_ERR_DISK_FULL);
     faulty_vfs_set_room(-1);
