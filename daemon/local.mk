@@ -126,6 +126,7 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/leases.c daemon/leases.h \
 	daemon/restore.c daemon/restore.h \
 	daemon/running.c daemon/running.h daemon/running_private.h \
+	daemon/running_ahead.c \
 	daemon/running_end.c \
 	daemon/server.c daemon/server.h \
 	daemon/spool.c daemon/spool.h \

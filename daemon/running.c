@@ -31,7 +31,6 @@ static struct attempt *attempt_new(struct running *r, const struct claimed *c)
     future_id_format(a->id, r->srv->engine->tag, c->number);
     numtable_insert(&r->by_number, &a->by_number);
     numtable_insert(&r->by_claim, &a->by_claim);
-    r->n_started += !a->own_slot;
     return a;
 }
 
@@ -78,8 +77,7 @@ static struct worker *worker_for(const struct running *r, const struct job *job)
     return NULL;
 }
 
-/* It cannot even be tried: an end like any other. */
-static void attempt_fail(struct attempt *a, const char *why)
+void running_fail(struct attempt *a, const char *why)
 {
     struct outcome o = {
         .class = AW_CLASS_SPAWN,
@@ -109,49 +107,74 @@ static uint64_t time_limit(const struct job *job, const struct claimed *c)
     return job->timeout_ms ? MIN(job->timeout_ms, left) : left;
 }
 
-/* False: it could not be adopted for want of memory. */
-static bool attempt_begin(struct running *r, struct attempt *a, const struct claimed *c, bool adopt)
+enum aw_err running_plan_open(struct attempt *a, struct plan *plan, struct aw_error *err)
 {
-    struct codec_doc doc = {0};
-    struct aw_error err;
-    struct job job;
-    struct work work;
-    enum aw_err e = codec_open(c->spec.data, c->spec.len, &doc, &err);
-    bool taken = true;
+    struct bytes spec = plan->claimed.spec;
+    enum aw_err e = codec_open(spec.data, spec.len, &plan->doc, err);
 
-    if (!e)
-        e = codec_read(&doc, &job_schema, &job, &err);
+    if (e)
+        return e;
+    e = codec_read(&plan->doc, &job_schema, &plan->job, err);
     if (e) {
-        codec_close(&doc);
-        if (adopt && e == AW_ERR_NO_MEMORY)
-            return false;
-        attempt_fail(a, err.text);
-        return true;
+        codec_close(&plan->doc);
+        return e;
     }
-    a->worker = worker_for(r, &job);
-    job.timeout_ms = time_limit(&job, c);
-    work = (struct work){
+    a->worker = worker_for(a->running, &plan->job);
+    a->info.has_output = a->worker && a->worker->ops->watch;
+    return AW_OK;
+}
+
+static void slot_enter(struct attempt *a)
+{
+    a->has_slot = !a->own_slot;
+    a->running->n_started += a->has_slot;
+    a->since_us = boottime_us();
+}
+
+bool running_plan_begin(struct attempt *a, struct plan *plan, bool adopt)
+{
+    const struct claimed *c = &plan->claimed;
+    struct job *job = &plan->job;
+    struct work work = {
         .claim = c->claim,
         .number = c->number,
         .attempt = c->attempt,
         .id = a->id,
-        .job = &job,
+        .job = job,
         .uid = c->uid,
         .gid = c->gid,
-        .output_limit = output_limit(r, &job),
-        .limits = limits_stricter(&job.limits, &c->limits),
+        .output_limit = output_limit(a->running, job),
+        .limits = limits_stricter(&job->limits, &c->limits),
         .started_us = c->started_us,
     };
+    bool taken = true;
+
+    job->timeout_ms = time_limit(job, c);
+    slot_enter(a);
     if (!a->worker) {
-        attempt_fail(a, "this awd has no worker for jobs of its type");
+        running_fail(a, "this awd has no worker for jobs of its type");
     } else {
-        a->info.has_output = a->worker->ops->watch != NULL;
         taken = (adopt ? a->worker->ops->adopt : a->worker->ops->start)(a->worker, &work);
         if (!taken && !adopt)
-            attempt_fail(a, "awd is out of memory");
+            running_fail(a, "awd is out of memory");
     }
-    codec_close(&doc);
+    codec_close(&plan->doc);
     return taken || !adopt;
+}
+
+/* False: it could not be adopted for want of memory. */
+static bool attempt_begin(struct attempt *a, const struct claimed *c, bool adopt)
+{
+    struct plan plan = {.claimed = *c};
+    struct aw_error err;
+    enum aw_err e = running_plan_open(a, &plan, &err);
+
+    if (!e)
+        return running_plan_begin(a, &plan, adopt);
+    if (adopt && e == AW_ERR_NO_MEMORY)
+        return false;
+    running_fail(a, err.text);
+    return true;
 }
 
 void running_wait_for_memory(struct running *r)
@@ -163,25 +186,28 @@ void running_wait_for_memory(struct running *r)
         timer_add(r->again, &tv);
 }
 
-static void release_all(struct running *r, const struct claimed *claims, size_t n)
+/* One that there is no memory for: it waits in the queue again. */
+static void release(struct running *r, const struct claimed *c)
 {
-    for (size_t i = 0; i < n; i++)
-        giveback_add(&r->giveback, claims[i].number, claims[i].claim);
+    giveback_add(&r->giveback, c->number, c->claim);
     giveback_try(&r->giveback);
     if (!giveback_is_empty(&r->giveback))
         running_wait_for_memory(r);
 }
 
-/* Those that there is no memory for wait in the queue again. */
 static void begin_all(struct running *r, const struct claimed *claims, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct attempt *a = attempt_new(r, &claims[i]);
 
-        if (a)
-            attempt_begin(r, a, &claims[i], false);
+        if (!a)
+            release(r, &claims[i]);
+        else if (r->quiet)
+            ahead_return(a);
+        else if (a->own_slot || (r->n_started < r->slots && TAILQ_EMPTY(&r->ahead.held)))
+            attempt_begin(a, &claims[i], false);
         else
-            release_all(r, &claims[i], 1);
+            ahead_hold(a, &claims[i]);
     }
 }
 
@@ -191,7 +217,7 @@ static bool adopt_all(struct running *r, const struct claimed *claims, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct attempt *a = attempt_new(r, &claims[i]);
 
-        if (!a || !attempt_begin(r, a, &claims[i], true))
+        if (!a || !attempt_begin(a, &claims[i], true))
             return false;
     }
     return true;
@@ -222,13 +248,11 @@ static void claims_take(struct running *r, const struct aw_error *err, const str
         server_drained(r->srv);
         return;
     }
-    if (r->quiet) {
-        release_all(r, claims, n);
-        server_drained(r->srv);
-        return;
-    }
     begin_all(r, claims, n);
-    running_kick(r);
+    if (r->quiet)
+        server_drained(r->srv);
+    else
+        running_kick(r);
 }
 
 static void claimed(void *arg, const struct aw_error *err, const struct claimed *claims, size_t n)
@@ -236,8 +260,12 @@ static void claimed(void *arg, const struct aw_error *err, const struct claimed 
     struct running *r = arg;
 
     r->claiming = false;
+    if (n)
+        ahead_note_claim(r, boottime_us() - r->ahead.asked_us);
     if (!err)
         claim_judge(r, claims, n);
+    if (!n)
+        running_rest(r);
     claims_take(r, err, claims, n);
 }
 
@@ -247,11 +275,19 @@ static void offered(void *arg, const struct aw_error *err, const struct claimed 
     claims_take(arg, err, claims, n);
 }
 
-static size_t slots_free(const struct running *r)
+/* How many jobs to have for our slots, beside those that are here: now, and for when one ends. */
+static size_t n_wanted(const struct running *r)
 {
-    size_t taken = r->n_started + r->offer.n_taken;
+    size_t want = r->slots + ahead_depth(r), have = r->n_started + r->ahead.n_held;
 
-    return r->slots > taken ? r->slots - taken : 0;
+    return want > have ? want - have : 0;
+}
+
+static size_t n_missing(const struct running *r)
+{
+    size_t wanted = n_wanted(r);
+
+    return wanted > r->offer.n_taken ? wanted - r->offer.n_taken : 0;
 }
 
 /* After anything that it depends on has changed. */
@@ -259,7 +295,7 @@ static void offer_refresh(struct running *r)
 {
     bool able = !r->quiet && !event_pending(r->again, EV_TIMEOUT, NULL);
 
-    r->offer.slots = able && r->slots > r->n_started ? r->slots - r->n_started : 0;
+    r->offer.slots = able ? n_wanted(r) : 0;
 }
 
 /*
@@ -272,7 +308,14 @@ static bool claim_makes_sense(const struct running *r)
 {
     return r->srv->recovered && !r->claiming && !r->quiet && r->slots > 0 &&
            !event_pending(r->again, EV_TIMEOUT, NULL) &&
-           (r->claimable || (r->more && slots_free(r) > 0));
+           (r->claimable || (r->more && n_missing(r) > 0));
+}
+
+void running_rest(struct running *r)
+{
+    if (!r->n_started && !r->ahead.n_held && !r->claiming && !r->offer.n_taken && !r->more &&
+        !r->claimable)
+        ahead_forget_jobs(r);
 }
 
 /* One claim at a time: its answer tells whether another one makes sense. */
@@ -282,19 +325,21 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    ahead_begin(r);
     if (!claim_makes_sense(r))
         return;
     r->more |= r->claimable;
     r->claimable = false;
-    r->asked = slots_free(r);
+    r->asked = n_missing(r);
     r->claiming = true;
+    r->ahead.asked_us = boottime_us();
     engine_claim(r->srv->engine, r->asked, claimed, r);
 }
 
 void running_kick(struct running *r)
 {
     offer_refresh(r);
-    if (claim_makes_sense(r))
+    if (claim_makes_sense(r) || ahead_is_ready(r))
         event_active(r->kick, EV_TIMEOUT, 0);
 }
 
@@ -306,6 +351,7 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     running_record_again(r);
+    ahead_return_again(r);
     giveback_try(&r->giveback);
     if (!giveback_is_empty(&r->giveback))
         running_wait_for_memory(r);
@@ -346,6 +392,8 @@ void running_recover(struct running *r)
 
 void running_set_slots(struct running *r, unsigned slots)
 {
+    if (slots < r->slots)
+        ahead_return_all(r);
     r->slots = slots;
     running_kick(r);
 }
@@ -365,9 +413,21 @@ size_t running_count(const struct running *r)
     return r->by_number.n_nodes;
 }
 
+size_t running_held(const struct running *r)
+{
+    return r->ahead.n_held;
+}
+
 void running_quiet(struct running *r)
 {
     r->quiet = true;
+    offer_refresh(r);
+    ahead_return_all(r);
+}
+
+void running_reconsider(struct running *r)
+{
+    ahead_return_all(r);
     offer_refresh(r);
 }
 
@@ -380,8 +440,15 @@ void running_stop(struct running *r, uint64_t number, uint64_t claim, int64_t gr
 {
     struct attempt *a = attempt_of_number(r, number);
 
-    if (a && a->worker && claim_of(a) == claim && !a->info.ended)
+    if (!a || claim_of(a) != claim || a->info.ended || a->returns)
+        return;
+    a->stop = true;
+    if (a->plan) {
+        r->ahead.n_stops++;
+        running_kick(r);
+    } else if (a->worker) {
         a->worker->ops->stop(a->worker, claim, grace_ms);
+    }
 }
 
 static void stopped(void *arg, const struct aw_error *err, const struct job_result *jobs, size_t n)
@@ -395,9 +462,11 @@ static void stopped(void *arg, const struct aw_error *err, const struct job_resu
 
 static void stop_one(void *arg, struct numnode *node)
 {
+    const struct attempt *a = numtable_entry(node, struct attempt, by_number);
     struct running *r = arg;
 
-    engine_cancel(r->srv->engine, &node->number, 1, -1, NULL, stopped, NULL);
+    if (a && !a->returns)
+        engine_cancel(r->srv->engine, &node->number, 1, -1, NULL, stopped, NULL);
 }
 
 void running_stop_all(struct running *r)
@@ -421,7 +490,8 @@ void running_watch(struct running *r, uint64_t number)
     if (!a || a->watched || a->info.ended || !a->info.has_output)
         return;
     a->watched = true;
-    a->worker->ops->watch(a->worker, claim_of(a));
+    if (!a->plan) /* one that is held is watched once it begins */
+        a->worker->ops->watch(a->worker, claim_of(a));
 }
 
 pid_t running_runner_pid(const struct running *r)
@@ -480,8 +550,8 @@ enum aw_err running_new(struct server *srv, struct running **ret, struct aw_erro
     r->offer.arg = r;
     r->kick = event_new(srv->base, -1, 0, on_kick, r);
     r->again = event_new(srv->base, -1, 0, on_again, r);
-    if (!r->kick || !r->again || !numtable_init(&r->by_number) || !numtable_init(&r->by_claim) ||
-        !workers_make(r)) {
+    if (!r->kick || !r->again || !ahead_init(r, srv->base) || !numtable_init(&r->by_number) ||
+        !numtable_init(&r->by_claim) || !workers_make(r)) {
         running_free(r);
         return aw_fail(err, AW_ERR_NO_MEMORY, "running: out of memory");
     }
@@ -494,6 +564,7 @@ static void forget(void *arg, struct numnode *node)
     struct attempt *a = numtable_entry(node, struct attempt, by_number);
 
     (void)arg;
+    ahead_forget(a);
     running_outcome_free(a);
     free(a);
 }
@@ -512,6 +583,7 @@ void running_free(struct running *r)
         numtable_each(&r->by_number, forget, NULL);
     numtable_done(&r->by_number);
     numtable_done(&r->by_claim);
+    ahead_done(r);
     if (r->kick)
         event_free(r->kick);
     if (r->again)

@@ -6,7 +6,9 @@
  *
  * The engine is asked for as many jobs as there are free slots; beside those it gives what queues
  * with slots of their own have room for. With slots set to 0 nobody starts any job, those queues
- * included.
+ * included. While jobs come one after the other and are over sooner than a claim is durable, it is
+ * asked for more than that: those are held, for some milliseconds at the most, until a slot is
+ * free, and look to users as if they were in the queue still.
  *
  * An attempt holds its slot until its worker says that it has ended, and is known here until its
  * end is durable. A worker's record of it is let go only then, so that a crash in between loses
@@ -31,6 +33,7 @@ struct running_info {
     bool sizes_known; /* the two below mean something: running_watch() was answered */
     uint64_t size[N_STREAMS];
     bool ended; /* it has ended, but that is not durable yet */
+    bool held;  /* it has not begun: it waits for a slot, or is on its way back to the queue */
 };
 
 AW_MUSTCHECK enum aw_err running_new(struct server *srv, struct running **ret,
@@ -52,9 +55,17 @@ size_t running_slots_taken(const struct running *r);
 
 /* Attempts whose end is not durable yet. */
 size_t running_count(const struct running *r);
+/* Those of them that have not begun. */
+size_t running_held(const struct running *r);
 
 /* No attempt is started any more; what a claim under way brings is given back. */
 void running_quiet(struct running *r);
+
+/*
+ * What queues may start, or in which order, is about to change: what was claimed and has not begun
+ * goes back first.
+ */
+void running_reconsider(struct running *r);
 
 /* Whether a claim is under way. */
 bool running_claiming(const struct running *r);

@@ -14,10 +14,11 @@ void running_outcome_free(struct attempt *a)
         free(a->outcome);
 }
 
-static void attempt_free(struct attempt *a)
+void running_attempt_free(struct attempt *a)
 {
     numtable_remove(&a->running->by_number, &a->by_number);
     numtable_remove(&a->running->by_claim, &a->by_claim);
+    ahead_forget(a);
     running_outcome_free(a);
     free(a);
 }
@@ -41,7 +42,7 @@ static void finished(void *arg, const struct aw_error *err)
     if (a->worker)
         a->worker->ops->recorded(a->worker, claim_of(a));
     number = number_of(a);
-    attempt_free(a);
+    running_attempt_free(a);
     watches_notify(srv->watches, number, WATCH_ATTEMPT_ENDED);
     server_drained(srv);
 }
@@ -122,6 +123,18 @@ static void spool_sync_done(void *arg)
     attempt_finish(a, a->outcome);
 }
 
+static void slot_leave(struct attempt *a)
+{
+    struct running *r = a->running;
+
+    if (!a->has_slot)
+        return;
+    a->has_slot = false;
+    r->n_started--;
+    ahead_note_job(r, boottime_us() - a->since_us);
+    running_rest(r);
+}
+
 void running_ended(void *arg, uint64_t claim, const struct outcome *o)
 {
     struct running *r = arg;
@@ -131,8 +144,13 @@ void running_ended(void *arg, uint64_t claim, const struct outcome *o)
         return;
     a->info.ended = true;
     a->info.pid = 0;
-    r->n_started -= !a->own_slot;
+    slot_leave(a);
     running_kick(r);
+    if (o->unbegun) {
+        a->worker->ops->recorded(a->worker, claim); /* there is nothing to record */
+        ahead_return(a);
+        return;
+    }
     if (o->output[0].spooled || o->output[1].spooled) {
         a->outcome = outcome_copy(o);
         if (a->outcome && offload_run(r->srv->offload, spool_sync_run, spool_sync_done, a))

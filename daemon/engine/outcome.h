@@ -18,6 +18,7 @@ struct output {
 struct outcome {
     enum aw_class class;  /* AW_CLASS_NONE: it succeeded */
     bool stopped;         /* it ended because it was told to stop: counts as cancelled */
+    bool unbegun;         /* nothing of it ever began, or will: it can wait in the queue again */
     int exit_code;        /* NO_EXIT_CODE: none */
     int signal;           /* 0: none */
     unsigned http_status; /* of the last answer; 0: none */

@@ -71,10 +71,12 @@ void op_queue_set(struct exchange *x)
     };
     struct aw_error err;
 
-    if (change_check(req, &err) || limits_mask(req, &change.limits_mask, &err))
+    if (change_check(req, &err) || limits_mask(req, &change.limits_mask, &err)) {
         exchange_fail(x, &err);
-    else
-        engine_queue_set(x->srv->engine, req->queue, &change, queue_changed, x);
+        return;
+    }
+    running_reconsider(x->srv->running);
+    engine_queue_set(x->srv->engine, req->queue, &change, queue_changed, x);
 }
 
 static void queues_listed(void *arg, const struct aw_error *err, const struct queue_status *queues,

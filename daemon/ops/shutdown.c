@@ -22,7 +22,7 @@ void op_shutdown(struct exchange *x)
 {
     const struct shutdown_req *req = x->args;
     struct server *srv = x->srv;
-    struct shutdown_rep rep = {.running = running_count(srv->running)};
+    struct shutdown_rep rep = {.running = running_count(srv->running) - running_held(srv->running)};
     enum stop_mode mode = STOP_NOT;
 
     if (!mode_parse(req->mode, &mode)) {

@@ -13,6 +13,7 @@ void op_slots(struct exchange *x)
         log_msg(LOG_NOTICE, "slots: %u, were %u", (unsigned)req->slots, running_slots(running));
         running_set_slots(running, (unsigned)req->slots);
     }
-    rep = (struct slots_rep){.slots = running_slots(running), .running = running_count(running)};
+    rep = (struct slots_rep){.slots = running_slots(running),
+                             .running = running_count(running) - running_held(running)};
     exchange_reply(x, &rep);
 }

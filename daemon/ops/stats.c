@@ -10,6 +10,7 @@ void op_stats(struct exchange *x)
     struct endpoint_stats ep;
     struct engine_stats en;
     struct stats_rep rep;
+    size_t held = running_held(srv->running);
 
     endpoint_stats(srv->endpoint, &ep);
     engine_get_stats(srv->engine, &en);
@@ -24,8 +25,8 @@ void op_stats(struct exchange *x)
         .disk_full = en.disk_full,
         .scheduled = en.live[AW_SCHEDULED],
         .blocked = en.live[AW_BLOCKED],
-        .queued = en.live[AW_QUEUED],
-        .running = en.live[AW_RUNNING],
+        .queued = en.live[AW_QUEUED] + held,
+        .running = en.live[AW_RUNNING] - held,
         .kept = en.kept,
         .submitted = en.submitted,
         .deduplicated = en.deduplicated,

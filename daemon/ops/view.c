@@ -77,6 +77,17 @@ static void set_spec(struct view *v, size_t i, struct bytes spec)
             part->command, &(struct strv){(struct bytes[]){http_method(&job), job.url}, 2});
 }
 
+/* One that is held was claimed, and that is all: users need not know. */
+static void set_running(struct job_status *out, const struct running_info *running)
+{
+    out->pid = (uint64_t)running->pid;
+    if (!running->held)
+        return;
+    out->state = AW_QUEUED;
+    out->attempt--;
+    out->started_us = 0;
+}
+
 void view_set(struct view *v, size_t i, const struct record *r)
 {
     struct job_status *out = &v->jobs[i];
@@ -108,7 +119,7 @@ void view_set(struct view *v, size_t i, const struct record *r)
     if (r->retry_of)
         out->retry_of = id_text(v, v->parts[i].retry_of, "", r->retry_of);
     if (r->state == AW_RUNNING && running_find(v->srv->running, r->number, &running))
-        out->pid = (uint64_t)running.pid;
+        set_running(out, &running);
     set_spec(v, i, r->spec);
 }
 

@@ -87,7 +87,8 @@ static void on_refusals(evutil_socket_t fd, short what, void *arg)
 
         TAILQ_REMOVE(&x->refused, a, outbox);
         outcome.stopped = a->stop_wanted;
-        if (!a->stop_wanted) {
+        outcome.unbegun = !a->stop_wanted && a->claimed_us;
+        if (!a->stop_wanted && !outcome.unbegun) {
             outcome.class = AW_CLASS_SPAWN;
             snprintf(outcome.message, sizeof(outcome.message), "%s",
                      a->refusal ? a->refusal : "out of memory");
@@ -132,7 +133,7 @@ static void attempt_missed(struct exec_worker *x, struct attempt *a)
         same ? attempt_begin(x, a) : attempt_clean(x, a);
         break;
     case ATTEMPT_ADOPTED:
-        never_began &&attempt_has_start(a) ? attempt_begin(x, a) : attempt_clean(x, a);
+        never_began ? attempt_refuse(x, a, NULL) : attempt_clean(x, a);
         break;
     case ATTEMPT_RUNNING:
     case ATTEMPT_CLEANING:

@@ -52,7 +52,8 @@ struct worker_ops {
     /*
      * After a restart of the daemon: this attempt was running. The worker finds it again and goes
      * on as if it had started it; if it is no more, ended() says AW_CLASS_INTERRUPTED, after the
-     * worker has made sure that nothing of it runs. False as with start().
+     * worker has made sure that nothing of it runs. If it is known that it never began, ended()
+     * says so (outcome.unbegun), and it will not. False as with start().
      */
     bool (*adopt)(struct worker *w, const struct work *work);
 
