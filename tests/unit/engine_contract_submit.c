@@ -138,6 +138,35 @@ START_TEST(submits_of_all_kinds_in_one_turn_are_recorded_or_refused_each_by_itse
 }
 END_TEST
 
+START_TEST(one_among_many_that_are_alike_has_what_it_was_given)
+{
+    const uint64_t first = rig_queue(WANT(.name = "first"));
+    const struct want odd[] = {{.name = "odd", .priority = 3},   {.name = "odd", .uid = 7},
+                               {.name = "odd", .apart = true},   {.name = "odd", .retry_of = first},
+                               {.name = "odd", .delay_ms = 1e6}, {.name = "odd"}};
+    const size_t each = 16;
+    struct answer *replies[ARRAY_SIZE(odd) * 16];
+
+    for (size_t i = 0; i < ARRAY_SIZE(replies); i++)
+        replies[i] =
+            start_submit(i % each == i / each ? &odd[i / each] : &WANT(.name = "alike"), 1);
+    rig_await(replies[ARRAY_SIZE(replies) - 1]);
+    rig_reopen();
+    for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
+        struct want want = i % each == i / each ? odd[i / each] : WANT(.name = "alike");
+        struct record r;
+
+        ck_assert_ok(replies[i]);
+        r = rig_record(replies[i]->submitted[0].number);
+        ck_assert_int_eq(r.priority, want.priority);
+        ck_assert_uint_eq(r.uid, want.uid);
+        ck_assert_uint_eq(r.retry_of, want.retry_of);
+        ck_assert(want.delay_ms ? r.due_us > r.created_us : r.due_us == 0);
+        ck_assert(bytes_eq(r.spec, want.apart ? rig_head(&want) : rig_spec(&want)));
+    }
+}
+END_TEST
+
 START_TEST(something_to_claim_is_announced)
 {
     rig_queue(WANT(.name = "x"));
@@ -485,6 +514,7 @@ void contract_submit_add(TCase *tc)
     tcase_add_test(tc, what_was_submitted_is_on_record);
     tcase_add_test(tc, many_submits_under_way_are_each_answered_once_and_in_order);
     tcase_add_test(tc, submits_of_all_kinds_in_one_turn_are_recorded_or_refused_each_by_itself);
+    tcase_add_test(tc, one_among_many_that_are_alike_has_what_it_was_given);
     tcase_add_test(tc, something_to_claim_is_announced);
     tcase_add_test(tc, a_batch_that_does_not_fit_leaves_nothing_behind);
     tcase_add_test(tc, jobs_on_their_way_to_the_disk_count_as_queued);

@@ -5,7 +5,7 @@
  * as half of what a row in it takes. So rows wait until there are STORE_ROWS of them, if whoever
  * adds them asks nothing about jobs (store_op.adds_only): until then they are in no table, and
  * whatever else is run has them written first. What a row points to is the operation's, which is
- * there until its transaction is over.
+ * there until its transaction is over. To bind what they have in common once saves as much again.
  *
  * The store's thread only, inside a transaction.
  */

@@ -127,14 +127,24 @@
     "flags | coalesce((SELECT a.flags FROM attempt a WHERE a.number = job.number AND" \
     " a.attempt = job.attempt), 0)"
 
-/* A new job, and more of them in one statement: STORE_ROWS. */
+/* A new job. */
 #define STORE_INSERT_JOB                                                             \
     "INSERT INTO job (number, state, flags, priority, uid, gid, created_us, due_us," \
     " deadline_us, overall_us, retention_ms, retry_of, key, spec, queue, abandon_ms) VALUES "
 #define STORE_ROW         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-#define STORE_ROW_4       STORE_ROW ", " STORE_ROW ", " STORE_ROW ", " STORE_ROW
 #define STORE_ROW_COLUMNS 16
-#define STORE_ROWS        16
+
+/* Several in one statement; and as many that have the same in all columns but the last three. */
+#define STORE_ROWS    16
+#define STORE_4(row)  row ", " row ", " row ", " row
+#define STORE_16(row) STORE_4(row) ", " STORE_4(row) ", " STORE_4(row) ", " STORE_4(row)
+
+#define STORE_INSERT_ALIKE                                                                  \
+    "INSERT INTO job (due_us, deadline_us, overall_us, retry_of, abandon_ms, state, flags," \
+    " priority, uid, gid, retention_ms, queue, number, created_us, spec) VALUES "
+#define STORE_ALIKE         "(0, 0, 0, 0, 0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?, ?, ?)"
+#define STORE_ALIKE_SHARED  7
+#define STORE_ALIKE_COLUMNS 3
 
 /* X(NAME, sql): each is prepared once, when the store is opened. */
 #define STORE_SQL_MAP(X)                                                                           \
@@ -144,8 +154,8 @@
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(RAISE_HIGH, "UPDATE meta SET value = max(value, ?) WHERE name = 'high'")                     \
     X(INSERT_JOB, STORE_INSERT_JOB STORE_ROW)                                                      \
-    X(INSERT_JOBS,                                                                                 \
-      STORE_INSERT_JOB STORE_ROW_4 ", " STORE_ROW_4 ", " STORE_ROW_4 ", " STORE_ROW_4)             \
+    X(INSERT_JOBS, STORE_INSERT_JOB STORE_16(STORE_ROW))                                           \
+    X(INSERT_ALIKE, STORE_INSERT_ALIKE STORE_16(STORE_ALIKE))                                      \
     X(PARENT, "SELECT state, uid FROM job WHERE number = ?")                                       \
     X(DEP_ADD, "INSERT INTO dep VALUES (?, ?, ?)")                                                 \
     X(DEP_KINDS, "SELECT kind FROM dep WHERE parent = ? AND child = ?")                            \
