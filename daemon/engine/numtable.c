@@ -109,15 +109,52 @@ static void begin_anew(struct numtable *t)
     t->low_mask = SEGMENT_SIZE / 2 - 1;
 }
 
+static void put(struct numnode **list, struct numnode *node)
+{
+    node->next = *list;
+    *list = node;
+}
+
 void numtable_insert(struct numtable *t, struct numnode *node)
 {
-    struct numnode **bucket;
-
-    if (t->n_nodes++ >= t->n_buckets)
+    t->n_nodes++;
+    if (t->collecting) {
+        put(&t->collected, node);
+        return;
+    }
+    if (t->n_nodes > t->n_buckets)
         grow(t);
-    bucket = bucket_of(t, node->number);
-    node->next = *bucket;
-    *bucket = node;
+    put(bucket_of(t, node->number), node);
+}
+
+void numtable_collect(struct numtable *t)
+{
+    t->collecting = true;
+}
+
+/* As many buckets as there are nodes, none of which has its place yet; fewer for want of memory. */
+static void make_buckets(struct numtable *t)
+{
+    while (t->n_segments * SEGMENT_SIZE < t->n_nodes && segment_add(t))
+        ;
+    t->n_buckets = MAX(t->n_buckets, MIN(t->n_nodes, t->n_segments * SEGMENT_SIZE));
+    while (t->n_buckets > t->low_mask * 2 + 2)
+        t->low_mask = t->low_mask * 2 + 1;
+}
+
+void numtable_collected(struct numtable *t)
+{
+    struct numnode *node, *next;
+
+    if (!t->collecting)
+        return;
+    make_buckets(t);
+    for (node = t->collected; node; node = next) {
+        next = node->next;
+        put(bucket_of(t, node->number), node);
+    }
+    t->collected = NULL;
+    t->collecting = false;
 }
 
 void numtable_remove(struct numtable *t, struct numnode *node)

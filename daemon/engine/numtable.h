@@ -6,6 +6,9 @@
  * when the last node does. Nothing fails for want of memory once the table is made: without any, it
  * gets slower.
  *
+ * Who has very many to insert into an empty table, and looks for none meanwhile, collects them
+ * first: when all are there, the buckets are made at once, and nothing is ever split.
+ *
  * One thread at a time.
  */
 #ifndef AW_NUMTABLE_H
@@ -24,6 +27,8 @@ struct numtable {
     size_t n_buckets;
     size_t low_mask;
     uint64_t n_nodes;
+    struct numnode *collected;
+    bool collecting;
 };
 
 AW_MUSTCHECK bool numtable_init(struct numtable *t); /* false: out of memory */
@@ -31,6 +36,14 @@ void numtable_done(struct numtable *t);              /* the nodes are their owne
 
 /* node->number is set, and not in the table. */
 void numtable_insert(struct numtable *t, struct numnode *node);
+
+/*
+ * Until numtable_collected(), numtable_insert() is all that may be called. The table is empty.
+ * numtable_collected() does nothing if nothing is being collected.
+ */
+void numtable_collect(struct numtable *t);
+void numtable_collected(struct numtable *t);
+
 void numtable_remove(struct numtable *t, struct numnode *node);
 struct numnode *numtable_find(const struct numtable *t, uint64_t number);
 

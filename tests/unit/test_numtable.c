@@ -79,6 +79,45 @@ START_TEST(all_are_found_and_no_bucket_is_crowded)
 }
 END_TEST
 
+START_TEST(what_was_collected_is_found_as_if_inserted_one_by_one)
+{
+    uint64_t number = series[_i].first;
+
+    numtable_collect(&t);
+    for (size_t i = 0; i < N; i++, number += series[_i].step)
+        insert(i, number);
+    numtable_collected(&t);
+    ck_assert_uint_eq(t.n_nodes, N);
+    ck_assert_uint_ge(t.n_buckets, N);
+    ck_assert_uint_le(longest(), 32);
+    numtable_collected(&t);
+    number = series[_i].first;
+    for (size_t i = 0; i < N; i++, number += series[_i].step)
+        ck_assert_ptr_eq(numtable_find(&t, number), &nodes[i]);
+    ck_assert_ptr_null(numtable_find(&t, number));
+}
+END_TEST
+
+/* Whatever the number of buckets is then, the table goes on from it. */
+START_TEST(a_table_grows_and_shrinks_behind_what_was_collected)
+{
+    static const size_t counts[] = {0, 1, 511, 512, 513, 1023, 1024, 1025, 40000};
+    size_t n = counts[_i];
+
+    numtable_collect(&t);
+    for (size_t i = 0; i < n; i++)
+        insert(i, i);
+    numtable_collected(&t);
+    for (size_t i = n; i < N; i++)
+        insert(i, i);
+    for (size_t i = 0; i < N; i += 2)
+        numtable_remove(&t, &nodes[i]);
+    for (size_t i = 0; i < N; i++)
+        ck_assert_ptr_eq(numtable_find(&t, i), i % 2 ? &nodes[i] : NULL);
+    ck_assert_uint_le(longest(), 32);
+}
+END_TEST
+
 START_TEST(what_is_removed_is_gone_and_the_rest_stays)
 {
     for (size_t i = 0; i < N; i++)
@@ -122,6 +161,9 @@ int main(void)
     suite_add_tcase(suite, tc);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, all_are_found_and_no_bucket_is_crowded, 0, (int)ARRAY_SIZE(series));
+    tcase_add_loop_test(tc, what_was_collected_is_found_as_if_inserted_one_by_one, 0,
+                        (int)ARRAY_SIZE(series));
+    tcase_add_loop_test(tc, a_table_grows_and_shrinks_behind_what_was_collected, 0, 9);
     tcase_add_test(tc, what_is_removed_is_gone_and_the_rest_stays);
     tcase_add_test(tc, an_empty_one_gives_its_buckets_back_and_goes_on);
     return unit_run(suite);

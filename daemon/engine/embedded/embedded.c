@@ -415,8 +415,10 @@ enum aw_err embedded_open(struct event_base *base, const struct embedded_config 
     e = em->sched && em->deps && numtable_init(&em->policies) && sets_init(&em->sets)
             ? timers_make(em, base, err)
             : aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");
-    if (!e)
+    if (!e) {
+        sched_load_begin(em->sched);
         e = store_open(config->path, base, &loader, on_down, em, &em->store, &info, err);
+    }
     if (!e && embedded_deps_loaded(em)) {
         store_close(em->store);
         e = aw_fail(err, AW_ERR_NO_MEMORY, "engine: out of memory");

@@ -129,9 +129,11 @@ static enum aw_err edges_insert(struct embedded *em)
 {
     static const bool all_open[AW_MAX_PARENTS] = {[0 ... AW_MAX_PARENTS - 1] = true};
     struct dep_load *load = &em->dep_load;
-    const struct live *job = sched_find(em->sched, load->child);
+    const struct live *job;
     struct dep_child *child;
 
+    sched_load_end(em->sched); /* all jobs are read before the first edge */
+    job = sched_find(em->sched, load->child);
     if (!job || job->state != AW_BLOCKED)
         load->n = 0;
     if (load->n == 0)

@@ -196,6 +196,16 @@ void sched_insert(struct sched *s, struct live *job)
     job_link(s, job);
 }
 
+void sched_load_begin(struct sched *s)
+{
+    numtable_collect(&s->table);
+}
+
+void sched_load_end(struct sched *s)
+{
+    numtable_collected(&s->table);
+}
+
 void sched_remove(struct sched *s, struct live *job)
 {
     job_unlink(s, job);

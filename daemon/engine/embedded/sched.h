@@ -42,6 +42,13 @@ struct live *sched_make(struct sched *s, uint64_t number, enum aw_state state, s
 void sched_insert(struct sched *s, struct live *job);
 void sched_discard(struct sched *s, struct live *job);
 
+/*
+ * Before a great many are inserted, the first of all: until sched_load_end(), which may be called
+ * again, none is looked for or removed, and each takes less time.
+ */
+void sched_load_begin(struct sched *s);
+void sched_load_end(struct sched *s);
+
 struct live *sched_find(const struct sched *s, uint64_t number);
 
 /* Takes a job out for good and frees it. */
