@@ -198,17 +198,23 @@ bool exchange_is_admin(const struct exchange *x)
 }
 
 /* As whom they act: the kernel's word, or the configuration's. */
-static enum aw_err exchange_identify(struct exchange *x, struct aw_error *err)
+static enum aw_err caller_identify(const struct server *srv, const struct caller *caller,
+                                   struct access_user *ret, struct aw_error *err)
 {
-    const struct caller *caller = &x->caller;
-
     if (caller->has_cred) {
-        x->user = (struct access_user){caller->uid, caller->gid, caller->in_admin_group};
+        *ret = (struct access_user){caller->uid, caller->gid, caller->in_admin_group};
         return AW_OK;
     }
     if (caller->tls)
-        return access_tls(x->srv->access, caller->subject, caller->cn, &x->user, err);
-    return access_tcp(x->srv->access, &x->user, err);
+        return access_tls(srv->access, caller->subject, caller->cn, ret, err);
+    return access_tcp(srv->access, ret, err);
+}
+
+uint32_t dispatch_whose(void *arg, const struct caller *caller)
+{
+    struct access_user user;
+
+    return caller_identify(arg, caller, &user, NULL) ? DISPATCH_STRANGERS : user.uid;
 }
 
 bool exchange_may(const struct exchange *x, uint32_t uid)
@@ -249,7 +255,7 @@ static enum aw_err exchange_hold(struct exchange *x, size_t len, struct aw_error
         aw_fail(err, AW_ERR_BUSY,
                 "the unanswered requests of uid %u have all the memory that they may have "
                 "(max_user_memory)",
-                (unsigned)x->caller.uid);
+                (unsigned)exchange_uid(x));
         if (err)
             err->retry_after_ms = 1000;
         return AW_ERR_BUSY;
@@ -294,7 +300,7 @@ static enum aw_err exchange_open(struct exchange *x, const void *body, size_t le
                                  struct aw_error *err)
 {
     const struct schema *schema;
-    enum aw_err e = exchange_identify(x, err);
+    enum aw_err e = caller_identify(x->srv, &x->caller, &x->user, err);
 
     if (!e)
         e = envelope_read(x, body, len, err);

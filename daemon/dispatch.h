@@ -36,6 +36,10 @@ typedef void (*op_fn)(struct exchange *x);
 void dispatch_call(void *arg, struct call *call, const void *body, size_t len);
 void dispatch_gone(void *arg, struct call *call);
 
+/* As whose a connection counts; those whom the configuration does not name count as one user. */
+#define DISPATCH_STRANGERS UINT32_MAX
+uint32_t dispatch_whose(void *arg, const struct caller *caller);
+
 /* Tells all parked requests that the daemon goes down. */
 void dispatch_fail_parked(struct server *srv);
 

@@ -33,6 +33,18 @@ void conn_open(struct endpoint *ep, struct conn *conn, const struct transport_op
     ep->stats.connections++;
 }
 
+bool conn_join(struct conn *conn, struct share_member *member)
+{
+    struct endpoint *ep = conn->ep;
+
+    if (!ep->config.whose)
+        return true;
+    if (!share_join(ipc_shares(ep->ipc), ep->config.whose(ep->arg, &conn->caller), member))
+        return false;
+    conn->caller.share = member->share;
+    return true;
+}
+
 void conn_call(struct conn *conn, struct call *call, const void *body, size_t len)
 {
     call->conn = conn;

@@ -32,7 +32,7 @@ struct caller {
     const char *subject; /* ...subject, as peer_name.h writes it, NULL where that cannot be told */
     const char *cn;      /* ...common name, NULL likewise; both live as long as the connection */
     unsigned n_inflight; /* unanswered calls of this connection, this one counted */
-    struct share *share; /* of the user (ipc); NULL: nothing is counted */
+    struct share *share; /* of the user; NULL: nothing is counted */
 };
 
 typedef void (*endpoint_call_fn)(void *arg, struct call *call, const void *body, size_t len);
@@ -46,7 +46,10 @@ struct endpoint_config {
     /* More are closed as they come. ipc and the rest count apart; ipc takes no more than three
      * quarters of the process's files, and 16 beyond from root and the daemon's own user. */
     unsigned max_connections;
-    struct shares_config shares; /* what one user's connections by ipc may have of it */
+    struct shares_config shares; /* what one user's connections may have of it */
+    /* As whose a connection by tcp or TLS counts, for as long as it lasts. `arg` is that of the
+     * callbacks. NULL: nothing of theirs is counted. */
+    uint32_t (*whose)(void *arg, const struct caller *caller);
 };
 
 /* AW_ERR_NO_MEMORY, AW_ERR_SYSTEM. `config` is copied. */
@@ -84,7 +87,7 @@ struct endpoint_stats {
 };
 void endpoint_stats(const struct endpoint *ep, struct endpoint_stats *ret);
 
-/* Calls fn for each user who is there by ipc, in no order. */
+/* Calls fn for each user who is there, in no order. */
 void endpoint_users(const struct endpoint *ep, void (*fn)(void *arg, const struct share_user *user),
                     void *arg);
 

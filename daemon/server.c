@@ -179,6 +179,7 @@ static enum aw_err listen_all(struct server *srv, struct aw_error *err)
         .socket_mode = (unsigned)config->socket_mode,
         .max_connections = (unsigned)config->max_connections,
         .shares = {(size_t)config->max_user_memory, (unsigned)config->max_user_connections},
+        .whose = dispatch_whose,
     };
     enum aw_err e =
         endpoint_new(srv->base, &ep, dispatch_call, dispatch_gone, srv, &srv->endpoint, err);

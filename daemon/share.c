@@ -192,6 +192,14 @@ struct share_member *share_excess(const struct share *share)
     return most;
 }
 
+void share_relieve(const struct share *share)
+{
+    struct share_member *most;
+
+    while ((most = share_excess(share)))
+        most->shut(most);
+}
+
 void shares_each(const struct shares *shares, void (*fn)(void *arg, const struct share_user *user),
                  void *arg)
 {

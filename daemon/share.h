@@ -45,13 +45,16 @@ void shares_free(struct shares *shares);
 
 struct share_member {
     struct share *share;
+    /* Closes it, as it has most of what is too much: share_resize()s it to less, in any case. */
+    void (*shut)(struct share_member *member);
     size_t memory; /* bytes; by share_resize() */
     LIST_ENTRY(share_member) entry;
     TAILQ_ENTRY(share_member) line;
     bool in_line;
 };
 
-/* Makes a zeroed member one of the user's. False: he has too many, or there is no memory. */
+/* Makes a member, zeroed but for shut, one of the user's. False: he has too many, or there is no
+ * memory. */
 AW_MUSTCHECK bool share_join(struct shares *shares, uint32_t uid, struct share_member *member);
 
 /* Harmless on a zeroed one. */
@@ -61,6 +64,9 @@ void share_resize(struct share_member *member, size_t memory);
 
 /* The one with the most memory, if all together have more than they may; else NULL. */
 struct share_member *share_excess(const struct share *share);
+
+/* Shuts those with the most memory, until all together have no more than they may. */
+void share_relieve(const struct share *share);
 
 /* Something was done for one of the user's connections that takes as long as `n` small requests. */
 void share_took(struct share *share, size_t n);

@@ -66,7 +66,8 @@ static void engine_has(void *arg, const struct engine_user *user)
 static void endpoint_has(void *arg, const struct share_user *user)
 {
     struct users *users = arg;
-    struct user_status *status = is_wanted(users, user->uid) ? user_add(users, user->uid) : NULL;
+    bool wanted = user->uid != DISPATCH_STRANGERS && is_wanted(users, user->uid);
+    struct user_status *status = wanted ? user_add(users, user->uid) : NULL;
 
     if (!status)
         return;

@@ -79,16 +79,18 @@ void conn_doom(struct ipc_conn *c, const char *why)
     conn_is_dirty(c);
 }
 
+static void conn_shut(struct share_member *member)
+{
+    conn_doom(conn_of(member), "its user's connections have too much memory, and it the most");
+}
+
 void conn_weigh(struct ipc_conn *c)
 {
-    struct share_member *most;
-
     if (c->doomed)
         return;
     share_resize(&c->member, sizeof(*c) + c->out.cap + (c->incoming ? c->room : 0) +
                                  (c->stash ? c->stash_off + c->stash_len : 0));
-    while ((most = share_excess(c->member.share)))
-        conn_doom(conn_of(most), "its user's connections have too much memory, and it the most");
+    share_relieve(c->member.share);
 }
 
 /* ---- Answers ------------------------------------------------------------------------------- */
@@ -361,6 +363,7 @@ static void conn_new(void *arg, int fd)
     conn_credentials(c);
     event_assign(&c->read, ipc->base, fd, EV_READ | EV_PERSIST, conn_readable, c);
     event_assign(&c->write, ipc->base, fd, EV_WRITE, conn_writable, c);
+    c->member.shut = conn_shut;
     if (is_full(ipc, &c->base.caller) || !share_join(ipc->shares, uid_of(c), &c->member)) {
         close(fd);
         free(c);
@@ -498,6 +501,11 @@ void ipc_free(struct ipc *ipc, int64_t deadline_us)
     while ((c = TAILQ_FIRST(&ipc->conns)))
         conn_close(c);
     ipc_done(ipc);
+}
+
+struct shares *ipc_shares(const struct ipc *ipc)
+{
+    return ipc->shares;
 }
 
 void ipc_users(const struct ipc *ipc, void (*fn)(void *arg, const struct share_user *user),

@@ -52,16 +52,22 @@ struct net_call {
     nng_aio *aio;
     nng_msg *msg; /* HELD: the request, until it is parked */
     enum phase phase;
+    uint32_t pipe; /* SENDING: to whom, and how much */
+    size_t unsent;
     LIST_ENTRY(net_call) all;
     SLIST_ENTRY(net_call) spare;
 };
 
 struct net_conn {
     struct conn base;
+    struct net *net;
     uint32_t pipe; /* nng's number */
     struct item opened, closed;
     LIST_ENTRY(net_conn) bucket;
     struct peer_name *name; /* NULL: not TLS */
+    struct share_member member;
+    size_t unsent; /* by the mutex: answers that nng has not begun to write */
+    bool closing;  /* loop thread only: we close it, and take nothing more from it */
 };
 
 struct net {
@@ -84,6 +90,18 @@ struct net {
 };
 
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
+
+/* With the mutex held. */
+static struct net_conn *find_conn(struct net *net, uint32_t pipe)
+{
+    struct net_conn *conn;
+
+    LIST_FOREACH (conn, &net->buckets[pipe % N_BUCKETS], bucket) {
+        if (conn->pipe == pipe)
+            return conn;
+    }
+    return NULL;
+}
 
 /* ---- Contexts ------------------------------------------------------------------------------ */
 
@@ -123,12 +141,16 @@ static void received(struct net_call *call)
 static void sent(struct net_call *call)
 {
     struct net *net = call->net;
+    struct net_conn *conn;
 
     if (nng_aio_result(call->aio)) {
         nng_msg_free(nng_aio_get_msg(call->aio));
         nng_aio_set_msg(call->aio, NULL);
     }
     pthread_mutex_lock(&net->mutex);
+    conn = find_conn(net, call->pipe);
+    if (conn)
+        conn->unsent -= call->unsent;
     if (--net->n_sending == 0)
         pthread_cond_signal(&net->changed);
     pthread_mutex_unlock(&net->mutex);
@@ -227,6 +249,49 @@ static void net_drop(struct call *base)
         context_rest(call); /* to receive is to forget the request before */
 }
 
+static void conn_close(struct net_conn *conn)
+{
+    conn->closing = true;
+    nng_pipe_close((nng_pipe){conn->pipe});
+}
+
+static size_t conn_memory(struct net_conn *conn)
+{
+    struct net *net = conn->net;
+    size_t unsent;
+
+    pthread_mutex_lock(&net->mutex);
+    unsent = conn->unsent;
+    pthread_mutex_unlock(&net->mutex);
+    return sizeof(*conn) + unsent;
+}
+
+/* What was counted last may have been written since, without the loop. */
+static void conn_shut(struct share_member *member)
+{
+    struct net_conn *conn = container_of(member, struct net_conn, member);
+    size_t memory = conn_memory(conn);
+
+    if (memory < member->memory) {
+        share_resize(member, memory);
+        return;
+    }
+    share_resize(member, 0);
+    conn_close(conn);
+}
+
+/*
+ * Who does not read has what he asked for pile up here, on his user's account. (Of each connection
+ * one message that nng is reading and one that it is writing are not counted.)
+ */
+static void conn_weigh(struct net_conn *conn)
+{
+    if (conn->closing || !conn->member.share)
+        return;
+    share_resize(&conn->member, conn_memory(conn));
+    share_relieve(conn->member.share);
+}
+
 static void net_reply(struct call *base, const void *data, size_t len)
 {
     struct net_call *call = (struct net_call *)base;
@@ -236,7 +301,7 @@ static void net_reply(struct call *base, const void *data, size_t len)
 
     if (nng_msg_alloc(&msg, len)) {
         /* It shall not wait for ever: on its next connection it asks again. */
-        nng_pipe_close((nng_pipe){conn->pipe});
+        conn_close(conn);
         net_drop(base);
         return;
     }
@@ -245,10 +310,14 @@ static void net_reply(struct call *base, const void *data, size_t len)
     net_park(base);
     pthread_mutex_lock(&net->mutex);
     net->n_sending++;
+    conn->unsent += len;
     pthread_mutex_unlock(&net->mutex);
+    call->pipe = conn->pipe;
+    call->unsent = len;
     call->phase = SENDING;
     nng_aio_set_msg(call->aio, msg);
     nng_ctx_send(call->ctx, call->aio);
+    conn_weigh(conn);
 }
 
 static void message_free(void *msg)
@@ -264,18 +333,6 @@ static void net_take_body(struct call *base, struct body_owner *ret)
 static const struct transport_ops net_ops = {net_park, net_reply, net_drop, net_take_body};
 
 /* ---- Connections --------------------------------------------------------------------------- */
-
-/* With the mutex held. */
-static struct net_conn *find_conn(struct net *net, uint32_t pipe)
-{
-    struct net_conn *conn;
-
-    LIST_FOREACH (conn, &net->buckets[pipe % N_BUCKETS], bucket) {
-        if (conn->pipe == pipe)
-            return conn;
-    }
-    return NULL;
-}
 
 static void net_conn_free(struct net_conn *conn)
 {
@@ -330,7 +387,9 @@ static void pipe_opened(nng_pipe pipe, nng_pipe_ev event, void *arg)
         nng_pipe_close(pipe);
         return;
     }
+    conn->net = net;
     conn->pipe = pipe.id;
+    conn->member.shut = conn_shut;
     conn->opened.kind = ITEM_OPENED;
     conn->closed.kind = ITEM_CLOSED;
     LIST_INSERT_HEAD(&net->buckets[pipe.id % N_BUCKETS], conn, bucket);
@@ -368,7 +427,7 @@ static void context_arrived(struct net *net, struct net_call *call)
     conn = find_conn(net, (uint32_t)nng_msg_get_pipe(call->msg).id);
     pthread_mutex_unlock(&net->mutex);
     /* A connection is freed on this thread only, so it stays while we are here. */
-    if (!conn || atomic_load(&net->quiet))
+    if (!conn || conn->closing || atomic_load(&net->quiet))
         net_drop(&call->base);
     else
         conn_call(&conn->base, &call->base, nng_msg_body(call->msg), nng_msg_len(call->msg));
@@ -388,6 +447,8 @@ static void net_arrived(void *arg, struct inbox_item *inbox_item)
     case ITEM_OPENED:
         conn = container_of(item, struct net_conn, opened);
         conn_open(net->ep, &conn->base, &net_ops);
+        if (!net->closing && !conn_join(&conn->base, &conn->member))
+            conn_close(conn);
         break;
     case ITEM_CLOSED:
         conn = container_of(item, struct net_conn, closed);
@@ -395,6 +456,7 @@ static void net_arrived(void *arg, struct inbox_item *inbox_item)
             conn_drop_calls(&conn->base);
         else
             conn_gone(&conn->base);
+        share_leave(&conn->member);
         net_conn_free(conn);
         break;
     }

@@ -51,6 +51,13 @@ struct conn {
 /* A new connection: `conn` has its credentials, the rest is filled in here. */
 void conn_open(struct endpoint *ep, struct conn *conn, const struct transport_ops *ops);
 
+/*
+ * Counts a connection without credentials as one of its user's, if the configuration says whose it
+ * is; `member` outlives neither it nor share_leave(). False: its user has too many, or there is no
+ * memory.
+ */
+AW_MUSTCHECK bool conn_join(struct conn *conn, struct share_member *member);
+
 /* A request has come. May call back with park() or reply() before it returns. */
 void conn_call(struct conn *conn, struct call *call, const void *body, size_t len);
 
@@ -71,6 +78,8 @@ struct ipc *ipc_new(struct endpoint *ep, struct event_base *base,
 AW_MUSTCHECK enum aw_err ipc_listen(struct ipc *ipc, const char *path, struct aw_error *err);
 void ipc_set_admin_group(struct ipc *ipc, const uint32_t *gid);
 void ipc_quiet(struct ipc *ipc);
+/* Those of all transports. */
+struct shares *ipc_shares(const struct ipc *ipc);
 void ipc_users(const struct ipc *ipc, void (*fn)(void *arg, const struct share_user *user),
                void *arg);
 /* Waits until `deadline_us` (of boottime_us()) for what is being sent. NULL does nothing. */

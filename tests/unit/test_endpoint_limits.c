@@ -99,6 +99,99 @@ START_TEST(it_goes_on_accepting_after_it_ran_out_of_files)
 }
 END_TEST
 
+/* ---- One user's, by tcp ---------------------------------------------------------------------- */
+
+#define A_USER  4001
+#define ANOTHER 4002
+
+static _Atomic uint32_t who_connects;
+
+static uint32_t whose(void *arg, const struct caller *caller)
+{
+    (void)arg;
+    ck_assert(!caller->has_cred);
+    return who_connects;
+}
+
+static void restart_for_users(struct shares_config shares)
+{
+    struct endpoint_config config = default_config();
+
+    server_stop();
+    config.shares = shares;
+    config.whose = whose;
+    who_connects = A_USER;
+    server_start(&config, on_call, on_gone);
+}
+
+static void count_connections(void *arg, const struct share_user *user)
+{
+    unsigned *n = arg;
+
+    if (user->uid == A_USER)
+        *n = user->connections;
+}
+
+static unsigned connections_of_a_user(void)
+{
+    unsigned n = 0;
+
+    endpoint_users(endpoint, count_connections, &n);
+    return n;
+}
+
+static int user_fds[3];
+
+static void *connect_as_one_then_as_another(void *arg)
+{
+    bool taken = false;
+    int fd;
+
+    for (size_t i = 0; i < ARRAY_SIZE(user_fds); i++) {
+        user_fds[i] = client_open();
+        if (user_fds[i] < 0 || !client_echo(user_fds[i], 1, "in?"))
+            return NULL;
+    }
+    fd = client_open();
+    taken = fd >= 0 && client_echo(fd, 1, "in?");
+    close(fd);
+    who_connects = ANOTHER;
+    return !taken && server_is_well() ? arg : NULL;
+}
+
+START_TEST(one_user_has_no_more_connections_than_his_own)
+{
+    restart_for_users((struct shares_config){.max_connections = ARRAY_SIZE(user_fds)});
+    ck_assert_ptr_nonnull(run_beside(connect_as_one_then_as_another, user_fds));
+    ck_assert_uint_eq(connections_of_a_user(), ARRAY_SIZE(user_fds));
+    for (size_t i = 0; i < ARRAY_SIZE(user_fds); i++)
+        close(user_fds[i]);
+    LOOP_UNTIL(connections_of_a_user() == 0);
+}
+END_TEST
+
+static void *ask_for_much(void *arg)
+{
+    user_fds[0] = client_open();
+    return user_fds[0] >= 0 && client_ask_many(user_fds[0], 64, "big 1000000") ? arg : NULL;
+}
+
+static void *is_another_well(void *arg)
+{
+    who_connects = ANOTHER;
+    return server_is_well() ? arg : NULL;
+}
+
+START_TEST(who_does_not_read_is_closed_before_it_is_too_much)
+{
+    restart_for_users((struct shares_config){.max_memory = 8 << 20});
+    ck_assert_ptr_nonnull(run_beside(ask_for_much, user_fds));
+    LOOP_UNTIL(n_calls > 0 && connections_of_a_user() == 0);
+    ck_assert_ptr_nonnull(run_beside(is_another_well, user_fds));
+    close(user_fds[0]);
+}
+END_TEST
+
 /* ---- The end ------------------------------------------------------------------------------- */
 
 static void *ask_for_the_end(void *arg)
@@ -229,6 +322,8 @@ int main(void)
     suite_add_tcase(suite, ipc);
     tcase_add_checked_fixture(tcp, setup_tcp, server_stop);
     add_both(tcp);
+    tcase_add_test(tcp, one_user_has_no_more_connections_than_his_own);
+    tcase_add_test(tcp, who_does_not_read_is_closed_before_it_is_too_much);
     suite_add_tcase(suite, tcp);
     return unit_run(suite);
 }
