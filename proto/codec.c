@@ -163,6 +163,8 @@ struct reader {
 
 static enum aw_err read_map(struct reader *r, const struct value *v, const struct schema *schema,
                             void *obj, const struct path *path);
+static enum aw_err read_object(struct reader *r, const struct value *v, const struct schema *schema,
+                               void *obj, const struct path *path);
 
 static enum aw_err read_int(struct reader *r, const struct value *v, const struct field *f,
                             int64_t *ret, const struct path *path)
@@ -200,11 +202,19 @@ static enum aw_err read_item(struct reader *r, const struct field *f, void *to,
     if (f->kind == FIELD_STRV)
         return read_str(r, &item, false, 0, AW_MAX_ARG, to, path);
     if (f->kind == FIELD_OBJV)
-        return read_map(r, &item, f->sub, to, path);
+        return read_object(r, &item, f->sub, to, path);
     if (item.kind != VALUE_UINT)
         return invalid(path, r->err, "must be an unsigned integer");
     *(uint64_t *)to = item.u;
     return AW_OK;
+}
+
+/* Defaults of n objects: to find them out takes longer than to copy them. */
+static void defaults_of_all(const struct schema *schema, char *objs, size_t n)
+{
+    codec_defaults(schema, objs);
+    for (size_t i = 1; i < n; i++)
+        memcpy(objs + i * schema->size, objs, schema->size);
 }
 
 /* Reads each element of an array into its place; `size` is what one takes in memory. */
@@ -227,6 +237,8 @@ static enum aw_err read_array(struct reader *r, const struct value *array, const
     v = codec_alloc(r->doc, array->n * size);
     if (!v)
         return aw_fail(r->err, AW_ERR_NO_MEMORY, "message: out of memory");
+    if (f->kind == FIELD_OBJV)
+        defaults_of_all(f->sub, v, array->n);
     for (; !e && at.index < (ssize_t)array->n; at.index++)
         e = read_item(r, f, v + (size_t)at.index * size, &at);
     if (!e)
@@ -344,15 +356,15 @@ static enum aw_err read_members(struct reader *r, size_t n, const struct schema 
     return AW_OK;
 }
 
-static enum aw_err read_map(struct reader *r, const struct value *v, const struct schema *schema,
-                            void *obj, const struct path *path)
+/* Into an object that has its defaults. */
+static enum aw_err read_object(struct reader *r, const struct value *v, const struct schema *schema,
+                               void *obj, const struct path *path)
 {
     uint64_t seen = 0;
     enum aw_err e;
 
     if (v->kind != VALUE_MAP)
         return invalid(path, r->err, "must be a map");
-    codec_defaults(schema, obj);
     e = read_members(r, v->n, schema, obj, &seen, path);
     if (e)
         return e;
@@ -362,6 +374,13 @@ static enum aw_err read_map(struct reader *r, const struct value *v, const struc
             return invalid(&at, r->err, "missing");
         }
     return AW_OK;
+}
+
+static enum aw_err read_map(struct reader *r, const struct value *v, const struct schema *schema,
+                            void *obj, const struct path *path)
+{
+    codec_defaults(schema, obj);
+    return read_object(r, v, schema, obj, path);
 }
 
 enum aw_err codec_read(struct codec_doc *doc, const struct schema *schema, void *obj,
