@@ -29,6 +29,7 @@ daemon_libedge_la_SOURCES = \
 	daemon/transports/listener.c daemon/transports/listener.h \
 	daemon/transports/key_file.c daemon/transports/key_file.h \
 	daemon/transports/net.c \
+	daemon/transports/net_listener.c daemon/transports/net_listener.h \
 	daemon/transports/peer_name.c daemon/transports/peer_name.h \
 	daemon/transports/transport.h
 daemon_libedge_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(INIH_CFLAGS) \

@@ -1,5 +1,5 @@
 /*
- * SP over tcp and TLS, by nng. The only module of the daemon that sees nng.
+ * SP over tcp and TLS, by nng. The only module of the daemon that sees nng, with net_listener.c.
  *
  * A pool of contexts of one REP socket: some wait for requests, each of the others has one. What
  * nng calls back for on its threads goes to the loop by an inbox; a context whose answer is on its
@@ -21,14 +21,11 @@
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
-#include <nng/supplemental/tls/tls.h>
 
 #include "daemon/inbox.h"
 #include "daemon/log.h"
-#include "daemon/transports/key_file.h"
+#include "daemon/transports/net_listener.h"
 #include "daemon/transports/peer_name.h"
-#include "proto/limits.h"
-#include "proto/sp.h"
 
 #define N_RECEIVING 64   /* contexts that wait for requests; more are made at half of that */
 #define N_SPARE     256  /* kept for the next rush; more are given back */
@@ -464,60 +461,6 @@ static void net_arrived(void *arg, struct inbox_item *inbox_item)
 
 /* ---- Listening ----------------------------------------------------------------------------- */
 
-static enum aw_err failed(struct aw_error *err, const char *url, const char *what, int rv)
-{
-    enum aw_err code = rv == NNG_ENOMEM ? AW_ERR_NO_MEMORY : AW_ERR_SYSTEM;
-
-    return aw_fail(err, code, "cannot listen on %s: %s%s", url, what, nng_strerror(rv));
-}
-
-static enum aw_err set_tls(struct net *net, nng_listener listener, const char *url,
-                           struct aw_error *err)
-{
-    const char *cert = net->config->tls_cert_key_file, *ca = net->config->tls_ca_file;
-    nng_tls_config *tls;
-    enum aw_err e = key_file_check("tls_cert", cert, err);
-    int rv;
-
-    if (e)
-        return e;
-    rv = nng_tls_config_alloc(&tls, NNG_TLS_MODE_SERVER);
-    if (rv)
-        return failed(err, url, "", rv);
-    if ((rv = nng_tls_config_cert_key_file(tls, cert, NULL)))
-        e = aw_fail(err, AW_ERR_INVALID, "tls_cert %s is no PEM file with certificate and key: %s",
-                    cert, nng_strerror(rv));
-    else if ((rv = nng_tls_config_ca_file(tls, ca)))
-        e = aw_fail(err, AW_ERR_INVALID, "tls_ca %s is no PEM file with certificates: %s", ca,
-                    nng_strerror(rv));
-    else if ((rv = nng_tls_config_auth_mode(tls, NNG_TLS_AUTH_MODE_REQUIRED)) ||
-             (rv = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, tls)))
-        e = failed(err, url, "TLS: ", rv);
-    nng_tls_config_free(tls);
-    return e;
-}
-
-static enum aw_err listener_start(struct net *net, const char *url, bool tls, struct aw_error *err)
-{
-    nng_listener listener;
-    enum aw_err e = AW_OK;
-    int rv = nng_listener_create(&listener, net->socket, url);
-
-    if (rv)
-        return failed(err, url, "", rv);
-    /* The limit is off by default: a header of 8 bytes could then ask for any amount. */
-    rv = nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, AW_MAX_MESSAGE + SP_REQUEST_ID_LEN);
-    if (!rv && tls)
-        e = set_tls(net, listener, url, err);
-    if (!rv && !e)
-        rv = nng_listener_start(listener, 0);
-    if (rv)
-        e = failed(err, url, "", rv);
-    if (e)
-        nng_listener_close(listener);
-    return e;
-}
-
 /* nng's threads are to take no signals: they inherit the mask of whoever starts them. */
 static void signals_block(sigset_t *ret_before)
 {
@@ -533,7 +476,7 @@ enum aw_err net_listen(struct net *net, const char *url, bool tls, struct aw_err
     enum aw_err e;
 
     signals_block(&before);
-    e = listener_start(net, url, tls, err);
+    e = net_listener_start(net->socket, net->config, url, tls, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     top_up(net);
     return e;
