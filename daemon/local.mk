@@ -78,6 +78,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/store_db.c \
 	daemon/engine/embedded/store_deps.c \
 	daemon/engine/embedded/store_effects.h \
+	daemon/engine/embedded/store_live.c \
 	daemon/engine/embedded/store_log.c \
 	daemon/engine/embedded/store_offline.c daemon/engine/embedded/store_offline.h \
 	daemon/engine/embedded/store_ops.h \

@@ -13,31 +13,6 @@
 /* A transaction takes no more than this, so that the first of a flood is not kept waiting. */
 #define GROUP_MAX 4096
 
-static struct store_live live_read(sqlite3_stmt *s)
-{
-    return (struct store_live){
-        .number = (uint64_t)sqlite3_column_int64(s, 0),
-        .state = sqlite3_column_int(s, 1),
-        .priority = sqlite3_column_int(s, 2),
-        .flags = (unsigned)sqlite3_column_int(s, 3),
-        .attempt = (uint64_t)sqlite3_column_int64(s, 4),
-        .claim = (uint64_t)sqlite3_column_int64(s, 5),
-        .due_us = sqlite3_column_int64(s, 6),
-        .deadline_us = sqlite3_column_int64(s, 7),
-        .overall_us = sqlite3_column_int64(s, 8),
-        .queue = sqlite3_column_int(s, 9),
-        .abandon_ms = sqlite3_column_int64(s, 10),
-        .uid = (uint32_t)sqlite3_column_int64(s, 11),
-    };
-}
-
-static enum aw_err live_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
-{
-    struct store_live live = live_read(s);
-
-    return loader->live(arg, &live);
-}
-
 static enum aw_err queue_tell(sqlite3_stmt *s, const struct store_loader *loader, void *arg)
 {
     struct store_queue_row queue;
@@ -132,11 +107,7 @@ static enum aw_err load(struct store *st, const struct store_loader *loader, voi
         e = load_rows(st, "SELECT uid, kept, bytes, sets FROM account", account_tell, loader, arg,
                       &why);
     if (!e)
-        e = load_rows(st,
-                      "SELECT number, state, priority, flags, attempt, claim, due_us,"
-                      " deadline_us, overall_us, queue, abandon_ms, uid FROM job WHERE state < 4"
-                      " ORDER BY number",
-                      live_tell, loader, arg, &why);
+        e = store_live_load(st, loader, arg, &why);
     if (!e)
         e = load_rows(st, "SELECT " STORE_SET_COLUMNS " FROM bag", set_tell, loader, arg, &why);
     if (!e)

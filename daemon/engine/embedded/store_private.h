@@ -116,6 +116,10 @@ AW_MUSTCHECK enum aw_err store_space_turn(struct store *st, bool idle, struct aw
 /* No turn is due any more. */
 void store_space_stop(struct store *st);
 
+/* Tells the loader of each job that has not ended, in the order of their numbers. */
+AW_MUSTCHECK enum aw_err store_live_load(struct store *st, const struct store_loader *loader,
+                                         void *arg, struct aw_error *err);
+
 /*
  * store_log.c looks after SQLite's log. _open: once the database is there. All others are the
  * store's thread's, between two groups.
