@@ -64,6 +64,21 @@ static struct plan *plan_copy(const struct claimed *claimed)
     return plan;
 }
 
+static void plan_free(struct plan *plan)
+{
+    codec_close(&plan->doc);
+    free(plan);
+}
+
+/* It cannot be held: it is claimed again when there is a slot for it, and so are all for a while.
+ */
+static void decline(struct attempt *a, struct plan *plan)
+{
+    ahead_forget_jobs(a->running);
+    plan_free(plan);
+    ahead_return(a);
+}
+
 void ahead_hold(struct attempt *a, const struct claimed *claimed)
 {
     const struct timeval tv = {.tv_usec = HOLD_US};
@@ -80,6 +95,10 @@ void ahead_hold(struct attempt *a, const struct claimed *claimed)
         }
         ahead_return(a);
         running_wait_for_memory(r);
+        return;
+    }
+    if (a->worker && !a->worker->ops->may_be_held) {
+        decline(a, plan);
         return;
     }
     a->plan = plan;
@@ -99,12 +118,6 @@ static struct plan *let_go(struct attempt *a)
     TAILQ_REMOVE(&ahead->held, a, held);
     ahead->n_held--;
     return take_ptr(a->plan);
-}
-
-static void plan_free(struct plan *plan)
-{
-    codec_close(&plan->doc);
-    free(plan);
 }
 
 void ahead_forget(struct attempt *a)

@@ -148,7 +148,10 @@ void ahead_note_job(struct running *r, int64_t us);
 void ahead_note_claim(struct running *r, int64_t us);
 void ahead_forget_jobs(struct running *r);
 
-/* Keeps it for the next slot. Without memory for that, it goes back to the queue. */
+/*
+ * Keeps it for the next slot. Without memory for that, or if its worker does not want that, it goes
+ * back to the queue.
+ */
 void ahead_hold(struct attempt *a, const struct claimed *claimed);
 
 /* Whether ahead_begin() has something to do. */

@@ -453,6 +453,7 @@ struct worker *worker_exec_new(struct event_base *base, const struct exec_config
 {
     static const struct worker_ops ops = {
         .type = "exec",
+        .may_be_held = true,
         .start = exec_start,
         .adopt = exec_adopt,
         .stop = exec_stop,

@@ -101,6 +101,7 @@ struct worker *worker_noop_new(struct event_base *base, const struct worker_host
 {
     static const struct worker_ops ops = {
         .type = "noop",
+        .may_be_held = true,
         .start = noop_take,
         .adopt = noop_take,
         .stop = noop_stop,

@@ -44,6 +44,12 @@ struct worker_ops {
     const char *type; /* of the jobs that it takes */
 
     /*
+     * Its attempts may be claimed some time before they begin. False: after a crash they would be
+     * taken for ones that have begun, and that would do harm.
+     */
+    bool may_be_held;
+
+    /*
      * Begins an attempt. Failures come as ended() with AW_CLASS_SPAWN, but for one: false means out
      * of memory. Nothing has begun then, and ended() will not be called.
      */

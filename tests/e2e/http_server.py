@@ -22,11 +22,18 @@ async def read_request(reader):
     return head, (await reader.readexactly(length)).decode("latin-1")
 
 
+asked = set()
+
+
 def answer(path):
     """Seconds to wait, status line, further headers, body."""
     words = path.strip("/").split("/")
+    again = path in asked
+    asked.add(path)
     if words[0] == "slow":
         return float(words[1]), "200 OK", "", b"slow\n"
+    if words[0] == "slow-once":
+        return 0 if again else float(words[1]), "200 OK", "", b"slow\n"
     if words[0] == "status":
         return 0, words[1] + " As Asked", "", b"status " + words[1].encode() + b"\n"
     if words[0] == "big":
