@@ -13,6 +13,7 @@
 #include "daemon/verify.h"
 
 #define COPY_CHUNK (256u << 10)
+#define MAX_ASIDE  99 /* of one second */
 
 struct restore {
     const struct config *config;
@@ -191,13 +192,26 @@ static enum aw_err exchange(const struct restore *r, struct aw_error *err)
     return AW_OK;
 }
 
+/* Of several restores in one second, all but the first get a number. */
+static enum aw_err aside_make(struct restore *r, struct aw_error *err)
+{
+    size_t len = strlen(r->aside), room = sizeof(r->aside) - len;
+
+    for (int n = 2; mkdir(r->aside, 0700) < 0; n++) {
+        if (errno != EEXIST || n > MAX_ASIDE ||
+            snprintf(r->aside + len, room, "-%d", n) >= (int)room)
+            return aw_fail(err, AW_ERR_SYSTEM, "%.160s: %s", r->aside, strerror(errno));
+    }
+    return AW_OK;
+}
+
 /* What could not take the place of the store goes again. */
 static enum aw_err take_place(struct restore *r, struct aw_error *err)
 {
-    enum aw_err e;
+    enum aw_err e = aside_make(r, err);
 
-    if (mkdir(r->aside, 0700) < 0)
-        return aw_fail(err, AW_ERR_SYSTEM, "%.160s: %s", r->aside, strerror(errno));
+    if (e)
+        return e;
     e = fresh_make(r, err);
     if (!e)
         e = exchange(r, err);

@@ -569,7 +569,9 @@ tests_ecomarket_dashboard_SOURCES = \
 tests_ecomarket_dashboard_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
 tests_ecomarket_dashboard_LDADD = client/libaw.la
 
+# Sanitizers keep less of what was freed than they would, which saves a sixth of the time.
 AM_TESTS_ENVIRONMENT = \
+	ASAN_OPTIONS="quarantine_size_mb=16$${ASAN_OPTIONS:+:$$ASAN_OPTIONS}"; export ASAN_OPTIONS; \
 	AWD_STAGE='$(abs_builddir)/stage'; export AWD_STAGE; \
 	AWD_BINDIR="$$AWD_STAGE$(bindir)"; export AWD_BINDIR; \
 	AWD_SBINDIR="$$AWD_STAGE$(sbindir)"; export AWD_SBINDIR; \

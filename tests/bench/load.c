@@ -121,8 +121,9 @@ static void conn_flush(struct load_conn *c)
             bench_die("send");
         done += n > 0 ? (size_t)n : 0;
     }
-    memmove(c->out, c->out + done, c->out_len - done);
     c->out_len -= done;
+    if (c->out_len)
+        memmove(c->out, c->out + done, c->out_len);
     if (c->writing == (c->out_len > 0))
         return;
     c->writing = c->out_len > 0;

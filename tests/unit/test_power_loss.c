@@ -29,7 +29,7 @@
 #define LIVES      3
 #define FEW_POINTS 60
 #define RUN_POINTS 60 /* cuts in each run */
-#define EACH_TRIES 4
+#define EACH_TRIES 2
 
 static struct {
     char dir[64]; /* of the disk that is in use */
