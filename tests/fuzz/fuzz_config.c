@@ -7,6 +7,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "daemon/addresses.h"
 #include "daemon/config_value.h"
@@ -15,12 +16,16 @@
 #define PATH     64
 #define INI_LINE 198
 
-/* A file with these bytes, at `path` for as long as the descriptor is open. */
+/*
+ * A file with these bytes, at `path` for as long as the descriptor is open. One that others may
+ * write to would be refused unread.
+ */
 static int file_new(const void *data, size_t size, char path[PATH])
 {
     int fd = memfd_create("awd.conf", MFD_CLOEXEC);
 
     fuzz_check(fd >= 0 && (!size || write(fd, data, size) == (ssize_t)size), "memfd");
+    fuzz_check(fchmod(fd, 0600) == 0, "fchmod");
     snprintf(path, PATH, "/proc/self/fd/%d", fd);
     return fd;
 }
@@ -56,6 +61,8 @@ static void settle(struct config *config)
         config->slots = 1;
     if (config->socket_mode == CONFIG_AUTO)
         config->socket_mode = 0600;
+    if (config->root_jobs == CONFIG_AUTO)
+        config->root_jobs = 0;
 }
 
 /* inih's limit. A line that was just short enough without spaces is not when it has some. */
@@ -110,11 +117,27 @@ static bool lists_good(const struct config *config)
     return true;
 }
 
+/* If this is refused, so is everything, and nothing is tested. */
+static void accept_a_good_one(void)
+{
+    static const char good[] = "slots = 2\n";
+    static bool accepted;
+    struct aw_error err = {.text = ""};
+    struct config config;
+
+    if (accepted)
+        return;
+    fuzz_check(read_bytes(good, strlen(good), &config, &err) == AW_OK, "%s", err.text);
+    config_clear(&config);
+    accepted = true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct aw_error err = {.text = ""};
     struct config config;
 
+    accept_a_good_one();
     if (read_bytes(data, size, &config, &err)) {
         fuzz_check(err.text[0], "no reason was given");
     } else if (lists_good(&config)) {
