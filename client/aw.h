@@ -846,14 +846,14 @@ struct aw_stats {
     uint64_t commits;
     uint64_t store_bytes;
     uint64_t requests;
-    uint64_t connections, waiters; /* now */
-    uint64_t sets;                 /* now */
-    /* Work done since its start: steps of the store's statements; jobs, users and queues looked at
-     * to find what is next. What one operation adds does not grow with the number of jobs. */
-    uint64_t store_steps, sched_steps;
+    uint64_t connections, waiters;  /* now */
+    uint64_t sets;                  /* now */
     struct aw_latency first_result; /* of sets: from when they were made to the first end */
     struct aw_latency queue_wait, run, total; /* of jobs, as in struct aw_set_info */
     struct aw_latency loop; /* turns of the daemon's event loop: how long it was away from events */
+    /* Work done since its start: steps of the store's statements; jobs, users and queues looked at
+     * to find what is next. What one operation adds does not grow with the number of jobs. */
+    uint64_t store_steps, sched_steps;
 };
 AW_API enum aw_err aw_stats(struct aw_client *client, struct aw_stats **ret, struct aw_error *err);
 AW_API void aw_stats_free(struct aw_stats *stats);

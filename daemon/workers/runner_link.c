@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "daemon/log.h"
 #include "daemon/timer.h"
@@ -38,14 +37,6 @@ struct runner_link {
 };
 
 /* ---- Going down, and up again --------------------------------------------------------------- */
-
-static int64_t clock_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_BOOTTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 /* Half of the pause is left to chance, so that many machines do not try at the same moments. */
 static unsigned pause_ms(unsigned most)
@@ -90,7 +81,7 @@ static void link_down(struct runner_link *link, const char *why)
     char text[AW_ERROR_TEXT];
 
     snprintf(text, sizeof(text), "runner: %s", why ? why : "the connection is gone");
-    if (welcomed && clock_us() - link->up_us >= LIVED_US)
+    if (welcomed && boottime_us() - link->up_us >= LIVED_US)
         link->retry_ms = 0;
     link_shut(link);
     link->welcomed = false;
@@ -185,7 +176,7 @@ static bool link_message(struct runner_link *link, const struct runner_msg *msg)
         return false;
     }
     link->welcomed = true;
-    link->up_us = clock_us();
+    link->up_us = boottime_us();
     link->welcome = msg->welcome;
     link->owner->up(link->arg, &msg->welcome);
     return true;
