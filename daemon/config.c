@@ -419,8 +419,11 @@ void config_help(FILE *out)
 
 void config_print(const struct config *config, FILE *out)
 {
-    if (config->file)
-        fprintf(out, "# from %s, and the flags\n", config->file);
+    if (config->file) {
+        fputs("# from ", out);
+        comment_print(config->file, out);
+        fputs(", and the flags\n", out);
+    }
     for (size_t i = 0; i < config_n_keys; i++)
         value_print(&config_keys[i], config, out);
 }

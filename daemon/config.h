@@ -138,7 +138,10 @@ AW_MUSTCHECK enum aw_err config_reload(struct config *config, char *ret_restart,
 /* Harmless on a zeroed one. */
 void config_done(struct config *config);
 
-/* --help; and --check-config: every key with its value, as a file that says the same. */
+/*
+ * --help; and --check-config: every key with its value, as a file that says the same. (What a file
+ * cannot say stands in a comment: a value with " ;" in it, or one longer than a line.)
+ */
 void config_help(FILE *out);
 void config_print(const struct config *config, FILE *out);
 

@@ -60,6 +60,8 @@ static int key_found(void *arg, const char *section, const char *name, const cha
         return line_failed(r, AW_ERR_INVALID, "%s is given twice", key->name);
     if (!*value)
         return line_failed(r, AW_ERR_INVALID, "%s has no value", key->name);
+    if (*value == ';') /* inih takes it for one behind a space only */
+        return line_failed(r, AW_ERR_INVALID, "%s has no value: ';' begins a comment", key->name);
     if (!r->seen[key - config_keys])
         value_clear(key, r->config); /* a list that is given replaces the default one */
     r->seen[key - config_keys] = true;

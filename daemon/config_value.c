@@ -1,5 +1,6 @@
 #include "daemon/config_value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -306,10 +307,44 @@ static const struct unit times[] = {
 static const struct unit sizes[] = {
     {"T", INT64_C(1) << 40}, {"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}};
 
+/* Whether a line that has it as its value is read as the same text: what inih strips and skips. */
+static bool reads_as_it_is(const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        bool behind_space = p == text || isspace((unsigned char)p[-1]);
+
+        if (*p == '\n' || (*p == ';' && behind_space))
+            return false;
+        if (isspace((unsigned char)*p) && (p == text || !p[1]))
+            return false;
+    }
+    return *text;
+}
+
+void comment_print(const char *text, FILE *out)
+{
+    for (size_t i = 0; i < 100 && text[i]; i++)
+        fputc(iscntrl((unsigned char)text[i]) ? '?' : text[i], out);
+}
+
+/* Flags and the environment can say what no line can: it must not be read as something else. */
+static void text_print(const struct config_key *key, const char *text, FILE *out)
+{
+    size_t len = strlen(key->name) + strlen("=") + strlen(text);
+
+    if (reads_as_it_is(text) && len <= CONFIG_MAX_LINE) {
+        fprintf(out, len + 2 > CONFIG_MAX_LINE ? "%s=%s" : "%s = %s", key->name, text);
+    } else {
+        fprintf(out, "# no line can say this: %s = ", key->name);
+        comment_print(text, out);
+    }
+    fputc('\n', out);
+}
+
 static void list_print(const struct config_key *key, const struct config_list *list, FILE *out)
 {
     for (size_t i = 0; i < list->n; i++)
-        fprintf(out, "%s = %s\n", key->name, list->v[i]);
+        text_print(key, list->v[i], out);
 }
 
 void value_print(const struct config_key *key, const struct config *config, FILE *out)
@@ -342,7 +377,10 @@ void value_print(const struct config_key *key, const struct config *config, FILE
     case CONFIG_PATH:
     case CONFIG_NAME:
         path = *MEMBER(key, config, char *const);
-        fprintf(out, "%s%s = %s\n", path ? "" : "# ", key->name, path ? path : "(none)");
+        if (path)
+            text_print(key, path, out);
+        else
+            fprintf(out, "# %s = (none)\n", key->name);
         break;
     case CONFIG_LIST:
         list_print(key, MEMBER(key, config, const struct config_list), out);

@@ -60,8 +60,17 @@ bool value_same(const struct config_key *key, const struct config *a, const stru
 /* Swaps the values of two configs. */
 void value_swap(const struct config_key *key, struct config *a, struct config *b);
 
-/* As it would stand in the file: "key = value" lines. */
+/* Bytes of a line of the file, its end not counted: as inih is built. */
+#define CONFIG_MAX_LINE 198
+
+/*
+ * As it would stand in the file: "key = value" lines. A text that would be read as another one, or
+ * not at all (only flags and the environment have such), stands in a comment that says so.
+ */
 void value_print(const struct config_key *key, const struct config *config, FILE *out);
+
+/* The start of a text, as a part of a comment. */
+void comment_print(const char *text, FILE *out);
 
 /* ---- config_file.c --------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-#include "daemon/config.h"
+#include "daemon/config_value.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -185,6 +185,9 @@ static const struct {
     {"nonsense = 1\n", {"line 1", "no such key 'nonsense'", "awd --help"}},
     {"slots = 1\nslots = 2\n", {"line 2", "slots", "twice"}},
     {"slots =\n", {"line 1", "slots", "no value"}},
+    {"slots = ; three\n", {"line 1", "slots", "no value"}},
+    {"slots =;3\n", {"line 1", "slots has no value", "';' begins a comment"}},
+    {"\ntls_user=;\n", {"line 2", "tls_user has no value", "';' begins a comment"}},
     {"# fine\nslots\n", {"awd.conf line 2", "key = value", "line"}},
     {"[jobs]\nslots = 1\n", {"line 2", "sections", "[jobs]"}},
     {"retention = soon\n", {"line 1", "retention", "90s"}},
@@ -409,6 +412,121 @@ START_TEST(what_is_printed_says_the_same_when_it_is_read)
 }
 END_TEST
 
+static bool is_text(const struct config_key *key)
+{
+    return key->kind == CONFIG_PATH || key->kind == CONFIG_NAME || key->kind == CONFIG_LIST;
+}
+
+/* The line that has this text as the key's value. */
+static char *printed_text(const struct config_key *key, const char *text)
+{
+    struct config with = {0};
+    char *line;
+    size_t len;
+    FILE *out = open_memstream(&line, &len);
+
+    ck_assert_msg(value_set(key, &with, text, &error) == AW_OK, "%s: %s", key->name, error.text);
+    value_print(key, &with, out);
+    fclose(out);
+    value_clear(key, &with);
+    return line;
+}
+
+/* That what is printed is read as the same, or else as nothing at all, and says so. */
+static void check_printed(const struct config_key *key, const char *text, bool sayable)
+{
+    _cleanup_free_ char *line = printed_text(key, text);
+    struct config want = {0}, got = {0};
+    bool seen[64] = {false};
+
+    ck_assert_msg(!strstr(line, "no line can say this") == sayable, "%s", line);
+    ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+    if (sayable)
+        ck_assert_int_eq(value_set(key, &want, text, &error), AW_OK);
+    write_file(line);
+    ck_assert_msg(config_file_read(file, &got, seen, &error) == AW_OK, "%s: %s", line, error.text);
+    ck_assert_msg(value_same(key, &want, &got), "%s", line);
+    value_clear(key, &want);
+    value_clear(key, &got);
+}
+
+static const struct {
+    const char *text;
+    bool sayable;
+} texts[] = {
+    {"x", true},
+    {"x;y", true},
+    {"x #y", true},
+    {"x = y : z", true},
+    {"x \"y\" 'z'", true},
+    {"x\\", true},
+    {"x\ty\rz", true},
+    {"x\xc3\xa4\xc2\xa0", true},
+    {"x ;y", false},
+    {"x\t;", false},
+    {"x ", false},
+    {"x\r", false},
+    {"x\n", false},
+    {"x\nslots = 1", false},
+    /* no paths */
+    {"#x", true},
+    {"=x", true},
+    {"[x]", true},
+    {"\"x\"", true},
+    {";", false},
+    {";x", false},
+    {" x", false},
+    {"\t", false},
+};
+
+START_TEST(any_text_is_printed_so_that_it_is_read_as_the_same_or_not_at_all)
+{
+    const char *text = texts[_i].text;
+
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct config_key *key = &config_keys[i];
+        char path[32];
+
+        snprintf(path, sizeof(path), "/%s", text);
+        if (key->kind == CONFIG_PATH && *text == 'x')
+            check_printed(key, path, texts[_i].sayable);
+        else if (is_text(key) && key->kind != CONFIG_PATH)
+            check_printed(key, text, texts[_i].sayable);
+    }
+}
+END_TEST
+
+START_TEST(a_text_that_no_line_has_room_for_is_not_cut)
+{
+    char text[CONFIG_MAX_LINE + 1];
+
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct config_key *key = &config_keys[i];
+        int room = CONFIG_MAX_LINE - (int)strlen(key->name) - 1;
+
+        if (!is_text(key) || key->kind == CONFIG_NAME) /* which has room always */
+            continue;
+        for (int n = room - 2; n <= room + 1; n++) {
+            snprintf(text, sizeof(text), "/%0*d", n - 1, 0);
+            check_printed(key, text, n <= room);
+        }
+    }
+}
+END_TEST
+
+START_TEST(the_name_of_the_file_stays_in_its_comment)
+{
+    char *text;
+
+    LOAD_OK();
+    free(config.file);
+    config.file = strdup("/tmp/a\nslots = 4096");
+    text = printed(NULL);
+    ck_assert_ptr_eq(strstr(text, "# from /tmp/a?slots = 4096, and the flags\n"), text);
+    free(text);
+}
+END_TEST
+
 START_TEST(help_has_every_key_as_a_flag)
 {
     char *text = printed(config_help);
@@ -454,6 +572,10 @@ int main(void)
     tcase_add_test(tc, a_reload_changes_what_may_change_and_names_the_rest);
     tcase_add_test(tc, a_reload_of_a_wrong_file_changes_nothing);
     tcase_add_test(tc, what_is_printed_says_the_same_when_it_is_read);
+    tcase_add_loop_test(tc, any_text_is_printed_so_that_it_is_read_as_the_same_or_not_at_all, 0,
+                        ARRAY_SIZE(texts));
+    tcase_add_test(tc, a_text_that_no_line_has_room_for_is_not_cut);
+    tcase_add_test(tc, the_name_of_the_file_stays_in_its_comment);
     tcase_add_test(tc, help_has_every_key_as_a_flag);
     suite_add_tcase(suite, tc);
     return unit_run(suite);
