@@ -308,7 +308,7 @@ static bool claim_makes_sense(const struct running *r)
 {
     return r->srv->recovered && !r->claiming && !r->quiet && r->slots > 0 &&
            !event_pending(r->again, EV_TIMEOUT, NULL) &&
-           (r->claimable || (r->more && n_missing(r) > 0));
+           (r->claimable || (r->more && n_missing(r) > ahead_together(r)));
 }
 
 void running_rest(struct running *r)

@@ -6,12 +6,13 @@
 #include "daemon/server.h"
 #include "daemon/timer.h"
 
-#define MAX_AHEAD  64
-#define HOLD_US    20000 /* at most, before it goes back to the queue */
-#define SHORT_US   10000 /* jobs that take longer do not get others claimed ahead of them */
-#define WORTH      10    /* nor do those that take so many times as long as a claim */
-#define WEIGHT     4     /* of all that came before, against one more */
-#define UNKNOWN_US (100 * SHORT_US) /* so that it takes some in a row to be called short */
+#define MAX_AHEAD   64
+#define TOGETHER_US 8000  /* what ends in this time may be claimed anew together */
+#define HOLD_US     20000 /* at most, before it goes back to the queue */
+#define SHORT_US    10000 /* jobs that take longer do not get others claimed ahead of them */
+#define WORTH       10    /* nor do those that take so many times as long as a claim */
+#define WEIGHT      4     /* of all that came before, against one more */
+#define UNKNOWN_US  (100 * SHORT_US) /* so that it takes some in a row to be called short */
 
 /* ---- How many ------------------------------------------------------------------------------- */
 
@@ -35,19 +36,28 @@ void ahead_note_claim(struct running *r, int64_t us)
     average(&r->ahead.claim_us, us);
 }
 
+/* How many end in so many microseconds; 0: jobs are not claimed ahead. */
+static size_t n_ending(const struct running *r, int64_t us)
+{
+    const struct ahead *ahead = &r->ahead;
+
+    if (ahead->job_us >= SHORT_US || ahead->job_us >= ahead->claim_us * WORTH)
+        return 0;
+    return (size_t)MIN((int64_t)r->slots * us / MAX(ahead->job_us, INT64_C(1)) + 1, MAX_AHEAD / 2);
+}
+
+size_t ahead_together(const struct running *r)
+{
+    return r->slots ? n_ending(r, TOGETHER_US) : 0;
+}
+
 /*
- * As many as end in the time of two claims: a slot that gets free just after one was made has to
- * wait for the next one.
+ * As many as end in the time of two claims, since a slot that gets free just after one was made has
+ * to wait for the next one; and as many again as are claimed together.
  */
 size_t ahead_depth(const struct running *r)
 {
-    const struct ahead *ahead = &r->ahead;
-    int64_t n;
-
-    if (!r->slots || ahead->job_us >= SHORT_US || ahead->job_us >= ahead->claim_us * WORTH)
-        return 0;
-    n = 2 * (int64_t)r->slots * ahead->claim_us / MAX(ahead->job_us, INT64_C(1)) + 1;
-    return (size_t)MIN(n, MAX_AHEAD);
+    return r->slots ? n_ending(r, 2 * r->ahead.claim_us) + n_ending(r, TOGETHER_US) : 0;
 }
 
 /* ---- Holding -------------------------------------------------------------------------------- */

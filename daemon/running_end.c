@@ -86,12 +86,22 @@ static void outcome_keep(struct attempt *a, const struct outcome *o)
     }
 }
 
+/*
+ * The next ones will end soon, and nobody waits for what an end does to a set. (Who waits for a job
+ * asks the engine for it when that is WATCH_ENDING, which it does not wait beyond.)
+ */
+static bool ends_may_wait(const struct running *r)
+{
+    return r->ahead.n_held > 0 && !watches_any(r->srv->set_watches);
+}
+
 static void attempt_finish(struct attempt *a, const struct outcome *outcome)
 {
     struct running *r = a->running;
     uint64_t number = number_of(a);
 
     r->no_memory = false;
+    r->offer.ends_may_wait = ends_may_wait(r);
     engine_finish(r->srv->engine, number, claim_of(a), outcome, finished, a);
     if (!r->no_memory) { /* `a` may be gone */
         watches_notify(r->srv->watches, number, WATCH_ENDING);

@@ -141,6 +141,8 @@ void ahead_done(struct running *r);
 
 /* How many more jobs may be claimed than there are slots. */
 size_t ahead_depth(const struct running *r);
+/* How many of them can be missing before it makes sense to claim them; 0: none. */
+size_t ahead_together(const struct running *r);
 
 /* An attempt held its slot for so long; a claim took so long. (Those before a rest do not count.)
  */

@@ -96,6 +96,11 @@ bool watches_held(const struct watches *ws, uint64_t number)
     return wd && wd->n_holding;
 }
 
+bool watches_any(const struct watches *ws)
+{
+    return ws->table.n_nodes > 0;
+}
+
 void watch_remove(struct watches *ws, struct watch *w)
 {
     struct watched *wd = w->watched;

@@ -71,6 +71,9 @@ void watch_remove(struct watches *ws, struct watch *w);
 /* Whether a watch holds that number. */
 bool watches_held(const struct watches *ws, uint64_t number);
 
+/* Whether there is any watch at all. */
+bool watches_any(const struct watches *ws);
+
 /* Something happened to that number; watches_notify() is for events without particulars. */
 void watches_tell(struct watches *ws, uint64_t number, const struct watch_news *news);
 void watches_notify(struct watches *ws, uint64_t number, enum watch_event event);

@@ -336,6 +336,7 @@ struct engine_offer {
     size_t n_taken;       /* by the engine: those of them that done() is still to be called for */
     engine_claim_fn done; /* called as often as it takes */
     void *arg;
+    bool ends_may_wait; /* the caller says so, too: see engine_finish() */
 };
 
 /* One implementation. What each call means is said at the wrappers below. */
@@ -494,6 +495,10 @@ static inline void engine_release(struct engine *e, uint64_t number, uint64_t cl
  * Records how an attempt ended, and what that means for the job. A full disk is not an error
  * here: the engine tries until there is room. AW_ERR_WRONG_STATE: the claim is over.
  * AW_ERR_NO_MEMORY, from inside the call only: the claim is held, and the call is to be made again.
+ *
+ * While the offer says that ends may wait, a final one that moves no other job may be recorded some
+ * milliseconds later, together with those that follow. It does not wait beyond any other call: who
+ * asks for the job gets to know its end.
  */
 static inline void engine_finish(struct engine *e, uint64_t number, uint64_t claim,
                                  const struct outcome *outcome, engine_done_fn done, void *arg)

@@ -3,6 +3,8 @@
 
 #include "tests/unit/faulty_vfs.h"
 
+#define N_ENDS 32
+
 static struct offered {
     struct engine_offer offer;
     int times;
@@ -184,6 +186,36 @@ START_TEST(one_that_must_wait_for_something_else_waits)
 }
 END_TEST
 
+/* Each in a turn of the loop of its own: together they are only because they wait. */
+START_TEST(ends_that_may_wait_are_recorded_together_and_at_once_when_asked_for)
+{
+    const struct outcome exit_0 = outcome_exit(0);
+    uint64_t numbers[N_ENDS], commits;
+    struct claimed claims[N_ENDS];
+    struct answer *ends[N_ENDS];
+
+    for (size_t i = 0; i < N_ENDS; i++) {
+        numbers[i] = rig_queue(WANT(.name = "a"));
+        claims[i] = rig_claim_one();
+    }
+    offer(0);
+    offered.offer.ends_may_wait = true;
+    commits = rig_stats().commits;
+    for (size_t i = 0; i < N_ENDS - 1; i++) {
+        ends[i] = start_finish(&claims[i], &exit_0);
+        rig_turn_now();
+    }
+    rig_await(ends[N_ENDS - 2]); /* nothing else is asked of the engine */
+    for (size_t i = 0; i < N_ENDS - 1; i++)
+        ck_assert_ok(ends[i]);
+    ck_assert_uint_lt(rig_stats().commits, commits + N_ENDS / 2);
+    ends[N_ENDS - 1] = start_finish(&claims[N_ENDS - 1], &exit_0);
+    for (size_t i = 0; i < N_ENDS; i++)
+        ck_assert_state(numbers[i], AW_SUCCEEDED);
+    ck_assert_ok(ends[N_ENDS - 1]);
+}
+END_TEST
+
 /* Whatever of it finds room: what was accepted runs in the end, and no slot is lost. */
 START_TEST(an_offer_on_a_full_disk_loses_neither_job_nor_slot)
 {
@@ -224,6 +256,7 @@ void disk_offers_add(TCase *tc)
     tcase_add_test(tc, who_waits_already_is_not_overtaken);
     tcase_add_test(tc, nor_is_who_is_on_the_way);
     tcase_add_test(tc, no_slot_is_given_twice);
+    tcase_add_test(tc, ends_that_may_wait_are_recorded_together_and_at_once_when_asked_for);
     tcase_add_test(tc, a_submit_that_makes_no_job_takes_no_slot);
     tcase_add_test(tc, one_that_must_wait_for_something_else_waits);
     tcase_add_test(tc, an_offer_on_a_full_disk_loses_neither_job_nor_slot);

@@ -224,6 +224,13 @@ void deps_parent_ended(struct deps *d, uint64_t parent, enum aw_state state)
     TAILQ_INSERT_TAIL(&d->ended, p, link);
 }
 
+bool deps_has_children(const struct deps *d, uint64_t parent)
+{
+    const struct dep_parent *p = parent_find(d, parent);
+
+    return p && p->n_edges > 0;
+}
+
 bool deps_pending(const struct deps *d)
 {
     return !TAILQ_EMPTY(&d->ended);

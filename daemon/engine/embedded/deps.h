@@ -59,6 +59,9 @@ void deps_remove(struct deps *d, uint64_t child);
 /* A job has ended: its children are to be taken. Harmless without any. */
 void deps_parent_ended(struct deps *d, uint64_t parent, enum aw_state state);
 
+/* Does any job wait for this one, which has not ended? */
+bool deps_has_children(const struct deps *d, uint64_t parent);
+
 /* Is there anything to take? */
 bool deps_pending(const struct deps *d);
 

@@ -550,6 +550,8 @@ void embedded_finish(struct engine *e, uint64_t number, uint64_t claim,
     call->op.now_us = now_us();
     call->op.default_retention_ms = em->config.retention_ms;
     call->op.op.done = finish_done;
+    call->op.op.may_wait = em->offer->ends_may_wait && aw_state_is_final(move.to) &&
+                           !deps_has_children(em->deps, number);
     store_finish_init(&call->op);
     sched_set_busy(em->sched, job, true);
     slot_free(em, job); /* first, so that the claim that follows shares our transaction */

@@ -424,6 +424,7 @@ static void hand_over(struct store *st)
 {
     bool wake;
 
+    st->flushing = false;
     pthread_mutex_lock(&st->lock);
     STAILQ_CONCAT(&st->todo, &st->pushed);
     wake = st->idle;
@@ -440,16 +441,35 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
     hand_over(arg);
 }
 
+static void flush_now(struct store *st)
+{
+    st->flushing = true;
+    event_active(st->flush, EV_TIMEOUT, 0); /* a timer that is pending is over with that */
+}
+
+static void flush_later(struct store *st)
+{
+    static const struct timeval tv = {.tv_usec = STORE_PUT_OFF_US};
+
+    if (event_add(st->flush, &tv) < 0)
+        flush_now(st);
+}
+
 /*
  * What one turn of the loop pushes goes to the store's thread together, and so into one
- * transaction: the end of an attempt and the claim for its slot, or all submits of one read.
+ * transaction: the end of an attempt and the claim for its slot, or all submits of one read. What
+ * may wait lets others join it in later turns; the order stays that of the pushes.
  */
 void store_push(struct store *st, struct store_op *op)
 {
+    bool first = STAILQ_EMPTY(&st->pushed);
+
     op->error.code = AW_OK;
-    if (STAILQ_EMPTY(&st->pushed))
-        event_active(st->flush, EV_TIMEOUT, 0);
     STAILQ_INSERT_TAIL(&st->pushed, op, next);
+    if (!op->may_wait && !st->flushing)
+        flush_now(st);
+    else if (op->may_wait && first)
+        flush_later(st);
 }
 
 void store_get_stats(struct store *st, struct store_stats *ret)

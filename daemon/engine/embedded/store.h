@@ -40,8 +40,11 @@ struct store_op {
     bool writes;
     bool alone;     /* it runs by itself, and outside of any transaction; it does not write */
     bool adds_only; /* all that it has to do with jobs is to add some: store_rows.h */
+    bool may_wait;  /* for the next one that may not, but no longer than STORE_PUT_OFF_US */
     struct aw_error error; /* code AW_OK when done() is called: it is durable */
 };
+
+#define STORE_PUT_OFF_US 8000
 
 struct store_info {
     char tag[AW_TAG_LEN + 1];
@@ -111,7 +114,10 @@ AW_MUSTCHECK enum aw_err store_open(const char *path, struct event_base *base,
 /* Does all that was pushed, calls the done() of each, closes. Harmless on NULL. */
 void store_close(struct store *st);
 
-/* Hands an operation over. It belongs to the store until its done() is called. */
+/*
+ * Hands an operation over. It belongs to the store until its done() is called. One that may wait
+ * is not begun before there is one that may not: so it costs no transaction of its own.
+ */
 void store_push(struct store *st, struct store_op *op);
 
 struct store_stats {
