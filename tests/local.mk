@@ -98,6 +98,7 @@ UNIT_TESTS = \
 	tests/unit/test_spool \
 	tests/unit/test_store \
 	tests/unit/test_store_deps \
+	tests/unit/test_store_live \
 	tests/unit/test_store_schema \
 	tests/unit/test_store_space \
 	tests/unit/test_text \
@@ -199,6 +200,10 @@ tests_unit_test_store_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
 tests_unit_test_store_deps_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_deps_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS)
+tests_unit_test_store_live_SOURCES = tests/unit/test_store_live.c \
+	tests/unit/store_rig.c tests/unit/store_rig.h
+tests_unit_test_store_live_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_store_live_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 tests_unit_test_store_space_SOURCES = tests/unit/test_store_space.c tests/unit/dice.h \
 	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/powerloss_vfs.c \
 	tests/unit/powerloss_vfs.h tests/unit/private_dir.h

@@ -1,6 +1,7 @@
 /* Opening and checking the database file. */
 #include "daemon/engine/embedded/store_private.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,23 +11,22 @@
 #include "proto/future_id.h"
 
 /* While it is opened the sentence gets the path in front, later this. */
-static const char *subject(const struct store *st)
+static const char *subject(bool runs)
 {
-    return st->ready ? "store: " : "";
+    return runs ? "store: " : "";
 }
 
-enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what)
+static enum aw_err fail(sqlite3 *db, bool runs, struct aw_error *err, const char *what)
 {
     int error = errno; /* a COMMIT that fails leaves it only there */
-    int rc = sqlite3_errcode(st->db);
-    int sys = sqlite3_system_errno(st->db);
-    const char *text = sqlite3_errmsg(st->db), *who = subject(st);
+    int rc = sqlite3_errcode(db);
+    int sys = sqlite3_system_errno(db);
+    const char *text = sqlite3_errmsg(db), *who = subject(runs);
 
     if (rc == SQLITE_FULL || (rc == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT)))
         return aw_fail(err, AW_ERR_DISK_FULL, "%s%s: no room on the disk", who, what);
     /* Nothing was written: once it can be written to again, all goes on. */
-    if (st->ready &&
-        (rc == SQLITE_READONLY || (rc == SQLITE_IOERR && (sys == EROFS || error == EROFS))))
+    if (runs && (rc == SQLITE_READONLY || (rc == SQLITE_IOERR && (sys == EROFS || error == EROFS))))
         return aw_fail(err, AW_ERR_DISK_FULL, "%s%s: the disk is read-only", who, what);
     if (rc == SQLITE_CONSTRAINT || rc == SQLITE_MISUSE || rc == SQLITE_RANGE)
         return aw_fail(err, AW_ERR_INTERNAL, "%s%s: %s", who, what, text);
@@ -35,6 +35,16 @@ enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what)
     if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
         return aw_fail(err, AW_ERR_STORE, "%s%s: damaged: %s", who, what, text);
     return aw_fail(err, AW_ERR_STORE, "%s%s: %s", who, what, text);
+}
+
+enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what)
+{
+    return fail(st->db, st->ready, err, what);
+}
+
+enum aw_err store_fail_of(sqlite3 *db, struct aw_error *err, const char *what)
+{
+    return fail(db, false, err, what);
 }
 
 enum aw_err store_exec(struct store *st, enum store_sql which, struct aw_error *err)
@@ -304,6 +314,48 @@ enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct 
     if (!e)
         e = store_log_open(st, err);
     return e ? e : statements_prepare(st, err);
+}
+
+/*
+ * The file as a URI, with which alone SQLite takes it as one that nobody changes: it is read
+ * without a lock, which SQLite would not get beside the one that we hold, and without its log.
+ */
+static void still_uri(const char *path, char *uri)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    uri = mempcpy(uri, "file:", 5);
+    for (const uint8_t *c = (const uint8_t *)path; *c; c++) {
+        if (isalnum(*c)) {
+            *uri++ = (char)*c;
+        } else {
+            *uri++ = '%';
+            *uri++ = hex[*c >> 4];
+            *uri++ = hex[*c & 15];
+        }
+    }
+    memcpy(uri, "?immutable=1", sizeof("?immutable=1"));
+}
+
+sqlite3 *store_db_second(const struct store *st)
+{
+    char uri[3 * AW_MAX_PATH + sizeof("file:?immutable=1")];
+    sqlite3 *db = NULL;
+
+    if (log_has_content(st->path) || strlen(st->path) > AW_MAX_PATH)
+        return NULL;
+    still_uri(st->path, uri);
+    if (sqlite3_open_v2(uri, &db,
+                        SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
+                            SQLITE_OPEN_NOFOLLOW,
+                        NULL) == SQLITE_OK &&
+        sqlite3_exec(db,
+                     "PRAGMA cache_size = -256; PRAGMA trusted_schema = OFF;"
+                     "PRAGMA cell_size_check = ON",
+                     NULL, NULL, NULL) == SQLITE_OK)
+        return db;
+    sqlite3_close(db);
+    return NULL;
 }
 
 enum aw_err store_db_take(struct store *st, struct aw_error *err)

@@ -95,6 +95,12 @@ struct store {
 AW_MUSTCHECK enum aw_err store_db_open(struct store *st, struct store_info *ret_info,
                                        struct aw_error *err);
 /*
+ * Another connection to it, that reads what is in the database and not what is in the log. The
+ * caller closes it, before anything is written. NULL: there is something in the log, or there is
+ * none to be had.
+ */
+sqlite3 *store_db_second(const struct store *st);
+/*
  * Makes it ours, once all that has to be read could be: counts the epoch, the first thing that is
  * written to a store that was there before.
  */
@@ -141,6 +147,9 @@ void store_log_stop(struct store *st);
  * ours), or AW_ERR_STORE (everything else: what is on the disk is in doubt).
  */
 enum aw_err store_fail(struct store *st, struct aw_error *err, const char *what);
+
+/* The same, of any connection, while the store is opened. */
+enum aw_err store_fail_of(sqlite3 *db, struct aw_error *err, const char *what);
 
 /* Runs SQL that returns nothing; `what` is what the sentence says was being done. */
 AW_MUSTCHECK enum aw_err store_run_sql(struct store *st, const char *sql, const char *what,
