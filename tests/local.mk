@@ -5,8 +5,8 @@
 EXTRA_DIST += tests
 dist-hook:
 	cd '$(distdir)' && rm -f $(UNIT_TESTS) $(check_PROGRAMS) $(EXTRA_PROGRAMS) && find tests \( -name '*.o' \
-		-o -name '*.l[oa]' -o -name '*.log' -o -name '*.trs' -o -name '*.gc??' -o -name .deps \
-		-o -name .libs -o -name .dirstamp \) -prune -exec rm -rf {} +
+		-o -name '*.a' -o -name '*.l[oa]' -o -name '*.log' -o -name '*.trs' -o -name '*.gc??' \
+		-o -name .deps -o -name .libs -o -name .dirstamp \) -prune -exec rm -rf {} +
 
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 TEST_EXTENSIONS = .test
@@ -31,6 +31,9 @@ TESTS += $(SLOW_TESTS)
 #
 # A new one: its name here, and an _LDADD with the library that it tests. Its source is
 # tests/unit/test_<module>.c without saying so.
+#
+# What several tests share is compiled once, into a library of its own (check_LIBRARIES); of it each
+# test links what it calls.
 
 UNIT_TESTS = \
 	tests/unit/test_engine_embedded \
@@ -115,14 +118,14 @@ PROTO_TEST = proto/libproto.la $(CHECK_LIBS)
 ENGINE_TEST = daemon/engine/libengine.la proto/libproto.la $(CHECK_LIBS)
 DAEMON_TEST = daemon/libdaemon.la daemon/engine/libengine.la proto/libproto.la $(CHECK_LIBS)
 RUNNER_TEST = daemon/runner/librunner.la proto/libbase.la $(CHECK_LIBS)
-WORKER_TEST = daemon/workers/libworkers.la proto/libbase.la $(LIBEVENT_LIBS) $(CHECK_LIBS)
+WORKER_TEST = daemon/workers/libworkers.la tests/unit/libworkerneeds.a proto/libbase.la \
+	$(LIBEVENT_LIBS) $(CHECK_LIBS)
 
 tests_unit_test_base_LDADD = $(BASE_TEST)
-CODEC_RIG = tests/unit/codec_rig.c tests/unit/codec_rig.h
-tests_unit_test_codec_SOURCES = tests/unit/test_codec.c $(CODEC_RIG)
-tests_unit_test_codec_LDADD = $(PROTO_TEST)
-tests_unit_test_codec_write_SOURCES = tests/unit/test_codec_write.c $(CODEC_RIG)
-tests_unit_test_codec_write_LDADD = $(PROTO_TEST)
+check_LIBRARIES += tests/unit/libcodecrig.a
+tests_unit_libcodecrig_a_SOURCES = tests/unit/codec_rig.c tests/unit/codec_rig.h
+tests_unit_test_codec_LDADD = tests/unit/libcodecrig.a $(PROTO_TEST)
+tests_unit_test_codec_write_LDADD = tests/unit/libcodecrig.a $(PROTO_TEST)
 tests_unit_test_future_id_LDADD = $(BASE_TEST)
 tests_unit_test_http_job_LDADD = $(PROTO_TEST)
 tests_unit_test_lifecycle_LDADD = $(BASE_TEST)
@@ -152,46 +155,44 @@ ENGINE_CONTRACT = \
 	tests/unit/engine_contract_run.c \
 	tests/unit/engine_contract_sets.c \
 	tests/unit/engine_contract_sets_read.c \
-	tests/unit/engine_contract_submit.c \
-	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
-	tests/unit/engine_rig_calls.c \
-	tests/unit/engine_rig_queues.c \
-	tests/unit/engine_rig_sets.c
+	tests/unit/engine_contract_submit.c
 POWER_LOSS = \
 	tests/unit/dice.h \
+	tests/unit/power_check.c tests/unit/power_check.h \
+	tests/unit/power_facts.c tests/unit/power_facts.h \
+	tests/unit/power_work.c tests/unit/power_work.h tests/unit/power_work_private.h \
+	tests/unit/power_work_told.c
+FAULTY_ALLOC = tests/unit/faulty_alloc.c tests/unit/faulty_alloc.h
+CALLOC_FAULTY = -Wl,--wrap=calloc
+ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
+check_LIBRARIES += tests/unit/libenginerig.a
+tests_unit_libenginerig_a_SOURCES = \
 	tests/unit/engine_rig.c tests/unit/engine_rig.h tests/unit/engine_rig_private.h \
 	tests/unit/engine_rig_calls.c \
 	tests/unit/engine_rig_queues.c \
 	tests/unit/engine_rig_sets.c \
-	tests/unit/power_check.c tests/unit/power_check.h \
-	tests/unit/power_facts.c tests/unit/power_facts.h \
-	tests/unit/power_work.c tests/unit/power_work.h tests/unit/power_work_private.h \
-	tests/unit/power_work_told.c \
+	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h \
 	tests/unit/powerloss_vfs.c tests/unit/powerloss_vfs.h
-FAULTY_ALLOC = tests/unit/faulty_alloc.c tests/unit/faulty_alloc.h
-CALLOC_FAULTY = -Wl,--wrap=calloc
-ENGINE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_libenginerig_a_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+ENGINE_RIG_TEST = tests/unit/libenginerig.a $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 tests_unit_test_engine_embedded_SOURCES = tests/unit/test_engine_embedded.c $(ENGINE_CONTRACT) \
 	tests/unit/engine_disk.h tests/unit/engine_disk_backup.c tests/unit/engine_disk_deps.c \
 	tests/unit/engine_disk_offers.c tests/unit/engine_disk_queues.c \
 	tests/unit/engine_disk_sets.c \
-	tests/unit/engine_no_memory.c $(FAULTY_ALLOC) \
-	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/private_dir.h
+	tests/unit/engine_no_memory.c $(FAULTY_ALLOC) tests/unit/private_dir.h
 tests_unit_test_engine_embedded_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_engine_embedded_LDFLAGS = $(AM_LDFLAGS) $(CALLOC_FAULTY)
-tests_unit_test_engine_embedded_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_engine_embedded_LDADD = $(ENGINE_RIG_TEST)
 tests_unit_test_power_loss_SOURCES = tests/unit/test_power_loss.c $(POWER_LOSS)
 tests_unit_test_power_loss_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
-tests_unit_test_power_loss_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_power_loss_LDADD = $(ENGINE_RIG_TEST)
 tests_unit_test_histogram_LDADD = $(ENGINE_TEST)
 tests_unit_test_job_next_LDADD = $(ENGINE_TEST)
-QUEUES_RIG = tests/unit/queues_rig.c tests/unit/queues_rig.h
-tests_unit_test_queues_SOURCES = tests/unit/test_queues.c $(QUEUES_RIG)
-tests_unit_test_queues_LDADD = $(ENGINE_TEST)
-tests_unit_test_queues_model_SOURCES = tests/unit/test_queues_model.c $(QUEUES_RIG)
-tests_unit_test_queues_model_LDADD = $(ENGINE_TEST)
-tests_unit_test_shares_SOURCES = tests/unit/test_shares.c $(QUEUES_RIG)
-tests_unit_test_shares_LDADD = $(ENGINE_TEST)
+check_LIBRARIES += tests/unit/libqueuesrig.a
+tests_unit_libqueuesrig_a_SOURCES = tests/unit/queues_rig.c tests/unit/queues_rig.h
+tests_unit_test_queues_LDADD = tests/unit/libqueuesrig.a $(ENGINE_TEST)
+tests_unit_test_queues_model_LDADD = tests/unit/libqueuesrig.a $(ENGINE_TEST)
+tests_unit_test_shares_LDADD = tests/unit/libqueuesrig.a $(ENGINE_TEST)
 tests_unit_test_numtable_LDADD = $(ENGINE_TEST)
 tests_unit_test_pool_LDADD = $(ENGINE_TEST)
 tests_unit_test_sched_LDADD = $(ENGINE_TEST)
@@ -205,73 +206,62 @@ tests_unit_test_store_live_SOURCES = tests/unit/test_store_live.c \
 tests_unit_test_store_live_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_live_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
 tests_unit_test_store_space_SOURCES = tests/unit/test_store_space.c tests/unit/dice.h \
-	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/powerloss_vfs.c \
-	tests/unit/powerloss_vfs.h tests/unit/private_dir.h
+	tests/unit/private_dir.h
 tests_unit_test_store_space_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
-tests_unit_test_store_space_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_store_space_LDADD = $(ENGINE_RIG_TEST)
 tests_unit_test_store_schema_SOURCES = tests/unit/test_store_schema.c tests/unit/dice.h \
-	tests/unit/faulty_vfs.c tests/unit/faulty_vfs.h tests/unit/powerloss_vfs.c \
-	tests/unit/powerloss_vfs.h tests/unit/private_dir.h
+	tests/unit/private_dir.h
 tests_unit_test_store_schema_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
-tests_unit_test_store_schema_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_store_schema_LDADD = $(ENGINE_RIG_TEST)
 
 # libaw against a daemon that does what the test says.
-FAKE_DAEMON = tests/unit/fake_daemon.c tests/unit/fake_daemon.h
-CLIENT_TEST = client/libaw.la proto/libproto.la $(CHECK_LIBS) -lpthread
 CLIENT_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CLIENT_CPPFLAGS)
-CLIENT_RIG = $(FAKE_DAEMON) tests/unit/client_rig.c tests/unit/client_rig.h
-tests_unit_test_client_SOURCES = tests/unit/test_client.c $(CLIENT_RIG)
+check_LIBRARIES += tests/unit/libclientrig.a
+tests_unit_libclientrig_a_SOURCES = \
+	tests/unit/client_rig.c tests/unit/client_rig.h \
+	tests/unit/completions_rig.c tests/unit/completions_rig.h \
+	tests/unit/fake_daemon.c tests/unit/fake_daemon.h \
+	tests/unit/fake_world.c tests/unit/fake_world.h tests/unit/fake_world_private.h \
+	tests/unit/fake_world_jobs.c \
+	tests/unit/fake_world_sets.c \
+	tests/unit/sets_rig.c tests/unit/sets_rig.h
+tests_unit_libclientrig_a_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
+CLIENT_TEST = tests/unit/libclientrig.a client/libaw.la proto/libproto.la $(CHECK_LIBS) -lpthread
 tests_unit_test_client_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_errors_SOURCES = tests/unit/test_client_errors.c $(CLIENT_RIG)
 tests_unit_test_client_errors_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_errors_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_errors_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_threads_SOURCES = tests/unit/test_client_threads.c $(CLIENT_RIG)
 tests_unit_test_client_threads_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_threads_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_threads_LDADD = $(CLIENT_TEST)
-SETS_RIG = $(CLIENT_RIG) tests/unit/sets_rig.c tests/unit/sets_rig.h
-tests_unit_test_client_sets_SOURCES = tests/unit/test_client_sets.c $(SETS_RIG)
 tests_unit_test_client_sets_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_sets_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_sets_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_queues_SOURCES = tests/unit/test_client_queues.c $(SETS_RIG)
 tests_unit_test_client_queues_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_queues_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_queues_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_connection_SOURCES = tests/unit/test_client_connection.c $(FAKE_DAEMON)
 tests_unit_test_client_connection_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_connection_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_connection_LDADD = $(CLIENT_TEST)
-FAKE_WORLD = $(CLIENT_RIG) \
-	tests/unit/fake_world.c tests/unit/fake_world.h tests/unit/fake_world_private.h \
-	tests/unit/fake_world_jobs.c \
-	tests/unit/fake_world_sets.c
-COMPLETIONS_RIG = $(FAKE_WORLD) tests/unit/completions_rig.c tests/unit/completions_rig.h
-tests_unit_test_client_completions_SOURCES = tests/unit/test_client_completions.c \
-	$(COMPLETIONS_RIG)
 tests_unit_test_client_completions_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_completions_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_completions_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_gather_SOURCES = tests/unit/test_client_gather.c \
-	$(COMPLETIONS_RIG)
 tests_unit_test_client_gather_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_gather_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_gather_LDADD = $(CLIENT_TEST)
 # Calls of the C library that fail, in libaw's own objects only.
 WRAPPED = malloc calloc realloc reallocarray strdup strndup socket eventfd timerfd_create epoll_create1 \
 	epoll_ctl connect sendmsg recv
-tests_unit_test_client_faults_SOURCES = tests/unit/test_client_faults.c $(FAKE_WORLD)
 tests_unit_test_client_faults_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_faults_LDFLAGS = $(PROGRAM_LINK) -static $(WRAPPED:%=-Wl,--wrap=%)
 tests_unit_test_client_faults_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_loop_SOURCES = tests/unit/test_client_loop.c tests/unit/loop_rig.h $(FAKE_WORLD)
+tests_unit_test_client_loop_SOURCES = tests/unit/test_client_loop.c tests/unit/loop_rig.h
 tests_unit_test_client_loop_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_loop_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_loop_LDADD = $(CLIENT_TEST)
-tests_unit_test_client_on_done_SOURCES = tests/unit/test_client_on_done.c tests/unit/loop_rig.h $(FAKE_WORLD)
+tests_unit_test_client_on_done_SOURCES = tests/unit/test_client_on_done.c tests/unit/loop_rig.h
 tests_unit_test_client_on_done_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_unit_test_client_on_done_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_on_done_LDADD = $(CLIENT_TEST)
@@ -281,20 +271,18 @@ tests_unit_test_awctl_args_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
 tests_unit_test_awctl_text_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_awctl_text_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_awctl_text_LDADD = client/awctl/libawctl.la $(CLIENT_TEST) -ldl
-AWCTL_RIG = tests/unit/awctl_rig.c tests/unit/awctl_rig.h $(FAKE_DAEMON)
-AWCTL_RIG_CPPFLAGS = $(AM_CPPFLAGS) -DAWCTL_BUILT='"$(abs_top_builddir)/client/awctl/awctl"'
-tests_unit_test_awctl_commands_SOURCES = tests/unit/test_awctl_commands.c $(AWCTL_RIG)
-tests_unit_test_awctl_commands_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
-tests_unit_test_awctl_commands_LDADD = $(PROTO_TEST) -lpthread
+check_LIBRARIES += tests/unit/libawctlrig.a
+tests_unit_libawctlrig_a_SOURCES = tests/unit/awctl_rig.c tests/unit/awctl_rig.h
+tests_unit_libawctlrig_a_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DAWCTL_BUILT='"$(abs_top_builddir)/client/awctl/awctl"'
+AWCTL_TEST = tests/unit/libawctlrig.a tests/unit/libclientrig.a $(PROTO_TEST) -lpthread
+tests_unit_test_awctl_commands_LDADD = $(AWCTL_TEST)
 EXTRA_tests_unit_test_awctl_commands_DEPENDENCIES = client/awctl/awctl
-tests_unit_test_awctl_limits_SOURCES = tests/unit/test_awctl_limits.c $(AWCTL_RIG)
-tests_unit_test_awctl_limits_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
-tests_unit_test_awctl_limits_LDADD = $(PROTO_TEST) -lpthread
+tests_unit_test_awctl_limits_LDADD = $(AWCTL_TEST)
 EXTRA_tests_unit_test_awctl_limits_DEPENDENCIES = client/awctl/awctl
-tests_unit_test_awctl_sets_SOURCES = tests/unit/test_awctl_sets.c $(AWCTL_RIG) \
+tests_unit_test_awctl_sets_SOURCES = tests/unit/test_awctl_sets.c \
 	tests/unit/awctl_daemon.c tests/unit/awctl_daemon.h
-tests_unit_test_awctl_sets_CPPFLAGS = $(AWCTL_RIG_CPPFLAGS)
-tests_unit_test_awctl_sets_LDADD = $(PROTO_TEST) -lpthread
+tests_unit_test_awctl_sets_LDADD = $(AWCTL_TEST)
 EXTRA_tests_unit_test_awctl_sets_DEPENDENCIES = client/awctl/awctl
 tests_unit_test_client_doc_CPPFLAGS = $(client_awctl_libawctl_la_CPPFLAGS)
 tests_unit_test_client_doc_LDFLAGS = $(PROGRAM_LINK) -static
@@ -351,51 +339,54 @@ tests_unit_test_turns_SOURCES = tests/unit/test_turns.c daemon/epoll_wait.c
 tests_unit_test_turns_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_turns_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
 
+# What the workers need of the daemon.
+check_LIBRARIES += tests/unit/libworkerneeds.a
+tests_unit_libworkerneeds_a_SOURCES = daemon/addresses.c daemon/inbox.c daemon/log.c daemon/offload.c \
+	daemon/spool.c
+tests_unit_libworkerneeds_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+
 # The exec worker with a real runner.
-EXEC_RIG = tests/unit/exec_rig.c tests/unit/exec_rig.h daemon/log.c daemon/spool.c
 EXEC_RIG_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) \
 	-DAW_RUNNER_BUILT='"$(abs_top_builddir)/daemon/runner/aw-runner"'
-tests_unit_test_worker_exec_SOURCES = tests/unit/test_worker_exec.c $(EXEC_RIG)
+check_LIBRARIES += tests/unit/libexecrig.a
+tests_unit_libexecrig_a_SOURCES = tests/unit/exec_rig.c tests/unit/exec_rig.h
+tests_unit_libexecrig_a_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
+EXEC_TEST = tests/unit/libexecrig.a $(WORKER_TEST)
 tests_unit_test_worker_exec_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
-tests_unit_test_worker_exec_LDADD = $(WORKER_TEST)
+tests_unit_test_worker_exec_LDADD = $(EXEC_TEST)
 EXTRA_tests_unit_test_worker_exec_DEPENDENCIES = daemon/runner/aw-runner
-tests_unit_test_exec_end_SOURCES = tests/unit/test_exec_end.c $(EXEC_RIG)
 tests_unit_test_exec_end_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
-tests_unit_test_exec_end_LDADD = $(WORKER_TEST)
+tests_unit_test_exec_end_LDADD = $(EXEC_TEST)
 EXTRA_tests_unit_test_exec_end_DEPENDENCIES = daemon/runner/aw-runner
-tests_unit_test_exec_limits_SOURCES = tests/unit/test_exec_limits.c $(EXEC_RIG)
 tests_unit_test_exec_limits_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
-tests_unit_test_exec_limits_LDADD = $(WORKER_TEST)
+tests_unit_test_exec_limits_LDADD = $(EXEC_TEST)
 EXTRA_tests_unit_test_exec_limits_DEPENDENCIES = daemon/runner/aw-runner
 check_PROGRAMS += tests/unit/ugly
 tests_unit_ugly_SOURCES = tests/unit/ugly.c tests/unit/ugly_ways.h
 tests_unit_ugly_LDADD = -lpthread
-tests_unit_test_containment_SOURCES = tests/unit/test_containment.c tests/unit/ugly_ways.h $(EXEC_RIG)
+tests_unit_test_containment_SOURCES = tests/unit/test_containment.c tests/unit/ugly_ways.h
 tests_unit_test_containment_CPPFLAGS = $(EXEC_RIG_CPPFLAGS) \
 	-DAW_UGLY_BUILT='"$(abs_top_builddir)/tests/unit/ugly"'
-tests_unit_test_containment_LDADD = $(WORKER_TEST)
+tests_unit_test_containment_LDADD = $(EXEC_TEST)
 EXTRA_tests_unit_test_containment_DEPENDENCIES = daemon/runner/aw-runner tests/unit/ugly
-tests_unit_test_exec_restart_SOURCES = tests/unit/test_exec_restart.c $(EXEC_RIG)
 tests_unit_test_exec_restart_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
-tests_unit_test_exec_restart_LDADD = $(WORKER_TEST)
+tests_unit_test_exec_restart_LDADD = $(EXEC_TEST)
 EXTRA_tests_unit_test_exec_restart_DEPENDENCIES = daemon/runner/aw-runner
-tests_unit_test_exec_socket_SOURCES = tests/unit/test_exec_socket.c $(EXEC_RIG)
 tests_unit_test_exec_socket_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
-tests_unit_test_exec_socket_LDADD = $(WORKER_TEST)
+tests_unit_test_exec_socket_LDADD = $(EXEC_TEST)
 EXTRA_tests_unit_test_exec_socket_DEPENDENCIES = daemon/runner/aw-runner
 
 # The http worker with a web server on the same loop.
-HTTP_RIG = tests/unit/http_rig.c tests/unit/http_rig.h daemon/addresses.c daemon/inbox.c daemon/log.c \
-	daemon/offload.c daemon/spool.c
-tests_unit_test_worker_http_SOURCES = tests/unit/test_worker_http.c $(HTTP_RIG)
+check_LIBRARIES += tests/unit/libhttprig.a
+tests_unit_libhttprig_a_SOURCES = tests/unit/http_rig.c tests/unit/http_rig.h
+tests_unit_libhttprig_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+HTTP_TEST = tests/unit/libhttprig.a proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
 tests_unit_test_worker_http_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
-tests_unit_test_worker_http_LDADD = proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
-tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c $(HTTP_RIG)
-tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_unit_test_http_limits_LDADD = proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
-tests_unit_test_http_run_SOURCES = tests/unit/test_http_run.c $(HTTP_RIG)
-tests_unit_test_http_run_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_unit_test_http_run_LDADD = proto/libproto.la $(WORKER_TEST) -levent_extra -lpthread
+tests_unit_test_worker_http_LDADD = $(HTTP_TEST)
+tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_http_limits_LDADD = $(HTTP_TEST)
+tests_unit_test_http_run_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+tests_unit_test_http_run_LDADD = $(HTTP_TEST)
 
 if HAVE_CHECK
 check_PROGRAMS += $(UNIT_TESTS)
@@ -422,49 +413,45 @@ FUZZ_TESTS = \
 check_PROGRAMS += $(FUZZ_TESTS)
 
 if FUZZING
-FUZZ_MAIN =
+FUZZ_REPLAY =
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
-FUZZ_MAIN = tests/fuzz/replay.c
+check_LIBRARIES += tests/fuzz/libreplay.a
+tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c
+FUZZ_REPLAY = tests/fuzz/libreplay.a
 FUZZ_LINK = $(AM_LDFLAGS)
 TESTS += $(FUZZ_TESTS)
 endif
 
 tests_fuzz_fuzz_client_SOURCES = tests/fuzz/fuzz_client.c tests/fuzz/hostile_daemon.c \
-	tests/fuzz/hostile_daemon.h $(FUZZ_MAIN)
+	tests/fuzz/hostile_daemon.h
 tests_fuzz_fuzz_client_CPPFLAGS = $(CLIENT_TEST_CPPFLAGS)
 tests_fuzz_fuzz_client_LDFLAGS = $(FUZZ_LINK) -static
-tests_fuzz_fuzz_client_LDADD = client/libaw.la proto/libproto.la -lpthread
-tests_fuzz_fuzz_codec_SOURCES = tests/fuzz/fuzz_codec.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_client_LDADD = $(FUZZ_REPLAY) client/libaw.la proto/libproto.la -lpthread
+tests_fuzz_fuzz_codec_SOURCES = tests/fuzz/fuzz_codec.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_codec_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_codec_LDADD = proto/libproto.la
-tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_codec_LDADD = $(FUZZ_REPLAY) proto/libproto.la
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_config_LDADD = daemon/libedge.la
-tests_fuzz_fuzz_dispatch_SOURCES = tests/fuzz/fuzz_dispatch.c tests/fuzz/fuzz_workers.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_config_LDADD = $(FUZZ_REPLAY) daemon/libedge.la
+tests_fuzz_fuzz_dispatch_SOURCES = tests/fuzz/fuzz_dispatch.c tests/fuzz/fuzz_workers.c
 tests_fuzz_fuzz_dispatch_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_fuzz_fuzz_dispatch_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_dispatch_LDADD = daemon/libdaemon.la
-tests_fuzz_fuzz_endpoint_SOURCES = tests/fuzz/fuzz_endpoint.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_dispatch_LDADD = $(FUZZ_REPLAY) daemon/libdaemon.la
 tests_fuzz_fuzz_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_fuzz_fuzz_endpoint_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_endpoint_LDADD = daemon/libedge.la
-tests_fuzz_fuzz_exec_SOURCES = tests/fuzz/fuzz_exec.c daemon/log.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_endpoint_LDADD = $(FUZZ_REPLAY) daemon/libedge.la
 tests_fuzz_fuzz_exec_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_fuzz_fuzz_exec_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_exec_LDADD = daemon/workers/libworkers.la proto/libproto.la $(LIBEVENT_LIBS)
-tests_fuzz_fuzz_http_job_SOURCES = tests/fuzz/fuzz_http_job.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_exec_LDADD = $(FUZZ_REPLAY) daemon/workers/libworkers.la \
+	tests/unit/libworkerneeds.a proto/libproto.la $(LIBEVENT_LIBS)
 tests_fuzz_fuzz_http_job_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_http_job_LDADD = proto/libproto.la
-tests_fuzz_fuzz_peer_SOURCES = tests/fuzz/fuzz_peer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_http_job_LDADD = $(FUZZ_REPLAY) proto/libproto.la
 tests_fuzz_fuzz_peer_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_peer_LDADD = daemon/runner/librunner.la
-tests_fuzz_fuzz_runner_SOURCES = tests/fuzz/fuzz_runner.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_peer_LDADD = $(FUZZ_REPLAY) daemon/runner/librunner.la
 tests_fuzz_fuzz_runner_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_runner_LDADD = proto/librunnerwire.la proto/libbase.la
-tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_runner_LDADD = $(FUZZ_REPLAY) proto/librunnerwire.la proto/libbase.la
 tests_fuzz_fuzz_text_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_text_LDADD = daemon/libedge.la proto/libproto.la -lm
+tests_fuzz_fuzz_text_LDADD = $(FUZZ_REPLAY) daemon/libedge.la proto/libproto.la -lm
 
 FUZZ_SECONDS = 60
 FUZZ = $(FUZZ_TESTS:tests/fuzz/fuzz_%=%)

@@ -34,7 +34,6 @@ tests_bench_bench_endpoint_SOURCES = tests/bench/bench_endpoint.c daemon/sendmsg
 tests_bench_bench_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_bench_bench_endpoint_LDADD = daemon/libedge.la
 
-tests_bench_bench_spawn_SOURCES = tests/bench/bench_spawn.c daemon/log.c
 tests_bench_bench_spawn_CPPFLAGS = $(EXEC_RIG_CPPFLAGS)
 tests_bench_bench_spawn_LDADD = $(WORKER_TEST)
 EXTRA_tests_bench_bench_spawn_DEPENDENCIES = daemon/runner/aw-runner
