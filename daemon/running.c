@@ -195,19 +195,33 @@ static void release(struct running *r, const struct claimed *c)
         running_wait_for_memory(r);
 }
 
+/* False: it is to be returned to the queue. */
+static bool begin(struct running *r, struct attempt *a, const struct claimed *c)
+{
+    if (r->quiet)
+        return false;
+    if (a->own_slot || (r->n_started < r->slots && TAILQ_EMPTY(&r->ahead.held)))
+        return attempt_begin(a, c, false);
+    return ahead_hold(a, c);
+}
+
 static void begin_all(struct running *r, const struct claimed *claims, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct attempt *a = attempt_new(r, &claims[i]);
+    struct attempt_list back = TAILQ_HEAD_INITIALIZER(back);
+    struct attempt *a;
 
+    for (size_t i = 0; i < n; i++) {
+        bool behind = !TAILQ_EMPTY(&back) && !claims[i].own_slot;
+
+        a = attempt_new(r, &claims[i]);
         if (!a)
             release(r, &claims[i]);
-        else if (r->quiet)
-            ahead_return(a);
-        else if (a->own_slot || (r->n_started < r->slots && TAILQ_EMPTY(&r->ahead.held)))
-            attempt_begin(a, &claims[i], false);
-        else
-            ahead_hold(a, &claims[i]);
+        else if (behind || !begin(r, a, &claims[i]))
+            TAILQ_INSERT_HEAD(&back, a, held);
+    }
+    while ((a = TAILQ_FIRST(&back))) {
+        TAILQ_REMOVE(&back, a, held);
+        ahead_return(a);
     }
 }
 
@@ -293,7 +307,7 @@ static size_t n_missing(const struct running *r)
 /* After anything that it depends on has changed. */
 static void offer_refresh(struct running *r)
 {
-    bool able = !r->quiet && !event_pending(r->again, EV_TIMEOUT, NULL);
+    bool able = !r->quiet && !r->ahead.n_returning && !event_pending(r->again, EV_TIMEOUT, NULL);
 
     r->offer.slots = able ? n_wanted(r) : 0;
 }
@@ -302,12 +316,13 @@ static void offer_refresh(struct running *r)
  * Not before it is known what runs already, as that takes slots, too.
  *
  * Something new may be for a queue with slots of its own, so it is asked for whether one of ours
- * is free or not. What is known to wait for ours is asked for only then.
+ * is free or not. What is known to wait for ours is asked for only then. What is on its way back
+ * to the queue comes before what is there: nothing is asked for until it is.
  */
 static bool claim_makes_sense(const struct running *r)
 {
     return r->srv->recovered && !r->claiming && !r->quiet && r->slots > 0 &&
-           !event_pending(r->again, EV_TIMEOUT, NULL) &&
+           !r->ahead.n_returning && !event_pending(r->again, EV_TIMEOUT, NULL) &&
            (r->claimable || (r->more && n_missing(r) > ahead_together(r)));
 }
 
@@ -415,7 +430,7 @@ size_t running_count(const struct running *r)
 
 size_t running_held(const struct running *r)
 {
-    return r->ahead.n_held;
+    return r->ahead.n_held + r->ahead.n_returning;
 }
 
 void running_quiet(struct running *r)

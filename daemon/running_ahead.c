@@ -80,16 +80,7 @@ static void plan_free(struct plan *plan)
     free(plan);
 }
 
-/* It cannot be held: it is claimed again when there is a slot for it, and so are all for a while.
- */
-static void decline(struct attempt *a, struct plan *plan)
-{
-    ahead_forget_jobs(a->running);
-    plan_free(plan);
-    ahead_return(a);
-}
-
-void ahead_hold(struct attempt *a, const struct claimed *claimed)
+bool ahead_hold(struct attempt *a, const struct claimed *claimed)
 {
     const struct timeval tv = {.tv_usec = HOLD_US};
     struct running *r = a->running;
@@ -101,15 +92,15 @@ void ahead_hold(struct attempt *a, const struct claimed *claimed)
         free(plan);
         if (e != AW_ERR_NO_MEMORY) {
             running_fail(a, err.text);
-            return;
+            return true;
         }
-        ahead_return(a);
         running_wait_for_memory(r);
-        return;
+        return false;
     }
     if (a->worker && !a->worker->ops->may_be_held) {
-        decline(a, plan);
-        return;
+        ahead_forget_jobs(r); /* nor is what comes behind it claimed before there is a slot */
+        plan_free(plan);
+        return false;
     }
     a->plan = plan;
     a->info.held = true;
@@ -118,6 +109,7 @@ void ahead_hold(struct attempt *a, const struct claimed *claimed)
     r->ahead.n_held++;
     if (!event_pending(r->ahead.too_long, EV_TIMEOUT, NULL))
         timer_add(r->ahead.too_long, &tv);
+    return true;
 }
 
 /* It is held no more. What it was to do is the caller's. */
@@ -132,6 +124,7 @@ static struct plan *let_go(struct attempt *a)
 
 void ahead_forget(struct attempt *a)
 {
+    a->running->ahead.n_returning -= a->returns;
     if (a->plan)
         plan_free(let_go(a));
 }
@@ -196,12 +189,15 @@ static void returned(void *arg, const struct aw_error *err)
         return;
     }
     running_attempt_free(a);
+    running_kick(r);
     server_drained(r->srv);
 }
 
 void ahead_return(struct attempt *a)
 {
+    a->running->ahead.n_returning += !a->returns;
     a->returns = a->info.held = true;
+    a->running->offer.slots = 0;
     engine_release(a->running->srv->engine, number_of(a), claim_of(a), returned, a);
 }
 

@@ -53,6 +53,7 @@ struct ahead {
     struct attempt_list held;  /* the next one first */
     struct attempt_list stuck; /* on the way back to the queue, which had no room for that */
     size_t n_held;
+    size_t n_returning;       /* they are not held any more, and not in the queue yet */
     size_t n_stops;           /* of those that are held: to be ended in this turn of the loop */
     int64_t job_us, claim_us; /* what one takes, on average, of the last ones */
     int64_t asked_us;         /* since boot: when the claim under way was made */
@@ -151,10 +152,10 @@ void ahead_note_claim(struct running *r, int64_t us);
 void ahead_forget_jobs(struct running *r);
 
 /*
- * Keeps it for the next slot. Without memory for that, or if its worker does not want that, it goes
- * back to the queue.
+ * Keeps it for the next slot, or records that it has failed. False: its worker does not want that,
+ * or there is no memory for it; the caller returns it to the queue.
  */
-void ahead_hold(struct attempt *a, const struct claimed *claimed);
+AW_MUSTCHECK bool ahead_hold(struct attempt *a, const struct claimed *claimed);
 
 /* Whether ahead_begin() has something to do. */
 bool ahead_is_ready(const struct running *r);
@@ -163,7 +164,10 @@ void ahead_begin(struct running *r);
 
 /* All that is held goes back to the queue. */
 void ahead_return_all(struct running *r);
-/* One that neither began nor will; its slot must be free. Once it is in the queue, it is freed. */
+/*
+ * One that neither began nor will; its slot must be free. Once it is in the queue, it is freed. It
+ * is next in line then: of several, the last one is to be returned first.
+ */
 void ahead_return(struct attempt *a);
 /* Tries again what there was no room for. */
 void ahead_return_again(struct running *r);

@@ -215,6 +215,14 @@ static void before_known(void *arg, const struct aw_error *err, const struct fou
     answer(ex);
 }
 
+/* It was claimed, and that is all. */
+static bool is_held(const struct explain *ex)
+{
+    struct running_info info;
+
+    return running_find(ex->x->srv->running, ex->number, &info) && info.held;
+}
+
 static void explained(void *arg, const struct aw_error *err, const struct explanation *why)
 {
     struct explain *ex = arg;
@@ -225,6 +233,10 @@ static void explained(void *arg, const struct aw_error *err, const struct explan
         return;
     }
     ex->why = *why;
+    if (why->reason == EXPLAIN_RUNNING && is_held(ex)) {
+        ex->why.state = AW_QUEUED;
+        ex->why.reason = EXPLAIN_READY;
+    }
     ex->why.queue.name.len = MIN(why->queue.name.len, sizeof(ex->queue));
     if (ex->why.queue.name.data) {
         memcpy(ex->queue, why->queue.name.data, ex->why.queue.name.len);
