@@ -102,6 +102,7 @@ UNIT_TESTS = \
 	tests/unit/test_store \
 	tests/unit/test_store_deps \
 	tests/unit/test_store_live \
+	tests/unit/test_store_log \
 	tests/unit/test_store_schema \
 	tests/unit/test_store_space \
 	tests/unit/test_text \
@@ -205,8 +206,12 @@ tests_unit_test_store_live_SOURCES = tests/unit/test_store_live.c \
 	tests/unit/store_rig.c tests/unit/store_rig.h
 tests_unit_test_store_live_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_live_LDADD = $(ENGINE_TEST) $(LIBEVENT_LIBS) $(SQLITE_LIBS) -lpthread
+tests_unit_test_store_log_SOURCES = tests/unit/test_store_log.c \
+	tests/unit/space_rig.c tests/unit/space_rig.h tests/unit/private_dir.h
+tests_unit_test_store_log_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
+tests_unit_test_store_log_LDADD = $(ENGINE_RIG_TEST)
 tests_unit_test_store_space_SOURCES = tests/unit/test_store_space.c tests/unit/dice.h \
-	tests/unit/private_dir.h
+	tests/unit/space_rig.c tests/unit/space_rig.h tests/unit/private_dir.h
 tests_unit_test_store_space_CPPFLAGS = $(ENGINE_TEST_CPPFLAGS)
 tests_unit_test_store_space_LDADD = $(ENGINE_RIG_TEST)
 tests_unit_test_store_schema_SOURCES = tests/unit/test_store_schema.c tests/unit/dice.h \

@@ -8,7 +8,7 @@
 /* Our part of a file; the real one's follows. */
 struct faulty_file {
     sqlite3_file base;
-    bool is_log;
+    bool is_log, is_database;
     sqlite3_file *real;
 };
 
@@ -18,6 +18,7 @@ static struct {
     int64_t room;     /* negative: there is no end */
     int64_t log_most; /* where the disk ends; negative: to be counted from the next write on */
     bool break_writes, break_syncs;
+    int database_rc; /* what syncs, or writes, of the database come to */
     bool hold, held;
     int syncs;
     sqlite3_vfs *real, vfs;
@@ -53,10 +54,25 @@ static int write_allowed(const void *data, int amount, sqlite3_int64 offset)
     return rc;
 }
 
+static int database_allowed(bool sync)
+{
+    int rc;
+
+    pthread_mutex_lock(&faulty.lock);
+    rc = (faulty.database_rc == SQLITE_IOERR_FSYNC) == sync ? faulty.database_rc : SQLITE_OK;
+    pthread_mutex_unlock(&faulty.lock);
+    return rc;
+}
+
 static int faulty_write(sqlite3_file *file, const void *data, int amount, sqlite3_int64 offset)
 {
-    int rc = ((struct faulty_file *)file)->is_log ? write_allowed(data, amount, offset) : SQLITE_OK;
+    const struct faulty_file *f = (struct faulty_file *)file;
+    int rc = SQLITE_OK;
 
+    if (f->is_log)
+        rc = write_allowed(data, amount, offset);
+    else if (f->is_database)
+        rc = database_allowed(false);
     return rc ? rc : real_of(file)->pMethods->xWrite(real_of(file), data, amount, offset);
 }
 
@@ -81,8 +97,12 @@ static int sync_allowed(void)
  * and powerloss_vfs.h is for what is not. A slow disk would be most of what these tests take. */
 static int faulty_sync(sqlite3_file *file, int flags)
 {
+    const struct faulty_file *f = (struct faulty_file *)file;
+
     (void)flags;
-    return ((struct faulty_file *)file)->is_log ? sync_allowed() : SQLITE_OK;
+    if (f->is_log)
+        return sync_allowed();
+    return f->is_database ? database_allowed(true) : SQLITE_OK;
 }
 
 /* ---- What goes straight through ---------------------------------------------------------------
@@ -166,6 +186,7 @@ static int faulty_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, i
     memset(f, 0, sizeof(*f));
     f->real = (sqlite3_file *)(f + 1);
     f->is_log = flags & SQLITE_OPEN_WAL;
+    f->is_database = flags & SQLITE_OPEN_MAIN_DB;
     rc = faulty.real->xOpen(faulty.real, path, f->real, flags, ret_flags);
     if (rc == SQLITE_OK)
         f->base.pMethods = &methods;
@@ -212,6 +233,13 @@ void faulty_vfs_break_writes(bool broken)
 void faulty_vfs_break_syncs(bool broken)
 {
     set_flag(&faulty.break_syncs, broken);
+}
+
+void faulty_vfs_fail_database(int rc)
+{
+    pthread_mutex_lock(&faulty.lock);
+    faulty.database_rc = rc;
+    pthread_mutex_unlock(&faulty.lock);
 }
 
 void faulty_vfs_hold(void)

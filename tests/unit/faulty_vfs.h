@@ -2,9 +2,9 @@
  * faulty_vfs.h - a disk that fails on demand: a layer under SQLite, for tests of the store.
  *
  * After faulty_vfs_install() every database opened by its path goes through it. Faults concern
- * the write-ahead log only, where commits go. Any thread may call these; faults hold for the whole
- * process until they are taken back. Nothing is really synced, which is slow and says nothing as
- * long as the machine stays up.
+ * the write-ahead log, where commits go, but for one. Any thread may call these; faults hold for
+ * the whole process until they are taken back. Nothing is really synced, which is slow and says
+ * nothing as long as the machine stays up.
  */
 #ifndef AW_FAULTY_VFS_H
 #define AW_FAULTY_VFS_H
@@ -20,6 +20,12 @@ void faulty_vfs_set_room(int64_t bytes);
 /* From now on every write, or every sync, fails as broken hardware does. */
 void faulty_vfs_break_writes(bool broken);
 void faulty_vfs_break_syncs(bool broken);
+
+/*
+ * From now on the database itself fails, into which the log goes: every sync with
+ * SQLITE_IOERR_FSYNC, or every write with another of SQLite's results. SQLITE_OK: it works again.
+ */
+void faulty_vfs_fail_database(int rc);
 
 /* The next sync waits until faulty_vfs_go(). faulty_vfs_await_held() returns once it does. */
 void faulty_vfs_hold(void);

@@ -6,173 +6,21 @@
  */
 #include "tests/unit/unit.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
-#include <event2/event.h>
-
-#include "daemon/engine/embedded/store_ops.h"
 #include "daemon/engine/embedded/store_schema.h"
 #include "daemon/engine/embedded/store_sql.h"
 #include "daemon/engine/offline.h"
 #include "tests/unit/faulty_vfs.h"
 #include "tests/unit/powerloss_vfs.h"
-#include "tests/unit/private_dir.h"
+#include "tests/unit/space_rig.h"
 
 #define KEPT       100   /* jobs that stay */
 #define FEW_PAGES  256   /* that may stay free */
 #define STILL      300   /* submits in which nothing becomes smaller: it is done */
 #define ANEW_PAGES 16384 /* more are not made anew at once */
 #define PRUNE_MAX  500
-
-#define TURNS_MAX  6000 /* what was not done after so many of them will not be done */
-#define FEW_POINTS 40   /* where the power goes */
-
-/* What one test leaves on the disk at once, generously. */
-#define ROOM_MIB 128
-
-static struct event_base *base;
-static char db[PRIVATE_PATH], wal[PRIVATE_PATH];
-static int n_down, n_turns;
-
-static void setup(void)
-{
-    private_dir_make_quick(ROOM_MIB);
-    private_path(db, "awd.db");
-    private_path(wal, "awd.db-wal");
-    base = event_base_new();
-    ck_assert_ptr_nonnull(base);
-    n_down = n_turns = 0;
-}
-
-static void teardown(void)
-{
-    event_base_free(base);
-    private_dir_remove();
-}
-
-/* ---- The store ----------------------------------------------------------------------------------
- */
-
-static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static enum aw_err ignore_live(void *arg, const struct store_live *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static enum aw_err ignore_account(void *arg, const struct account_change *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static const struct store_loader loader = {
-    .queue = ignore_queue, .account = ignore_account, .live = ignore_live};
-
-static void on_down(void *arg, const struct aw_error *err)
-{
-    (void)arg;
-    (void)err;
-    n_down++;
-}
-
-static struct store *open_store(void)
-{
-    struct store_info info;
-    struct aw_error err = {0};
-    struct store *st = NULL;
-
-    ck_assert_msg(store_open(db, base, &loader, on_down, NULL, &st, &info, &err) == AW_OK, "%s",
-                  err.text);
-    return st;
-}
-
-/* Another turn of the loop comes after a while, whatever happens. */
-static void turn(void)
-{
-    struct timeval soon = {0, 20000};
-
-    ck_assert_msg(n_turns++ < TURNS_MAX, "nothing comes of it");
-    event_base_loopexit(base, &soon);
-    event_base_dispatch(base);
-}
-
-static int64_t size_of(const char *path)
-{
-    struct stat sb;
-
-    return stat(path, &sb) == 0 ? sb.st_size : 0;
-}
-
-/* Until a file is this small. */
-static void await_size(const char *path, int64_t size)
-{
-    while (size_of(path) > size) {
-        ck_assert_msg(!n_down, "the store has failed at %jd bytes", (intmax_t)size_of(path));
-        turn();
-    }
-}
-
-static bool op_is_done;
-
-static void op_done(struct store_op *op)
-{
-    (void)op;
-    op_is_done = true;
-}
-
-static enum aw_err run_op(struct store *st, struct store_op *op)
-{
-    op_is_done = false;
-    op->done = op_done;
-    store_push(st, op);
-    while (!op_is_done)
-        event_base_loop(base, EVLOOP_ONCE);
-    return op->error.code;
-}
-
-/* {"type": "noop"} */
-static const uint8_t spec[] = {0x81, 0xa4, 't', 'y', 'p', 'e', 0xa4, 'n', 'o', 'o', 'p'};
-
-/* Records so many jobs that wait, with numbers from `first` on. */
-static enum aw_err submit(struct store *st, uint64_t first, size_t n, struct bytes what)
-{
-    struct store_row *rows = calloc(n, sizeof(*rows));
-    struct submitted *answers = calloc(n, sizeof(*answers));
-    struct store_birth *births = calloc(n, sizeof(*births));
-    struct store_submit op = {.n = n, .now_us = now_us()};
-    enum aw_err e;
-
-    ck_assert(rows && answers && births);
-    for (size_t i = 0; i < n; i++)
-        rows[i] = (struct store_row){
-            .number = first + i, .state = AW_QUEUED, .queue = STORE_DEFAULT_QUEUE, .spec = what};
-    op.rows = rows;
-    op.submitted = answers;
-    op.births = births;
-    store_submit_init(&op);
-    e = run_op(st, &op.op);
-    store_effects_free(&op.effects);
-    free(rows);
-    free(answers);
-    free(births);
-    return e;
-}
-
-static enum aw_err submit_one(struct store *st, uint64_t number)
-{
-    return submit(st, number, 1, bytes_of(spec, sizeof(spec)));
-}
+#define FEW_POINTS 40 /* where the power goes */
 
 /* Returns how many went. */
 static size_t prune(struct store *st)
@@ -197,14 +45,6 @@ static size_t prune(struct store *st)
 /* ---- Its file -----------------------------------------------------------------------------------
  */
 
-static sqlite3 *by_hand(const char *path)
-{
-    sqlite3 *sql = NULL;
-
-    ck_assert_int_eq(sqlite3_open_v2(path, &sql, SQLITE_OPEN_READWRITE, "unix"), SQLITE_OK);
-    return sql;
-}
-
 static void run(sqlite3 *sql, const char *text)
 {
     char *error = NULL;
@@ -222,21 +62,6 @@ static void change(const char *text)
         SQLITE_OK)
         run(sql, "DELETE FROM account; INSERT INTO account " STORE_ACCOUNTS);
     sqlite3_close(sql);
-}
-
-static int64_t number_in(const char *path, const char *text)
-{
-    sqlite3 *sql = by_hand(path);
-    sqlite3_stmt *s = NULL;
-    int64_t n;
-
-    ck_assert_msg(sqlite3_prepare_v2(sql, text, -1, &s, NULL) == SQLITE_OK, "%s",
-                  sqlite3_errmsg(sql));
-    ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
-    n = sqlite3_column_int64(s, 0);
-    sqlite3_finalize(s);
-    sqlite3_close(sql);
-    return n;
 }
 
 /* Ended jobs with little output, whose time is over, and after each `every` of them one that is
@@ -345,8 +170,9 @@ START_TEST(a_few_free_pages_stay)
     struct store *st = open_store();
 
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(submit(st, 1 + 1000 * (uint64_t)i, 1000, bytes_of(spec, sizeof(spec))),
-                         AW_OK);
+        ck_assert_int_eq(
+            submit(st, 1 + 1000 * (uint64_t)i, 1000, bytes_of(noop_spec, sizeof(noop_spec))),
+            AW_OK);
     store_close(st);
     change("DELETE FROM job WHERE number > 500; UPDATE meta SET value = 3000 WHERE name = 'high'");
     ck_assert_int_gt(number_in(db, "PRAGMA freelist_count"), 10);
@@ -356,53 +182,6 @@ START_TEST(a_few_free_pages_stay)
         turn();
     store_close(st);
     ck_assert_int_gt(number_in(db, "PRAGMA freelist_count"), 10);
-}
-END_TEST
-
-START_TEST(a_log_that_a_burst_made_long_is_cut)
-{
-    static uint8_t large[100000];
-    struct store *st = open_store();
-
-    ck_assert_int_eq(submit(st, 1, 120, bytes_of(large, sizeof(large))), AW_OK);
-    ck_assert_int_gt(size_of(wal), 10 << 20);
-    await_size(wal, 8 << 20);
-    ck_assert_int_eq(submit_one(st, 1000), AW_OK);
-    store_close(st);
-    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job"), 121);
-}
-END_TEST
-
-START_TEST(the_log_is_longer_than_what_is_in_it)
-{
-    struct store *st = open_store();
-    int64_t size;
-
-    ck_assert_int_eq(submit_one(st, 1), AW_OK);
-    ck_assert_int_eq(submit_one(st, 2), AW_OK); /* so what is done after the first is done */
-    size = size_of(wal);
-    ck_assert_int_ge(size, 1 << 20);
-    for (uint64_t i = 3; i < 30; i++)
-        ck_assert_int_eq(submit_one(st, i), AW_OK);
-    ck_assert_int_eq(size_of(wal), size);
-    store_close(st);
-}
-END_TEST
-
-START_TEST(a_log_that_is_long_goes_into_the_database_and_begins_anew)
-{
-    static uint8_t large[100000];
-    struct store *st = open_store();
-    int64_t size;
-
-    ck_assert_int_eq(submit(st, 1, 50, bytes_of(large, sizeof(large))), AW_OK);
-    ck_assert_int_eq(submit_one(st, 100), AW_OK);
-    ck_assert_int_gt(size_of(db), 4 << 20);
-    size = size_of(wal);
-    for (uint64_t i = 1; i < 4; i++)
-        ck_assert_int_eq(submit(st, 200 * i, 10, bytes_of(large, sizeof(large))), AW_OK);
-    ck_assert_int_eq(size_of(wal), size);
-    store_close(st);
 }
 END_TEST
 
@@ -438,7 +217,7 @@ static uint64_t submit_request(struct store *st, uint64_t number, int64_t at_us)
     struct store_row row = {.number = number,
                             .state = AW_QUEUED,
                             .queue = STORE_DEFAULT_QUEUE,
-                            .spec = bytes_of(spec, sizeof(spec))};
+                            .spec = bytes_of(noop_spec, sizeof(noop_spec))};
     struct submitted answer = {0};
     struct store_birth birth;
     struct store_submit op = {.n = 1,
@@ -620,17 +399,18 @@ static void backup_to(struct store *st, const char *path)
 
 START_TEST(a_backup_meanwhile_is_whole)
 {
-    char path[PRIVATE_PATH];
+    char path[SPACE_PATH];
     struct store *st;
     int64_t full;
     int n = 0;
 
+    snprintf(path, sizeof(path), "%s/backup.db", space_dir());
     make_full(20000);
     full = size_of(db);
     st = open_store();
     prune(st);
     while (size_of(db) > full / 4) {
-        FILE *f = fopen(private_path(path, "backup.db"), "w");
+        FILE *f = fopen(path, "w");
 
         ck_assert_ptr_nonnull(f);
         fclose(f);
@@ -655,7 +435,7 @@ START_TEST(nothing_is_lost_when_the_power_goes)
 
     make_full(4000);
     full = size_of(db);
-    powerloss_vfs_start(private_dir);
+    powerloss_vfs_start(space_dir());
     st = open_store();
     prune(st);
     from = powerloss_vfs_length();
@@ -666,7 +446,7 @@ START_TEST(nothing_is_lost_when_the_power_goes)
     for (long i = 0; i < points; i++) {
         unlink(wal);
         powerloss_vfs_image(from + dice_roll(&dice, n - from + 1), POWERLOSS_HONEST, &dice,
-                            private_dir);
+                            space_dir());
         assert_sound(db);
         assert_kept(db);
     }
@@ -681,24 +461,21 @@ int main(void)
           *faults = tcase_create("faults");
 
     suite_add_tcase(suite, room);
-    tcase_add_checked_fixture(room, setup, teardown);
+    tcase_add_checked_fixture(room, space_setup, space_teardown);
     tcase_set_timeout(room, 300);
     tcase_add_test(room, a_store_that_was_emptied_becomes_small_while_it_is_used);
     tcase_add_test(room, a_store_that_nobody_uses_becomes_small_too);
     tcase_add_test(room, a_few_free_pages_stay);
-    tcase_add_test(room, a_log_that_a_burst_made_long_is_cut);
-    tcase_add_test(room, the_log_is_longer_than_what_is_in_it);
-    tcase_add_test(room, a_log_that_is_long_goes_into_the_database_and_begins_anew);
     tcase_add_test(room, a_request_is_remembered_for_a_day_whatever_becomes_of_the_clock);
     tcase_add_test(room, answers_to_old_requests_go_also_when_no_job_does);
     suite_add_tcase(suite, first);
-    tcase_add_checked_fixture(first, setup, teardown);
+    tcase_add_checked_fixture(first, space_setup, space_teardown);
     tcase_set_timeout(first, 300);
     tcase_add_test(first, a_store_of_the_first_release_becomes_small_too);
     tcase_add_test(first, a_large_one_of_the_first_release_does_so_once_it_holds_little);
     tcase_add_test(first, without_room_for_a_copy_it_opens_as_it_is);
     suite_add_tcase(suite, faults);
-    tcase_add_checked_fixture(faults, setup, teardown);
+    tcase_add_checked_fixture(faults, space_setup, space_teardown);
     tcase_set_timeout(faults, 300);
     tcase_add_test(faults, a_full_disk_does_no_harm);
     tcase_add_test(faults, a_disk_that_fails_is_told);
