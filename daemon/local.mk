@@ -66,6 +66,8 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/policies.c daemon/engine/embedded/policies.h \
 	daemon/engine/embedded/live.h \
 	daemon/engine/embedded/queues.c daemon/engine/embedded/queues.h \
+	daemon/engine/embedded/queues_ahead.c \
+	daemon/engine/embedded/queues_private.h \
 	daemon/engine/embedded/sched.c daemon/engine/embedded/sched.h \
 	daemon/engine/embedded/sets.c daemon/engine/embedded/sets.h \
 	daemon/engine/embedded/shares.c daemon/engine/embedded/shares.h \

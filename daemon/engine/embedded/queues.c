@@ -1,4 +1,4 @@
-#include "daemon/engine/embedded/queues.h"
+#include "daemon/engine/embedded/queues_private.h"
 
 #include <stdio.h>
 
@@ -241,16 +241,6 @@ void queues_release(struct queues *qs, struct live *job)
     shares_release(&qs->shares, share);
 }
 
-static size_t ready_index(const struct live *job)
-{
-    return (size_t)(AW_MAX_PRIORITY - job->priority);
-}
-
-static struct lane *lane_of(const struct queues *qs, const struct live *job)
-{
-    return &shares_of(&qs->shares, job)->lanes[ready_index(job)];
-}
-
 /* One more, or one less, that may be taken. */
 static void ready_count(struct queues *qs, struct lane *lane, bool more)
 {
@@ -304,7 +294,7 @@ void queues_unlink(struct queues *qs, struct live *job)
 void queues_to_front(struct queues *qs, struct live *job)
 {
     struct lane *lane = lane_of(qs, job);
-    struct ready *r = &lane->share->queue->ready[ready_index(job)];
+    struct ready *r = &lane->share->queue->ready[lane_index(job)];
 
     if (!job->listed)
         return;
@@ -322,7 +312,7 @@ void queues_to_front(struct queues *qs, struct live *job)
 void queues_took(struct queues *qs, const struct live *job)
 {
     struct lane *lane = lane_of(qs, job);
-    struct ready *r = &lane->share->queue->ready[ready_index(job)];
+    struct ready *r = &lane->share->queue->ready[lane_index(job)];
 
     if (lane->n == 0 || lane == TAILQ_LAST(&r->turns, lane_list))
         return;
@@ -345,22 +335,7 @@ void queues_set_busy(struct queues *qs, struct live *job, bool busy)
     ready_count(qs, lane, !busy);
 }
 
-static struct live *next_ready(struct queues *qs, struct live *job)
-{
-    for (qs->steps++; job && job->busy; qs->steps++)
-        job = TAILQ_NEXT(job, link);
-    return job;
-}
-
 /* ---- What is next --------------------------------------------------------------------------- */
-
-/* How many of the slots that a lane's jobs wait for its user has. */
-static uint64_t lane_load(const struct lane *lane)
-{
-    const struct queue_settings *set = &lane->share->queue->set;
-
-    return set->slots || set->limit ? lane->share->n_active : lane->share->account->n_on_shared;
-}
 
 /* The lane that is next in an open queue: no more of them have running jobs than there are slots.
  */
@@ -386,26 +361,8 @@ static struct lane *queue_lane(struct queues *qs, const struct queue *q)
 
 static struct live *lane_head(struct queues *qs, struct lane *lane)
 {
-    lane->first = next_ready(qs, lane->first);
+    lane->first = lane_next_ready(qs, lane->first);
     return lane->first;
-}
-
-/* The first job of a queue. */
-struct candidate {
-    const struct queue *q;
-    struct live *job;
-    uint64_t load; /* of its user, on the daemon's slots; means nothing if q has slots of its own */
-};
-
-static bool precedes(const struct candidate *a, const struct candidate *b)
-{
-    if (a->q->set.priority != b->q->set.priority)
-        return a->q->set.priority > b->q->set.priority;
-    if (a->job->priority != b->job->priority)
-        return a->job->priority > b->job->priority;
-    if (a->load != b->load && !a->q->set.slots && !b->q->set.slots)
-        return a->load < b->load;
-    return a->job->node.number < b->job->node.number;
 }
 
 struct live *queues_next(struct queues *qs, bool shared)
@@ -422,7 +379,7 @@ struct live *queues_next(struct queues *qs, bool shared)
             continue;
         lane = queue_lane(qs, q);
         c = (struct candidate){q, lane_head(qs, lane), lane->share->account->n_on_shared};
-        if (!best.job || precedes(&c, &best))
+        if (!best.job || candidate_precedes(&c, &best))
             best = c;
     }
     return best.job;
@@ -440,199 +397,4 @@ size_t queues_startable(const struct queues *qs, size_t shared)
             others += q->set.limit ? MIN(q->n_ready, q->set.limit - q->n_active) : q->n_ready;
     }
     return own + MIN(others, shared);
-}
-
-/* ---- What is ahead of a job ----------------------------------------------------------------- */
-
-#define WALK_MAX  10000
-#define LANES_MAX 1000 /* users that are looked at for each of the jobs that are named */
-
-static bool competes(const struct queue *q, const struct queue *own)
-{
-    if (q == own)
-        return true;
-    return q && q->where == QUEUE_OPEN && !q->set.slots && !own->set.slots;
-}
-
-/* What would have been started so far, if slots became free one after the other. */
-struct started {
-    struct {
-        const struct lane *lane;
-        struct live *job;
-    } v[AW_MAX_EXPLAINED];
-    size_t n;
-};
-
-/* The lane's next job after those; *ret_got: how many of them are its user's. */
-static struct live *lane_after(struct queues *qs, const struct lane *lane,
-                               const struct started *started, uint64_t *ret_got)
-{
-    struct live *job = lane->first;
-
-    *ret_got = 0;
-    for (size_t i = 0; i < started->n; i++) {
-        *ret_got += started->v[i].lane->share->account == lane->share->account;
-        if (started->v[i].lane == lane)
-            job = TAILQ_NEXT(started->v[i].job, link);
-    }
-    return next_ready(qs, job);
-}
-
-/* What would be next of one queue. NULL: nothing. */
-static const struct lane *queue_after(struct queues *qs, const struct queue *q,
-                                      const struct started *started, struct candidate *ret)
-{
-    const struct lane *lane, *best = NULL;
-    size_t walk = LANES_MAX;
-
-    for (size_t i = 0; i < N_PRIORITIES && !best; i++) {
-        uint64_t least = UINT64_MAX;
-
-        TAILQ_FOREACH (lane, &q->ready[i].turns, turn) {
-            uint64_t got;
-            struct live *job = lane_after(qs, lane, started, &got);
-
-            if (walk-- == 0)
-                return best;
-            if (!job || lane_load(lane) + got >= least)
-                continue;
-            best = lane;
-            least = lane_load(lane) + got;
-            *ret = (struct candidate){q, job, lane->share->account->n_on_shared + got};
-        }
-    }
-    return best;
-}
-
-/* The first `max` that would be started. */
-static void first_of(struct queues *qs, const struct queue *own, size_t max,
-                     struct queue_ahead *ret)
-{
-    struct started started = {.n = 0};
-
-    while (ret->n_first < max) {
-        const struct lane *from = NULL;
-        struct candidate best = {0};
-
-        for (size_t i = 0; i < qs->n_indices; i++) {
-            struct candidate c;
-            const struct lane *lane = competes(qs->by_index[i], own)
-                                          ? queue_after(qs, qs->by_index[i], &started, &c)
-                                          : NULL;
-
-            if (!lane || (from && !precedes(&c, &best)))
-                continue;
-            from = lane;
-            best = c;
-        }
-        if (!from)
-            return;
-        started.v[started.n].lane = from;
-        started.v[started.n++].job = best.job;
-        ret->first[ret->n_first++] = best.job->node.number;
-    }
-}
-
-/* How many of a queue are of lists before this one. */
-static uint64_t count_before(const struct queue *q, size_t list)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < list; i++)
-        n += q->ready[i].n;
-    return n;
-}
-
-/* Counts those before the job in its own lane; *ret_last: the largest number of them and it. */
-static void count_own(const struct lane *own, const struct live *job, size_t *walk,
-                      struct queue_ahead *ret, uint64_t *ret_last)
-{
-    const struct live *other;
-
-    *ret_last = job->node.number;
-    for (other = own->first; other && other != job; other = TAILQ_NEXT(other, link)) {
-        if ((*walk)-- == 0) {
-            ret->more = true;
-            return;
-        }
-        if (other->busy)
-            continue;
-        ret->n++;
-        *ret_last = MAX(*ret_last, other->node.number);
-    }
-}
-
-/* Counts those of the same user in another queue that come before all of up to `last` are gone. */
-static void count_lane(const struct lane *lane, uint64_t last, size_t *walk,
-                       struct queue_ahead *ret)
-{
-    const struct live *other;
-
-    for (other = lane->first; other && (other->busy || other->node.number < last);
-         other = TAILQ_NEXT(other, link)) {
-        if ((*walk)-- == 0) {
-            ret->more = true;
-            return;
-        }
-        if (!other->busy)
-            ret->n++;
-    }
-}
-
-/*
- * Counts what a queue has of the same urgency. The user's own jobs stand in line by number; each
- * other user gets as many turns as this one has jobs (n_own) to wait for, and perhaps one before.
- */
-static void count_peers(const struct ready *r, const struct lane *own, uint64_t n_own,
-                        uint64_t last, size_t *walk, struct queue_ahead *ret)
-{
-    const struct lane *lane;
-    bool behind = false;
-
-    TAILQ_FOREACH (lane, &r->turns, turn) {
-        behind |= lane == own;
-        if (lane == own)
-            continue;
-        if (lane->share->account == own->share->account) {
-            count_lane(lane, last, walk, ret);
-        } else if ((*walk)-- == 0) {
-            ret->more = true;
-        } else {
-            bool earlier =
-                lane_load(lane) < lane_load(own) || (lane_load(lane) == lane_load(own) && !behind);
-
-            ret->n += MIN(lane->n, n_own + earlier);
-        }
-        if (ret->more)
-            return;
-    }
-}
-
-void queues_ahead(struct queues *qs, const struct live *job, struct queue_ahead *ret)
-{
-    const struct queue *own = queues_of(qs, job);
-    const struct lane *lane = lane_of(qs, job);
-    size_t list = ready_index(job), walk = WALK_MAX;
-    uint64_t last, n_own;
-
-    *ret = (struct queue_ahead){0};
-    if (job->busy)
-        return; /* it is on its way, or about to end */
-    count_own(lane, job, &walk, ret, &last);
-    n_own = ret->n;
-    for (size_t i = 0; i < qs->n_indices; i++) {
-        const struct queue *q = qs->by_index[i];
-
-        if (!competes(q, own) || q->set.priority < own->set.priority)
-            continue;
-        if (q->set.priority > own->set.priority) {
-            ret->n += q->n_ready;
-            continue;
-        }
-        ret->n += count_before(q, list);
-        if (!ret->more)
-            count_peers(&q->ready[list], lane, n_own, last, &walk, ret);
-    }
-    qs->steps += walk > WALK_MAX ? WALK_MAX : WALK_MAX - walk; /* it may have gone below 0 */
-    first_of(qs, own, MIN(ret->n, (uint64_t)AW_MAX_EXPLAINED), ret);
 }
