@@ -86,11 +86,7 @@ exited()
 # json KEY: that value of each line, which is a JSON object; strings as they are.
 json()
 {
-    python3 -c '
-import json, sys
-for line in sys.stdin:
-    value = json.loads(line)[sys.argv[1]]
-    print(value if isinstance(value, str) else json.dumps(value))' "$1"
+    "${AWD_BUILDDIR:-${AWD_BINDIR%/stage/*}}/tests/e2e/json_field" "$1"
 }
 
 # field KEY ID: a field of a job, as awctl status --json knows it.
@@ -184,18 +180,15 @@ awd_gone()
 # Processes whose command line or working directory is in our private directory.
 ours()
 {
-    local p
+    local every pid
 
-    for p in /proc/[0-9]*; do
-        case $p in "/proc/$$" | "/proc/$BASHPID") continue ;; esac
-        case $(readlink "$p/cwd" 2>/dev/null) in
-        "$TMP"*) echo "${p#/proc/}" ;;
-        *)
-            if { tr '\0' ' ' <"$p/cmdline" | grep -qF "$TMP"; } 2>/dev/null; then
-                echo "${p#/proc/}"
-            fi
-            ;;
-        esac
+    # What looks is not among them: it starts later.
+    every=(/proc/[0-9]*)
+    for pid in $({
+        find "${every[@]/%//cwd}" -maxdepth 0 -lname "$TMP*"
+        grep -lF -f - "${every[@]/%//cmdline}" <<<"$TMP"
+    } 2>/dev/null | cut -d / -f 3 | sort -u); do
+        case $pid in "$$" | "$BASHPID") ;; *) echo "$pid" ;; esac
     done
 }
 
