@@ -116,11 +116,6 @@
     "id, name, slots, most, priority, paused, draining, rate, rate_ms," \
     " limits"
 
-/* Of a job whose end is recorded at ?1, if ?2 is the retention (ms) of those that do not say it
- * themselves. */
-#define STORE_EXPIRES \
-    " expires_us = ?1 + 1000 * CASE retention_ms WHEN 0 THEN ?2 ELSE retention_ms END"
-
 /* A job's flags, with those of its last attempt, which has a row of its own if the job went on, and
  * ended before there was another. */
 #define STORE_FLAGS                                                                   \
@@ -146,7 +141,12 @@
 #define STORE_ALIKE_SHARED  7
 #define STORE_ALIKE_COLUMNS 3
 
-/* X(NAME, sql): each is prepared once, when the store is opened. */
+/*
+ * X(NAME, sql): each is prepared once, when the store is opened.
+ *
+ * RETURNING costs as much as the rest of a statement, as SQLite makes a table for it each time. So
+ * what is done to each job reads the row first (CLAIMABLE, RUNNING, WAITING), and then changes it.
+ */
 #define STORE_SQL_MAP(X)                                                                           \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
@@ -187,9 +187,9 @@
     X(RECORD, "SELECT " STORE_RECORD_COLUMNS " FROM job WHERE number = ?")                         \
     X(LIST, "SELECT " STORE_RECORD_COLUMNS " FROM job WHERE number < ? ORDER BY number DESC")      \
     X(SPEC, "SELECT spec FROM spec WHERE number = ?")                                              \
-    X(CLAIM, "UPDATE job SET state = 3, attempt = ?, claim = ?, started_us = ?"                    \
-             " WHERE number = ? AND state IN (0, 2)"                                               \
-             " RETURNING uid, gid, flags, spec, overall_us, uncounted")                            \
+    X(CLAIMABLE, "SELECT uid, gid, flags, spec, overall_us, uncounted FROM job"                    \
+                 " WHERE number = ? AND state IN (0, 2)")                                          \
+    X(CLAIM, "UPDATE job SET state = 3, attempt = ?, claim = ?, started_us = ? WHERE number = ?")  \
     X(CLAIMED, "SELECT uid, gid, flags, spec, overall_us, uncounted, started_us FROM job"          \
                " WHERE number = ? AND claim = ? AND state = 3")                                    \
     X(RELEASE, "UPDATE job SET state = 2, claim = 0, started_us = 0, attempt = attempt - 1"        \
@@ -204,20 +204,19 @@
       "SELECT attempt, class, exit_code, signal, started_us, ended_us, flags, stdout_size,"        \
       " stderr_size, message, http_status FROM attempt WHERE number = ? ORDER BY attempt DESC "    \
       "LIMIT ?")                                                                                   \
+    X(RUNNING, "SELECT attempt, retention_ms, flags, created_us, due_us, uid FROM job"             \
+               " WHERE number = ? AND claim = ? AND state = 3")                                    \
     X(FINISH,                                                                                      \
       "UPDATE job SET state = ?4, class = ?5, flags = (flags & ~6) | ?6, exit_code = ?7,"          \
-      " signal = ?8, started_us = ?9, ended_us = ?17," STORE_EXPIRES ", stdout_size = ?10,"        \
+      " signal = ?8, started_us = ?9, ended_us = ?2, expires_us = ?1, stdout_size = ?10,"          \
       " stderr_size = ?11, cpu_user_us = ?12, cpu_sys_us = ?13, max_rss_kib = ?14,"                \
-      " message = coalesce(?15, iif(?4 = 6, message, NULL)),"                                      \
-      " http_status = ?18"                                                                         \
-      " WHERE number = ?3 AND claim = ?16 AND state = 3"                                           \
-      " RETURNING attempt, expires_us, flags, created_us, due_us, uid")                            \
+      " message = coalesce(?15, iif(?4 = 6, message, NULL)), http_status = ?16 WHERE number = ?3") \
     X(OUTPUT_ADD, "INSERT INTO output VALUES (?, ?, ?, ?)")                                        \
     X(OUTPUT, "SELECT data FROM output WHERE number = ? AND attempt = ? AND stream = ?")           \
-    X(END_WAITING,                                                                                 \
-      "UPDATE job SET state = ?4, class = ?5, message = coalesce(?6, message), ended_us = "        \
-      "?1," STORE_EXPIRES " WHERE number = ?3 AND state < 3"                                       \
-      " RETURNING expires_us, flags, created_us, due_us, uid")                                     \
+    X(WAITING, "SELECT retention_ms, flags, created_us, due_us, uid FROM job"                      \
+               " WHERE number = ? AND state < 3")                                                  \
+    X(END_WAITING, "UPDATE job SET state = ?4, class = ?5, message = coalesce(?6, message),"       \
+                   " ended_us = ?1, expires_us = ?2 WHERE number = ?3")                            \
     X(CANCEL_REQUEST, "UPDATE job SET flags = flags | 1, message = coalesce(?2, message)"          \
                       " WHERE number = ?1 AND state < 4")                                          \
     X(STATE, "SELECT state, attempt, " STORE_FLAGS " FROM job WHERE number = ?")                   \

@@ -16,28 +16,18 @@ static enum aw_err claimed_read(struct store *st, sqlite3_stmt *s, struct store_
     return store_column_copy(s, 3, &op->arena, &c->spec, err);
 }
 
-static enum aw_err claim_one(struct store *st, struct store_claim *op, size_t i,
-                             struct aw_error *err)
+/* What there is to know of it; op->claimed[i].claim is 0 after that if it is not there. */
+static enum aw_err claim_read(struct store *st, struct store_claim *op, size_t i,
+                              struct aw_error *err)
 {
-    const struct store_claim_row *row = &op->rows[i];
-    sqlite3_stmt *s = st->sql[op->recover ? SQL_CLAIMED : SQL_CLAIM];
+    sqlite3_stmt *s = st->sql[op->recover ? SQL_CLAIMED : SQL_CLAIMABLE];
     struct claimed *c = &op->claimed[i];
     enum aw_err e = AW_OK;
     int rc;
 
-    *c = (struct claimed){.claim = row->claim,
-                          .number = row->number,
-                          .attempt = row->attempt,
-                          .started_us = op->now_us};
-    if (op->recover) {
-        sqlite3_bind_int64(s, 1, (int64_t)row->number);
-        sqlite3_bind_int64(s, 2, (int64_t)row->claim);
-    } else {
-        sqlite3_bind_int64(s, 1, (int64_t)row->attempt);
-        sqlite3_bind_int64(s, 2, (int64_t)row->claim);
-        sqlite3_bind_int64(s, 3, op->now_us);
-        sqlite3_bind_int64(s, 4, (int64_t)row->number);
-    }
+    sqlite3_bind_int64(s, 1, (int64_t)c->number);
+    if (op->recover)
+        sqlite3_bind_int64(s, 2, (int64_t)c->claim);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
         e = claimed_read(st, s, op, c, err);
@@ -45,13 +35,35 @@ static enum aw_err claim_one(struct store *st, struct store_claim *op, size_t i,
         c->claim = 0;
     else if (rc == SQLITE_DONE)
         e = aw_fail(err, AW_ERR_INTERNAL, "store: job %llu is not there to be claimed",
-                    (unsigned long long)row->number);
+                    (unsigned long long)c->number);
     else
         e = store_fail(st, err, "claiming a job");
     if (!e && op->recover)
         c->started_us = sqlite3_column_int64(s, 6);
     sqlite3_reset(s);
     return e;
+}
+
+static enum aw_err claim_one(struct store *st, struct store_claim *op, size_t i,
+                             struct aw_error *err)
+{
+    const struct store_claim_row *row = &op->rows[i];
+    sqlite3_stmt *s = st->sql[SQL_CLAIM];
+    struct claimed *c = &op->claimed[i];
+    enum aw_err e;
+
+    *c = (struct claimed){.claim = row->claim,
+                          .number = row->number,
+                          .attempt = row->attempt,
+                          .started_us = op->now_us};
+    e = claim_read(st, op, i, err);
+    if (e || op->recover || !c->claim)
+        return e;
+    sqlite3_bind_int64(s, 1, (int64_t)row->attempt);
+    sqlite3_bind_int64(s, 2, (int64_t)row->claim);
+    sqlite3_bind_int64(s, 3, op->now_us);
+    sqlite3_bind_int64(s, 4, (int64_t)row->number);
+    return store_exec(st, SQL_CLAIM, err);
 }
 
 static enum aw_err claim_run(struct store_op *base, struct store *st, struct aw_error *err)
@@ -85,6 +97,12 @@ void store_release_init(struct store_release *op)
 {
     op->op.run = release_run;
     op->op.writes = true;
+}
+
+/* When the record of a job goes that ends now; `ms`: how long it is kept, 0: it does not say. */
+static int64_t expiry_us(int64_t now_us, int64_t ms, int64_t default_ms)
+{
+    return now_us + 1000 * (ms ? ms : default_ms);
 }
 
 /* ---- Finish -------------------------------------------------------------------------------- */
@@ -170,25 +188,46 @@ static enum aw_err finish_again(struct store *st, struct store_finish *op, int64
     return e ? e : output_count(st, op, uid, err);
 }
 
-static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t *ret_attempt,
-                              struct aw_error *err)
+/* The row of the job that ends, as far as it matters. It sets op->stale, or op->expires_us. */
+static enum aw_err running_read(struct store *st, struct store_finish *op,
+                                struct store_ended *ended, int64_t *ret_attempt,
+                                unsigned *ret_flags, struct aw_error *err)
 {
-    const struct outcome *o = &op->outcome;
-    struct store_ended ended = {.number = op->number,
-                                .state = op->to,
-                                .class = op->to == AW_FAILED ? o->class : AW_CLASS_NONE,
-                                .started_us = o->started_us,
-                                .ended_us = ended_us(op)};
-    sqlite3_stmt *s = st->sql[SQL_FINISH];
-    unsigned flags = 0;
+    sqlite3_stmt *s = st->sql[SQL_RUNNING];
     enum aw_err e = AW_OK;
     int rc;
 
-    sqlite3_bind_int64(s, 1, op->now_us);
-    sqlite3_bind_int64(s, 2, op->default_retention_ms);
+    sqlite3_bind_int64(s, 1, (int64_t)op->number);
+    sqlite3_bind_int64(s, 2, (int64_t)op->claim);
+    rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        *ret_attempt = sqlite3_column_int64(s, 0);
+        *ret_flags = (unsigned)sqlite3_column_int64(s, 2);
+        op->expires_us =
+            expiry_us(op->now_us, sqlite3_column_int64(s, 1), op->default_retention_ms);
+        ended->created_us = sqlite3_column_int64(s, 3);
+        ended->due_us = sqlite3_column_int64(s, 4);
+        ended->uid = (uint32_t)sqlite3_column_int64(s, 5);
+    } else if (rc == SQLITE_DONE) {
+        op->stale = true;
+    } else {
+        e = store_fail(st, err, "recording an end");
+    }
+    sqlite3_reset(s);
+    return e;
+}
+
+static enum aw_err ended_write(struct store *st, const struct store_finish *op,
+                               const struct store_ended *ended, struct aw_error *err)
+{
+    const struct outcome *o = &op->outcome;
+    sqlite3_stmt *s = st->sql[SQL_FINISH];
+
+    sqlite3_bind_int64(s, 1, op->expires_us);
+    sqlite3_bind_int64(s, 2, ended->ended_us);
     sqlite3_bind_int64(s, 3, (int64_t)op->number);
     sqlite3_bind_int(s, 4, (int)op->to);
-    sqlite3_bind_int(s, 5, (int)ended.class);
+    sqlite3_bind_int(s, 5, (int)ended->class);
     sqlite3_bind_int64(s, 6, spool_flags(o));
     sqlite3_bind_int(s, 7, o->exit_code);
     sqlite3_bind_int(s, 8, o->signal);
@@ -199,26 +238,27 @@ static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t
     sqlite3_bind_int64(s, 13, (int64_t)o->cpu_sys_us);
     sqlite3_bind_int64(s, 14, (int64_t)o->max_rss_kib);
     store_bind_text(s, 15, message_of(o));
-    sqlite3_bind_int64(s, 16, (int64_t)op->claim);
-    sqlite3_bind_int64(s, 17, ended.ended_us);
-    sqlite3_bind_int(s, 18, (int)o->http_status);
-    rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW) {
-        *ret_attempt = sqlite3_column_int64(s, 0);
-        op->expires_us = sqlite3_column_int64(s, 1);
-        flags = (unsigned)sqlite3_column_int64(s, 2);
-        ended.created_us = sqlite3_column_int64(s, 3);
-        ended.due_us = sqlite3_column_int64(s, 4);
-        ended.uid = (uint32_t)sqlite3_column_int64(s, 5);
-    } else if (rc == SQLITE_DONE) {
-        op->stale = true;
-    } else {
-        e = store_fail(st, err, "recording an end");
-    }
-    sqlite3_reset(s);
-    if (!e && !op->stale)
+    sqlite3_bind_int(s, 16, (int)o->http_status);
+    return store_exec(st, SQL_FINISH, err);
+}
+
+static enum aw_err finish_row(struct store *st, struct store_finish *op, int64_t *ret_attempt,
+                              struct aw_error *err)
+{
+    struct store_ended ended = {.number = op->number,
+                                .state = op->to,
+                                .class = op->to == AW_FAILED ? op->outcome.class : AW_CLASS_NONE,
+                                .started_us = op->outcome.started_us,
+                                .ended_us = ended_us(op)};
+    unsigned flags = 0;
+    enum aw_err e = running_read(st, op, &ended, ret_attempt, &flags, err);
+
+    if (e || op->stale)
+        return e;
+    e = ended_write(st, op, &ended, err);
+    if (!e)
         e = store_job_ended(st, &ended, flags, &op->effects, err);
-    return e || op->stale ? e : output_count(st, op, ended.uid, err);
+    return e ? e : output_count(st, op, ended.uid, err);
 }
 
 static enum aw_err output_add(struct store *st, uint64_t number, int64_t attempt, int stream,
@@ -257,36 +297,61 @@ void store_finish_init(struct store_finish *op)
 
 /* ---- Cancel, and other ends of what waits --------------------------------------------------- */
 
-enum aw_err store_end_one(struct store *st, uint64_t number, const struct store_ending *end,
-                          int64_t *expires_us, struct aw_error *err)
+/* The row of one that waits, else *ret_found is false; as far as it matters when it ends. */
+static enum aw_err waiting_read(struct store *st, const struct store_ending *end,
+                                struct store_ended *ended, int64_t *ret_expires_us,
+                                unsigned *ret_flags, bool *ret_found, struct aw_error *err)
 {
-    sqlite3_stmt *s = st->sql[SQL_END_WAITING];
-    struct store_ended ended = {
-        .number = number, .state = end->to, .class = end->class, .ended_us = end->now_us};
-    unsigned flags = 0;
+    sqlite3_stmt *s = st->sql[SQL_WAITING];
     enum aw_err e = AW_OK;
     int rc;
 
-    sqlite3_bind_int64(s, 1, end->now_us);
-    sqlite3_bind_int64(s, 2, end->default_retention_ms);
-    sqlite3_bind_int64(s, 3, (int64_t)number);
-    sqlite3_bind_int(s, 4, (int)end->to);
-    sqlite3_bind_int(s, 5, (int)end->class);
-    store_bind_text(s, 6, bytes_str(end->message));
+    sqlite3_bind_int64(s, 1, (int64_t)ended->number);
     rc = sqlite3_step(s);
+    *ret_found = rc == SQLITE_ROW;
     if (rc == SQLITE_ROW) {
-        int64_t expires = sqlite3_column_int64(s, 0);
-
-        *expires_us = *expires_us ? MIN(*expires_us, expires) : expires;
-        flags = (unsigned)sqlite3_column_int64(s, 1);
-        ended.created_us = sqlite3_column_int64(s, 2);
-        ended.due_us = sqlite3_column_int64(s, 3);
-        ended.uid = (uint32_t)sqlite3_column_int64(s, 4);
+        *ret_expires_us =
+            expiry_us(end->now_us, sqlite3_column_int64(s, 0), end->default_retention_ms);
+        *ret_flags = (unsigned)sqlite3_column_int64(s, 1);
+        ended->created_us = sqlite3_column_int64(s, 2);
+        ended->due_us = sqlite3_column_int64(s, 3);
+        ended->uid = (uint32_t)sqlite3_column_int64(s, 4);
     } else if (rc != SQLITE_DONE) {
         e = store_fail(st, err, "recording an end");
     }
     sqlite3_reset(s);
-    if (!e && rc == SQLITE_ROW)
+    return e;
+}
+
+static enum aw_err end_write(struct store *st, uint64_t number, const struct store_ending *end,
+                             int64_t expires, struct aw_error *err)
+{
+    sqlite3_stmt *s = st->sql[SQL_END_WAITING];
+
+    sqlite3_bind_int64(s, 1, end->now_us);
+    sqlite3_bind_int64(s, 2, expires);
+    sqlite3_bind_int64(s, 3, (int64_t)number);
+    sqlite3_bind_int(s, 4, (int)end->to);
+    sqlite3_bind_int(s, 5, (int)end->class);
+    store_bind_text(s, 6, bytes_str(end->message));
+    return store_exec(st, SQL_END_WAITING, err);
+}
+
+enum aw_err store_end_one(struct store *st, uint64_t number, const struct store_ending *end,
+                          int64_t *expires_us, struct aw_error *err)
+{
+    struct store_ended ended = {
+        .number = number, .state = end->to, .class = end->class, .ended_us = end->now_us};
+    int64_t expires = 0;
+    unsigned flags = 0;
+    bool found = false;
+    enum aw_err e = waiting_read(st, end, &ended, &expires, &flags, &found, err);
+
+    if (!e && found) {
+        *expires_us = *expires_us ? MIN(*expires_us, expires) : expires;
+        e = end_write(st, number, end, expires, err);
+    }
+    if (!e && found)
         e = store_job_ended(st, &ended, flags, end->effects, err);
     if (!e) {
         sqlite3_bind_int64(st->sql[SQL_DEP_DROP], 1, (int64_t)number);
