@@ -15,8 +15,7 @@ struct endpoint {
     endpoint_call_fn on_call;
     endpoint_gone_fn on_gone;
     void *arg;
-    struct ipc *ipc;
-    struct net *net; /* NULL until a URL needs it */
+    struct transport *transport;
     uint32_t last_pipe;
     struct endpoint_stats stats;
 };
@@ -33,16 +32,9 @@ void conn_open(struct endpoint *ep, struct conn *conn, const struct transport_op
     ep->stats.connections++;
 }
 
-bool conn_join(struct conn *conn, struct share_member *member)
+uint32_t endpoint_whose(const struct endpoint *ep, const struct caller *caller)
 {
-    struct endpoint *ep = conn->ep;
-
-    if (!ep->config.whose)
-        return true;
-    if (!share_join(ipc_shares(ep->ipc), ep->config.whose(ep->arg, &conn->caller), member))
-        return false;
-    conn->caller.share = member->share;
-    return true;
+    return ep->config.whose ? ep->config.whose(ep->arg, caller) : UINT32_MAX;
 }
 
 void conn_call(struct conn *conn, struct call *call, const void *body, size_t len)
@@ -192,23 +184,14 @@ enum aw_err endpoint_check_url(const struct endpoint_config *config, const char 
     return AW_OK;
 }
 
-static enum aw_err listen_net(struct endpoint *ep, const char *url, struct aw_error *err)
-{
-    enum aw_err e = AW_OK;
-
-    if (!ep->net)
-        e = net_new(ep, ep->base, &ep->config, &ep->net, err);
-    return e ? e : net_listen(ep->net, url, begins(url, TLS), err);
-}
-
 enum aw_err endpoint_listen(struct endpoint *ep, const char *url, struct aw_error *err)
 {
     enum aw_err e = endpoint_check_url(&ep->config, url, err);
+    enum socket_kind kind = begins(url, IPC)   ? SOCKET_IPC
+                            : begins(url, TLS) ? SOCKET_TLS
+                                               : SOCKET_TCP;
 
-    if (e)
-        return e;
-    return begins(url, IPC) ? ipc_listen(ep->ipc, url + strlen(IPC), err)
-                            : listen_net(ep, url, err);
+    return e ? e : transport_listen(ep->transport, kind, url, strstr(url, "://") + 3, err);
 }
 
 /* ---- The endpoint -------------------------------------------------------------------------- */
@@ -237,9 +220,9 @@ enum aw_err endpoint_new(struct event_base *base, const struct endpoint_config *
         ep->on_gone = on_gone;
         ep->arg = arg;
         if (copy_config(ep, config))
-            ep->ipc = ipc_new(ep, base, &ep->config);
+            ep->transport = transport_new(ep, base, &ep->config);
     }
-    if (!ep || !ep->ipc) {
+    if (!ep || !ep->transport) {
         endpoint_free(ep);
         return aw_fail(err, AW_ERR_NO_MEMORY, "endpoint: out of memory");
     }
@@ -249,24 +232,19 @@ enum aw_err endpoint_new(struct event_base *base, const struct endpoint_config *
 
 void endpoint_set_admin_group(struct endpoint *ep, const uint32_t *gid)
 {
-    ipc_set_admin_group(ep->ipc, gid);
+    transport_set_admin_group(ep->transport, gid);
 }
 
 void endpoint_quiet(struct endpoint *ep)
 {
-    ipc_quiet(ep->ipc);
-    if (ep->net)
-        net_quiet(ep->net);
+    transport_quiet(ep->transport);
 }
 
 void endpoint_free(struct endpoint *ep)
 {
-    int64_t deadline = boottime_us() + LINGER_US;
-
     if (!ep)
         return;
-    ipc_free(ep->ipc, deadline);
-    net_free(ep->net, deadline);
+    transport_free(ep->transport, boottime_us() + LINGER_US);
     free(ep->cert);
     free(ep->ca);
     free(ep);
@@ -280,5 +258,5 @@ void endpoint_stats(const struct endpoint *ep, struct endpoint_stats *ret)
 void endpoint_users(const struct endpoint *ep, void (*fn)(void *arg, const struct share_user *user),
                     void *arg)
 {
-    ipc_users(ep->ipc, fn, arg);
+    transport_users(ep->transport, fn, arg);
 }

@@ -44,11 +44,12 @@ struct endpoint_config {
     bool allow_plain_tcp;          /* tcp:// on loopback addresses */
     unsigned socket_mode;          /* of an ipc socket's file: 0600, 0660, 0666 */
     /* More are closed as they come. ipc and the rest count apart; ipc takes no more than three
-     * quarters of the process's files, and 16 beyond from root and the daemon's own user. */
+     * quarters of the process's files, and 16 beyond from root and the daemon's own user, the rest
+     * no more than an eighth. Of TLS handshakes that are under way the oldest gives way. */
     unsigned max_connections;
     struct shares_config shares; /* what one user's connections may have of it */
     /* As whose a connection by tcp or TLS counts, for as long as it lasts. `arg` is that of the
-     * callbacks. NULL: nothing of theirs is counted. */
+     * callbacks. NULL: all of them count as one user's. */
     uint32_t (*whose)(void *arg, const struct caller *caller);
 };
 

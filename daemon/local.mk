@@ -24,18 +24,18 @@ daemon_libedge_la_SOURCES = \
 	daemon/offload.c daemon/offload.h \
 	daemon/share.c daemon/share.h \
 	daemon/watchdog.c daemon/watchdog.h \
-	daemon/transports/ipc.c daemon/transports/ipc_private.h \
-	daemon/transports/ipc_read.c \
+	daemon/transports/stream.c daemon/transports/stream_private.h \
+	daemon/transports/stream_accept.c \
+	daemon/transports/stream_read.c \
 	daemon/transports/listener.c daemon/transports/listener.h \
 	daemon/transports/key_file.c daemon/transports/key_file.h \
-	daemon/transports/net.c \
-	daemon/transports/net_listener.c daemon/transports/net_listener.h \
 	daemon/transports/peer_name.c daemon/transports/peer_name.h \
+	daemon/transports/tls.c daemon/transports/tls.h \
 	daemon/transports/transport.h
-daemon_libedge_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS) $(INIH_CFLAGS) \
+daemon_libedge_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS) $(INIH_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
 daemon_libedge_la_LIBTOOLFLAGS = $(STATIC_ONLY)
-daemon_libedge_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(NNG_LIBS) $(MBEDTLS_LIBS) $(INIH_LIBS) \
+daemon_libedge_la_LIBADD = proto/libproto.la $(LIBEVENT_LIBS) $(OPENSSL_LIBS) $(INIH_LIBS) \
 	$(SYSTEMD_LIBS) -lpthread
 
 daemon_engine_libengine_la_SOURCES = \
@@ -179,9 +179,8 @@ daemon_libdaemon_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 daemon_libdaemon_la_LIBADD = daemon/engine/libengine.la daemon/workers/libworkers.la \
 	daemon/libedge.la proto/libproto.la $(LIBEVENT_LIBS) -lpthread
 
-# epoll_wait.c and sendmsg.c replace functions of the C library for the whole program: never put
-# them in a library.
-daemon_awd_SOURCES = daemon/main.c daemon/epoll_wait.c daemon/sendmsg.c
+# epoll_wait.c replaces a function of the C library for the whole program: never put it in a library.
+daemon_awd_SOURCES = daemon/main.c daemon/epoll_wait.c
 daemon_awd_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
 daemon_awd_LDFLAGS = $(PROGRAM_LINK)
 daemon_awd_LDADD = daemon/libdaemon.la

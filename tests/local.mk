@@ -298,23 +298,23 @@ tests_unit_test_client_tcp_LDFLAGS = $(PROGRAM_LINK) -static
 tests_unit_test_client_tcp_LDADD = $(CLIENT_TEST) $(NNG_LIBS)
 EXTRA_tests_unit_test_client_tcp_DEPENDENCIES = client/libaw-nng.la
 
-# The daemon's edges. Those that listen have sendmsg.c, as the daemon itself has.
+# The daemon's edges.
 EDGE_TEST = daemon/libedge.la $(CHECK_LIBS)
-EDGE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(NNG_CFLAGS)
-ENDPOINT_TEST = tests/unit/sp_client.h daemon/sendmsg.c
+EDGE_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS)
+ENDPOINT_TEST = tests/unit/sp_client.h tests/unit/tls_client.h
 tests_unit_test_addresses_LDADD = $(EDGE_TEST)
 tests_unit_test_config_LDADD = $(EDGE_TEST)
 tests_unit_test_dirs_LDADD = $(EDGE_TEST)
 ENDPOINT_RIG = tests/unit/endpoint_rig.h $(ENDPOINT_TEST)
 tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c $(ENDPOINT_RIG)
-tests_unit_test_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
-tests_unit_test_endpoint_LDADD = $(EDGE_TEST)
+tests_unit_test_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_endpoint_LDADD = $(EDGE_TEST) $(OPENSSL_LIBS)
 tests_unit_test_endpoint_limits_SOURCES = tests/unit/test_endpoint_limits.c $(ENDPOINT_RIG)
-tests_unit_test_endpoint_limits_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
-tests_unit_test_endpoint_limits_LDADD = $(EDGE_TEST)
+tests_unit_test_endpoint_limits_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_endpoint_limits_LDADD = $(EDGE_TEST) $(OPENSSL_LIBS)
 tests_unit_test_endpoint_listen_SOURCES = tests/unit/test_endpoint_listen.c $(ENDPOINT_TEST)
-tests_unit_test_endpoint_listen_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
-tests_unit_test_endpoint_listen_LDADD = $(EDGE_TEST)
+tests_unit_test_endpoint_listen_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(NNG_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_endpoint_listen_LDADD = $(EDGE_TEST) $(NNG_LIBS) $(OPENSSL_LIBS)
 tests_unit_test_log_LDADD = $(EDGE_TEST)
 tests_unit_test_notify_LDADD = $(EDGE_TEST)
 tests_unit_test_offload_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)

@@ -1,6 +1,9 @@
 #include "daemon/transports/listener.h"
 
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,12 +16,18 @@
 #define RETRY_US    100000 /* after accept() failed: no file descriptor, no memory */
 #define MAX_ACCEPTS 64     /* in one turn of the loop */
 
+/* A client whose machine is gone without a word is noticed after about two minutes. */
+#define PROBE_AFTER_S 60
+#define PROBE_EVERY_S 15
+#define PROBES        4
+
 struct listener {
     int fd;
     struct event *event, *retry;
-    struct sockaddr_un addr;
-    dev_t dev; /* of the file that was made */
-    ino_t ino; /* 0: none yet */
+    char name[128];          /* for sentences; cut off where it is longer */
+    struct sockaddr_un addr; /* empty: it has no file */
+    dev_t dev;               /* of the file that was made */
+    ino_t ino;               /* 0: none yet */
     bool failing;
     listener_fn on_accept;
     void *arg;
@@ -31,8 +40,7 @@ static void accept_failed(struct listener *l)
     static const struct timeval later = {.tv_usec = RETRY_US};
 
     if (!l->failing)
-        log_msg(LOG_WARNING, "accepting connections on %s failed: %m; trying again",
-                l->addr.sun_path);
+        log_msg(LOG_WARNING, "accepting connections on %s failed: %m; trying again", l->name);
     l->failing = true;
     event_del(l->event);
     timer_add(l->retry, &later);
@@ -135,6 +143,19 @@ static bool listener_start(struct listener *l, struct event_base *base)
     return l->event && l->retry && event_add(l->event, NULL) == 0;
 }
 
+static struct listener *listener_alloc(const char *name, listener_fn on_accept, void *arg)
+{
+    struct listener *l = calloc(1, sizeof(*l));
+
+    if (!l)
+        return NULL;
+    l->fd = -1;
+    l->on_accept = on_accept;
+    l->arg = arg;
+    snprintf(l->name, sizeof(l->name), "%s", name);
+    return l;
+}
+
 enum aw_err listener_new(struct event_base *base, const char *path, unsigned mode,
                          listener_fn on_accept, void *arg, struct listener **ret,
                          struct aw_error *err)
@@ -147,12 +168,9 @@ enum aw_err listener_new(struct event_base *base, const char *path, unsigned mod
         return aw_fail(err, AW_ERR_INVALID,
                        "cannot listen on '%.100s...': a socket's path has at most %zu bytes", path,
                        sizeof(l->addr.sun_path) - 1);
-    l = calloc(1, sizeof(*l));
+    l = listener_alloc(path, on_accept, arg);
     if (!l)
         return aw_fail(err, AW_ERR_NO_MEMORY, "cannot listen on %s: out of memory", path);
-    l->fd = -1;
-    l->on_accept = on_accept;
-    l->arg = arg;
     l->addr.sun_family = AF_UNIX;
     memcpy(l->addr.sun_path, path, len);
     e = check_dir(path, err);
@@ -164,6 +182,51 @@ enum aw_err listener_new(struct event_base *base, const char *path, unsigned mod
         listener_free(l);
     else
         *ret = l;
+    return e;
+}
+
+/* ---- The same by tcp ------------------------------------------------------------------------- */
+
+static bool set_option(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+/* What is accepted has these options, too. */
+static bool set_options(int fd, int family)
+{
+    return set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+           (family != AF_INET6 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
+           set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+           set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
+           set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, PROBE_AFTER_S) &&
+           set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_EVERY_S) &&
+           set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+}
+
+static bool listener_bind_tcp(struct listener *l, const struct addrinfo *addr)
+{
+    l->fd = socket(addr->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return l->fd >= 0 && set_options(l->fd, addr->ai_family) &&
+           bind(l->fd, addr->ai_addr, addr->ai_addrlen) == 0 && listen(l->fd, SOMAXCONN) == 0;
+}
+
+enum aw_err listener_new_tcp(struct event_base *base, const struct addrinfo *addr, const char *name,
+                             listener_fn on_accept, void *arg, struct listener **ret,
+                             int *ret_errno, struct aw_error *err)
+{
+    struct listener *l = listener_alloc(name, on_accept, arg);
+    enum aw_err e;
+
+    if (l && listener_bind_tcp(l, addr) && listener_start(l, base)) {
+        *ret = l;
+        return AW_OK;
+    }
+    *ret_errno = l ? errno : ENOMEM;
+    e = aw_fail(err, l ? AW_ERR_SYSTEM : AW_ERR_NO_MEMORY, "cannot listen on %s: %s", name,
+                strerror(*ret_errno));
+    if (l)
+        listener_free(l);
     return e;
 }
 

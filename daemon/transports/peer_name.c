@@ -1,21 +1,6 @@
 #include "daemon/transports/peer_name.h"
 
-#include <dlfcn.h>
-#include <mbedtls/oid.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/x509_crt.h>
-
-static _Thread_local struct peer_name noted;
-
-void peer_name_forget(void)
-{
-    memset(&noted, 0, sizeof(noted));
-}
-
-const struct peer_name *peer_name_noted(void)
-{
-    return &noted;
-}
+#include <openssl/objects.h>
 
 static bool put(char *text, size_t *len, char c)
 {
@@ -50,7 +35,7 @@ static bool put_value(char *text, size_t *len, struct bytes value)
     return value.len > 0;
 }
 
-bool peer_name_add(struct peer_name *name, const char *attribute, struct bytes value)
+static bool add(struct peer_name *name, const char *attribute, struct bytes value)
 {
     size_t len = strlen(name->subject);
 
@@ -60,49 +45,48 @@ bool peer_name_add(struct peer_name *name, const char *attribute, struct bytes v
            put_value(name->subject, &len, value);
 }
 
-static bool is_cn(const mbedtls_x509_name *part)
+/* Those that RFC 5280 has for new certificates. The bytes of all three are those of UTF-8. */
+static bool is_text(const ASN1_STRING *value)
 {
-    return MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &part->oid) == 0;
+    int type = ASN1_STRING_type(value);
+
+    return type == V_ASN1_UTF8STRING || type == V_ASN1_PRINTABLESTRING || type == V_ASN1_IA5STRING;
 }
 
-static void cn_read(struct peer_name *name, const mbedtls_x509_name *part)
+static void cn_read(struct peer_name *name, struct bytes value)
 {
-    if (part->val.len >= PEER_NAME)
+    if (value.len >= PEER_NAME)
         return;
-    memcpy(name->cn, part->val.p, part->val.len);
-    name->cn[part->val.len] = '\0';
+    memcpy(name->cn, value.data, value.len);
+    name->cn[value.len] = '\0';
 }
 
-static bool subject_read(struct peer_name *name, const mbedtls_x509_name *part)
+static bool subject_read(struct peer_name *name, const X509_NAME *subject)
 {
     int n_cns = 0;
 
-    for (; part; part = part->next) {
-        const char *attribute;
+    for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
+        const X509_NAME_ENTRY *part = X509_NAME_get_entry(subject, i);
+        const ASN1_STRING *text = X509_NAME_ENTRY_get_data(part);
+        int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(part));
+        struct bytes value;
 
-        if (!part->oid.p)
-            continue; /* an empty subject */
-        if (mbedtls_oid_get_attr_short_name(&part->oid, &attribute) ||
-            !peer_name_add(name, attribute, bytes_of(part->val.p, part->val.len)))
+        if (nid == NID_undef || !is_text(text))
             return false;
-        if (is_cn(part) && n_cns++ == 0)
-            cn_read(name, part);
+        value = bytes_of(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
+        if (!add(name, OBJ_nid2sn(nid), value))
+            return false;
+        if (nid == NID_commonName && n_cns++ == 0)
+            cn_read(name, value);
     }
     if (n_cns != 1)
         name->cn[0] = '\0';
     return true;
 }
 
-__attribute__((visibility("default"))) uint32_t mbedtls_ssl_get_verify_result(
-    const mbedtls_ssl_context *ssl)
+void peer_name_read(const X509_NAME *subject, struct peer_name *ret)
 {
-    uint32_t (*real)(const mbedtls_ssl_context *) = dlsym(RTLD_NEXT, __func__);
-    const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(ssl);
-    uint32_t result = real ? real(ssl) : UINT32_MAX;
-
-    peer_name_forget();
-    noted.verified = cert && result == 0;
-    if (noted.verified && !subject_read(&noted, &cert->subject))
-        noted.subject[0] = noted.cn[0] = '\0';
-    return result;
+    ret->subject[0] = ret->cn[0] = '\0';
+    if (!subject_read(ret, subject))
+        ret->subject[0] = ret->cn[0] = '\0';
 }

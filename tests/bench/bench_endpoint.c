@@ -24,7 +24,7 @@
 
 enum server { SEQPACKET, IPC, TCP, N_SERVERS };
 
-static const char *const server_names[] = {"seqpacket", "ipc", "tcp (nng)"};
+static const char *const server_names[] = {"seqpacket", "ipc", "tcp"};
 
 static char path[64];
 static int port;

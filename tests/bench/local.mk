@@ -30,7 +30,7 @@ tests_bench_bench_SOURCES = \
 tests_bench_bench_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS) $(JANSSON_CFLAGS)
 tests_bench_bench_LDADD = proto/libproto.la $(SQLITE_LIBS) $(JANSSON_LIBS)
 
-tests_bench_bench_endpoint_SOURCES = tests/bench/bench_endpoint.c daemon/sendmsg.c
+tests_bench_bench_endpoint_SOURCES = tests/bench/bench_endpoint.c
 tests_bench_bench_endpoint_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_bench_bench_endpoint_LDADD = daemon/libedge.la
 

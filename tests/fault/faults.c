@@ -39,7 +39,7 @@ struct faults_page *faults_page(void)
 
 static bool object_counts(const char *name)
 {
-    static const char *const theirs[] = {"libevent", "libsqlite3", "libmsgpack", "libnng",
+    static const char *const theirs[] = {"libevent", "libsqlite3", "libmsgpack",
                                          "libcurl",  "libinih",    "libsystemd"};
 
     for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)

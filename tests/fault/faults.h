@@ -6,7 +6,7 @@
  * and not by linking variants of awd and aw-runner with -Wl,--wrap, because
  *
  *  - what is tested is the very file that is installed, not a relative of it;
- *  - the allocations and system calls of libevent, SQLite, msgpack, libcurl and nng are made in
+ *  - the allocations and system calls of libevent, SQLite, msgpack and libcurl are made in
  *    shared libraries, where --wrap does not reach; setting their allocators (sqlite3_config(),
  *    event_set_mem_functions()) would have to be compiled into the programs;
  *  - it stands before the sanitizers as well, whose malloc() is then the one behind ours.

@@ -25,7 +25,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -328,23 +327,6 @@ CONNECTION_CALL(SEND, send, (int fd, const void *p, size_t n, int flags), (fd, p
 CONNECTION_CALL(SEND, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 CONNECTION_CALL(RECEIVE, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags))
 CONNECTION_CALL(RECEIVE, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
-
-/* awd's own sendmsg() is the bare system call: see daemon/sendmsg.c. */
-long syscall(long number, ...)
-{
-    static void *_Atomic slot;
-    long a[6];
-    va_list ap;
-
-    va_start(ap, number);
-    for (int i = 0; i < 6; i++)
-        a[i] = va_arg(ap, long);
-    va_end(ap);
-    if (number == SYS_sendmsg && fault_of_connection(FAULT_SEND, "sendmsg", (int)a[0]))
-        return -1;
-    return ((long (*)(long, ...))fault_real(&slot, "syscall"))(number, a[0], a[1], a[2], a[3], a[4],
-                                                               a[5]);
-}
 
 CALL(FD, int, -1, eventfd, (unsigned n, int flags), (n, flags))
 CALL(FD, int, -1, timerfd_create, (int clock, int flags), (clock, flags))

@@ -29,17 +29,31 @@
 #define WEIGHT      (SHARE_WORK / 8) /* of a parked request */
 #define IDLE_TURNS  4
 
-/* ---- The listener's place -------------------------------------------------------------------- */
+/* ---- The listeners' place -------------------------------------------------------------------- */
 
-static listener_fn on_accept;
-static void *on_accept_arg;
+/* Of ipc and of tcp: whose bytes are the same, but for the first one of each message. */
+static struct {
+    listener_fn on_accept;
+    void *arg;
+} listeners[2];
 
 enum aw_err listener_new(struct event_base *base, const char *path, unsigned mode, listener_fn fn,
                          void *arg, struct listener **ret, struct aw_error *err)
 {
     (void)base, (void)path, (void)mode, (void)err;
-    on_accept = fn;
-    on_accept_arg = arg;
+    listeners[0].on_accept = fn;
+    listeners[0].arg = arg;
+    *ret = NULL;
+    return AW_OK;
+}
+
+enum aw_err listener_new_tcp(struct event_base *base, const struct addrinfo *addr, const char *name,
+                             listener_fn fn, void *arg, struct listener **ret, int *ret_errno,
+                             struct aw_error *err)
+{
+    (void)base, (void)addr, (void)name, (void)ret_errno, (void)err;
+    listeners[1].on_accept = fn;
+    listeners[1].arg = arg;
     *ret = NULL;
     return AW_OK;
 }
@@ -122,6 +136,7 @@ static void rest_parked(void)
 
 struct client {
     int fd;
+    size_t skip;      /* of each header: 1 by tcp */
     bool closed;      /* the daemon has closed */
     size_t n_written; /* bytes */
     size_t n_answers;
@@ -141,12 +156,14 @@ static void head_done(struct client *c)
     struct aw_error err = {.text = ""};
     uint32_t id;
 
-    c->have = 0;
     if (!c->greeted) {
         fuzz_check(!sp_handshake_check(c->head, SP_REP, &err), "%s", err.text);
         c->greeted = true;
+        c->head[0] = 1;
+        c->have = c->skip;
         return;
     }
+    c->have = c->skip;
     fuzz_check(!sp_ipc_header_read(c->head, &id, &c->body_left, &err), "%s", err.text);
     c->n_answers++;
 }
@@ -218,15 +235,15 @@ static void client_write(struct client *c, const uint8_t *p, size_t len)
     }
 }
 
-static struct client client_open(void)
+static struct client client_open(bool tcp)
 {
     int pair[2];
 
     fuzz_check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0, "%s",
                strerror(errno));
     n_pipes++;
-    on_accept(on_accept_arg, pair[1]);
-    return (struct client){.fd = pair[0]};
+    listeners[tcp].on_accept(listeners[tcp].arg, pair[1]);
+    return (struct client){.fd = pair[0], .skip = tcp};
 }
 
 /* Work ends: only then is it seen that somebody in line has gone. */
@@ -246,14 +263,14 @@ static void ask(struct client *c, uint32_t id, uint8_t kind, size_t len)
 
     body[0] = kind;
     sp_ipc_header_write(head, id, len);
-    client_write(c, head, sizeof(head));
+    client_write(c, head + c->skip, sizeof(head) - c->skip);
     client_write(c, body, len);
 }
 
 /* Somebody else is served, whatever the stranger is up to. */
 static void honest_client(void)
 {
-    struct client c = client_open();
+    struct client c = client_open(false);
     uint8_t hello[SP_HANDSHAKE_LEN];
 
     honest_pipe = n_pipes;
@@ -333,12 +350,15 @@ static void step(struct client *c, struct input *in)
 
 static void start(void)
 {
-    static const struct endpoint_config config = {
-        .socket_mode = 0600, .max_connections = 16, .shares = {.max_memory = MAX_MEMORY}};
+    static const struct endpoint_config config = {.allow_plain_tcp = true,
+                                                  .socket_mode = 0600,
+                                                  .max_connections = 16,
+                                                  .shares = {.max_memory = MAX_MEMORY}};
 
     base = event_base_new();
     fuzz_check(base && !endpoint_new(base, &config, on_call, on_gone, NULL, &endpoint, NULL) &&
-                   !endpoint_listen(endpoint, "ipc:///nowhere", NULL),
+                   !endpoint_listen(endpoint, "ipc:///nowhere", NULL) &&
+                   !endpoint_listen(endpoint, "tcp://127.0.0.1:1", NULL),
                "no endpoint");
 }
 
@@ -359,10 +379,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!endpoint)
         start();
     n_parked = n_requests = n_replies = reply_len = 0;
-    c = client_open();
+    c = client_open(size && data[size - 1] & 1);
     while (in.left && !c.closed)
         step(&c, &in);
-    rest_parked(); /* both are one user */
+    rest_parked(); /* by ipc both are one user */
     honest_client();
     answer_parked(MAX_PARKED);
     client_read_all(&c);

@@ -1,18 +1,19 @@
 /*
  * endpoint_rig.h - a server on the endpoint that does what the first letters of a body say, and the
- * fixture of its tests, over ipc and over tcp.
+ * fixtures of its tests, over ipc, tcp and TLS.
  */
 #ifndef AW_ENDPOINT_RIG_H
 #define AW_ENDPOINT_RIG_H
 
 #include "proto/limits.h"
-#include "tests/unit/sp_client.h"
+#include "tests/unit/tls_client.h"
 
 /* What the server of a test does with its calls: the body's first letter says. */
 static struct call *parked[20000];
 static unsigned n_parked, n_gone;
 static _Atomic unsigned n_calls; /* clients look at it */
 static struct caller last_caller;
+static char last_subject[200], last_cn[200];
 
 /* A body that outlives its call. */
 static const char *kept_body;
@@ -48,6 +49,8 @@ static inline void on_call(void *arg, struct call *call, const void *body, size_
     (void)arg;
     n_calls++;
     last_caller = *call_caller(call);
+    snprintf(last_subject, sizeof(last_subject), "%s", last_caller.subject ?: "");
+    snprintf(last_cn, sizeof(last_cn), "%s", last_caller.cn ?: "");
     memcpy(text, body, MIN(len, sizeof(text) - 1));
     if (!strncmp(text, "park", 4)) {
         ck_assert_uint_lt(n_parked, ARRAY_SIZE(parked));
@@ -89,6 +92,25 @@ static inline void setup_tcp(void)
 {
     use_tcp = true;
     start();
+}
+
+static inline void setup_tls(void)
+{
+    use_tcp = true;
+    tls_cert = strdup(in_certs("server.pem"));
+    tls_ca = strdup(in_certs("ours.pem"));
+    client_wrap = tls_client_wrap;
+    start();
+}
+
+static inline void teardown_tls(void)
+{
+    server_stop();
+    pumps_join();
+    free((char *)tls_cert);
+    free((char *)tls_ca);
+    tls_cert = tls_ca = NULL;
+    client_wrap = NULL;
 }
 
 static inline unsigned connections(void)

@@ -21,7 +21,9 @@
 
 /* ---- Client -------------------------------------------------------------------------------- */
 
-static bool use_tcp; /* clients and servers of this test speak tcp, not ipc */
+static bool use_tcp;                  /* clients and servers of this test speak tcp, not ipc */
+static const char *tls_cert, *tls_ca; /* ... and TLS: the server's files */
+static int (*client_wrap)(int fd);    /* ... and what the clients have instead of their socket */
 static char socket_path[100];
 static int tcp_port;
 
@@ -43,7 +45,7 @@ static inline int client_dial(void)
         close(fd);
         return -1;
     }
-    return fd;
+    return client_wrap ? client_wrap(fd) : fd;
 }
 
 static inline bool client_write(int fd, const void *data, size_t len)
@@ -167,8 +169,11 @@ static char dir[64];
 
 static inline struct endpoint_config default_config(void)
 {
-    return (struct endpoint_config){
-        .allow_plain_tcp = true, .socket_mode = 0600, .max_connections = 4000};
+    return (struct endpoint_config){.allow_plain_tcp = true,
+                                    .socket_mode = 0600,
+                                    .max_connections = 4000,
+                                    .tls_cert_key_file = tls_cert,
+                                    .tls_ca_file = tls_ca};
 }
 
 static inline int free_port(void)
@@ -187,7 +192,7 @@ static inline int free_port(void)
 static inline void server_url(char *url, size_t size)
 {
     if (use_tcp)
-        snprintf(url, size, "tcp://127.0.0.1:%d", tcp_port);
+        snprintf(url, size, "%stcp://127.0.0.1:%d", tls_cert ? "tls+" : "", tcp_port);
     else
         snprintf(url, size, "ipc://%s", socket_path);
 }

@@ -1,7 +1,6 @@
 /* The endpoint at its limits, and how it ends. */
 #include "tests/unit/endpoint_rig.h"
 
-#include <dirent.h>
 #include <sys/resource.h>
 
 /* ---- Limits -------------------------------------------------------------------------------- */
@@ -52,7 +51,7 @@ START_TEST(connections_leave_files_for_the_rest)
     server_start(&config, on_call, on_gone);
     few.rlim_cur = few.rlim_max;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0); /* this test's clients need some */
-    ck_assert_int_eq((intptr_t)run_beside(fill_up, NULL), 48 + 16);
+    ck_assert_int_eq((intptr_t)run_beside(fill_up, NULL), use_tcp ? 8 : 48 + 16);
 }
 END_TEST
 
@@ -173,7 +172,7 @@ END_TEST
 static void *ask_for_much(void *arg)
 {
     user_fds[0] = client_open();
-    return user_fds[0] >= 0 && client_ask_many(user_fds[0], 64, "big 1000000") ? arg : NULL;
+    return user_fds[0] >= 0 && client_ask_many(user_fds[0], 64, "park") ? arg : NULL;
 }
 
 static void *is_another_well(void *arg)
@@ -184,11 +183,55 @@ static void *is_another_well(void *arg)
 
 START_TEST(who_does_not_read_is_closed_before_it_is_too_much)
 {
+    static const char big[1000000];
+
     restart_for_users((struct shares_config){.max_memory = 8 << 20});
     ck_assert_ptr_nonnull(run_beside(ask_for_much, user_fds));
-    LOOP_UNTIL(n_calls > 0 && connections_of_a_user() == 0);
+    LOOP_UNTIL(n_parked == 64);
+    while (n_parked)
+        call_reply(parked[--n_parked], big, sizeof(big));
+    LOOP_UNTIL(connections_of_a_user() == 0);
     ck_assert_ptr_nonnull(run_beside(is_another_well, user_fds));
     close(user_fds[0]);
+}
+END_TEST
+
+/* ---- Strangers, by TLS ----------------------------------------------------------------------- */
+
+#define STRANGERS 12
+
+/* They connect and say nothing; whoever is one of ours still comes in, and takes their places. */
+static void *wait_at_the_door(void *arg)
+{
+    int fds[STRANGERS], n_closed = 0;
+    bool well;
+    char byte;
+
+    client_wrap = NULL;
+    for (int i = 0; i < STRANGERS; i++)
+        fds[i] = client_dial();
+    client_wrap = tls_client_wrap;
+    well = server_is_well();
+    for (int i = 0; i < STRANGERS; i++) {
+        n_closed += recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0;
+        close(fds[i]);
+    }
+    return well && n_closed == STRANGERS - *(int *)arg + 1 ? arg : NULL;
+}
+
+START_TEST(strangers_lock_nobody_out)
+{
+    struct endpoint_config config = default_config();
+    int places = _i ? 4 : 5;
+
+    server_stop();
+    config.max_connections = _i ? (unsigned)places : 100;
+    config.shares.max_connections = _i ? 100 : (unsigned)places;
+    config.whose = whose;
+    who_connects = A_USER;
+    server_start(&config, on_call, on_gone);
+    ck_assert_ptr_nonnull(run_beside(wait_at_the_door, &places));
+    LOOP_UNTIL(connections() == 0);
 }
 END_TEST
 
@@ -274,56 +317,42 @@ START_TEST(after_quiet_nothing_is_taken_and_answers_still_go_out)
 }
 END_TEST
 
-/* Bits of the signal mask of each thread but this one: nng's must take no signal of ours. */
-START_TEST(signals_come_to_nobody_but_the_main_thread)
-{
-    DIR *tasks = opendir("/proc/self/task");
-    struct dirent *task;
-    int others = 0;
-
-    while ((task = readdir(tasks))) {
-        char path[300], line[128];
-        unsigned long long blocked = 0;
-        FILE *status;
-
-        if (atoi(task->d_name) <= 0 || atoi(task->d_name) == getpid())
-            continue;
-        snprintf(path, sizeof(path), "/proc/self/task/%s/status", task->d_name);
-        status = fopen(path, "r");
-        while (status && fgets(line, sizeof(line), status))
-            sscanf(line, "SigBlk: %llx", &blocked);
-        fclose(status);
-        ck_assert_uint_eq(blocked >> 14 & 1, 1); /* SIGTERM */
-        others++;
-    }
-    closedir(tasks);
-    ck_assert(others > 0 || !use_tcp);
-}
-
-static void add_both(TCase *tc)
+static void add_each(TCase *tc)
 {
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, connections_beyond_the_limit_are_refused);
     tcase_add_test(tc, it_goes_on_accepting_after_it_ran_out_of_files);
     tcase_add_test(tc, a_client_that_does_not_read_cannot_hold_up_the_end);
-    tcase_add_test(tc, signals_come_to_nobody_but_the_main_thread);
+    tcase_add_test(tc, connections_leave_files_for_the_rest);
+    tcase_add_test(tc, what_has_been_answered_is_still_sent_at_the_end);
+    tcase_add_test(tc, after_quiet_nothing_is_taken_and_answers_still_go_out);
+}
+
+static void add_remote(TCase *tc)
+{
+    tcase_add_test(tc, one_user_has_no_more_connections_than_his_own);
+    tcase_add_test(tc, who_does_not_read_is_closed_before_it_is_too_much);
 }
 
 int main(void)
 {
     Suite *suite = suite_create("endpoint limits");
-    TCase *ipc = tcase_create("ipc"), *tcp = tcase_create("tcp");
+    TCase *ipc = tcase_create("ipc"), *tcp = tcase_create("tcp"), *tls = tcase_create("tls");
+    int rc;
 
     tcase_add_checked_fixture(ipc, setup_ipc, server_stop);
-    add_both(ipc);
-    tcase_add_test(ipc, connections_leave_files_for_the_rest);
-    tcase_add_test(ipc, what_has_been_answered_is_still_sent_at_the_end);
-    tcase_add_test(ipc, after_quiet_nothing_is_taken_and_answers_still_go_out);
+    add_each(ipc);
     suite_add_tcase(suite, ipc);
     tcase_add_checked_fixture(tcp, setup_tcp, server_stop);
-    add_both(tcp);
-    tcase_add_test(tcp, one_user_has_no_more_connections_than_his_own);
-    tcase_add_test(tcp, who_does_not_read_is_closed_before_it_is_too_much);
+    add_each(tcp);
+    add_remote(tcp);
     suite_add_tcase(suite, tcp);
-    return unit_run(suite);
+    tcase_add_checked_fixture(tls, setup_tls, teardown_tls);
+    add_each(tls);
+    add_remote(tls);
+    tcase_add_loop_test(tls, strangers_lock_nobody_out, 0, 2);
+    if (certificates_make())
+        suite_add_tcase(suite, tls);
+    rc = unit_run(suite);
+    return certificates_remove() ? rc : EXIT_FAILURE;
 }

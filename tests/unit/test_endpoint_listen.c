@@ -1,5 +1,5 @@
 /* Where the endpoint listens and where not; and nng's own client, over each transport. */
-#include "tests/unit/sp_client.h"
+#include "tests/unit/tls_client.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -252,8 +252,6 @@ END_TEST
 
 /* ---- nng's client -------------------------------------------------------------------------- */
 
-static char certs[64];
-
 /* Asks twice over one socket. */
 static bool nng_asks(const char *url, nng_tls_config *tls)
 {
@@ -300,35 +298,6 @@ START_TEST(nngs_own_client_is_served_over_ipc_and_tcp)
 }
 END_TEST
 
-/* Two authorities; the server's and a client's certificate of the one, a client's of the other. */
-static bool make_certificates(void)
-{
-    static const char script[] =
-        "cd '%s' && exec >/dev/null 2>&1 || exit 1\n"
-        "key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }\n"
-        "ca() { key $1 && openssl req -x509 -new -key $1.key -days 2 -subj /CN=$1 -out $1.pem; }\n"
-        "signed() { key $1 && openssl req -new -key $1.key -subj /CN=localhost -out $1.csr &&\n"
-        "  openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -days 2 \\\n"
-        "    -out $1.crt &&\n"
-        "  (umask 077 && cat $1.crt $1.key >$1.pem); }\n"
-        "ca ours && ca theirs && signed server ours && signed client ours && signed alien theirs\n";
-    char command[2000];
-
-    snprintf(certs, sizeof(certs), "%s", dir);
-    snprintf(command, sizeof(command), script, certs);
-    return system(command) == 0;
-}
-
-static const char *in_certs(const char *name)
-{
-    static char path[2][100];
-    static int turn;
-
-    turn = !turn;
-    snprintf(path[turn], sizeof(path[turn]), "%s/%s", certs, name);
-    return path[turn];
-}
-
 static void *nng_asks_by_tls(void *arg)
 {
     nng_tls_config *tls;
@@ -371,8 +340,8 @@ START_TEST(by_tls_only_clients_with_a_certificate_of_ours_are_served)
     struct endpoint_config config = default_config();
     char cert[100], ca[100], url[64];
 
-    if (!make_certificates())
-        return; /* there is no openssl command here */
+    if (!certificates_make())
+        return;
     snprintf(cert, sizeof(cert), "%s", in_certs("server.pem"));
     snprintf(ca, sizeof(ca), "%s", in_certs("ours.pem"));
     config.tls_cert_key_file = cert;
@@ -387,6 +356,7 @@ START_TEST(by_tls_only_clients_with_a_certificate_of_ours_are_served)
     ck_assert(!run_beside(nng_asks_by_tls, (void *)"alien.pem"));
     run_beside(abuse_tls, NULL);
     ck_assert(run_beside(nng_asks_by_tls, (void *)"client.pem"));
+    ck_assert(certificates_remove());
 }
 END_TEST
 
