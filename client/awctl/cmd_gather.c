@@ -31,6 +31,7 @@ struct gathering {
     struct ids ids;
     struct aw_statuses *members; /* of the set, if that is what ids.v points to */
     int64_t end_us;              /* boottime; INT64_MAX: none */
+    struct aw_error over;        /* time was over before the set was; code AW_OK: it was not */
 };
 
 static int64_t left_ms(const struct gathering *g)
@@ -49,14 +50,16 @@ static struct aw_until until_over(void)
     return until;
 }
 
-/* Waits for the set, and takes its members' IDs. That time is over is for aw_gather() to say. */
+/* Waits for the set, and takes its members' IDs, also when time is over. */
 static enum aw_err members_take(struct gathering *g, struct aw_error *err)
 {
     struct aw_until until = until_over();
     enum aw_err e = waiting_for_set(g->ctl, values.set, &until, left_ms(g), err);
     size_t n;
 
-    if (e && e != AW_ERR_TIMED_OUT)
+    if (e == AW_ERR_TIMED_OUT)
+        g->over = *err;
+    else if (e)
         return e;
     e = aw_set_members(g->ctl->client, values.set, &g->members, err);
     if (e)
@@ -158,7 +161,7 @@ static int gather(struct gathering *g)
     if (e)
         return awctl_fail(&err);
     if (g->ids.n == 0)
-        return 0; /* a set without members */
+        return g->over.code ? awctl_fail(&g->over) : 0; /* a set without members */
     aw_gather_opts_init(&how);
     how.strict = values.strict;
     how.cancel_rest = values.cancel_rest;
@@ -168,6 +171,8 @@ static int gather(struct gathering *g)
         return awctl_fail(&err);
     code = gathered_print(g->ctl, all, e != AW_OK);
     aw_gathered_free(all);
+    if (!e && g->over.code) /* all of them have ended, but there may be more */
+        return awctl_fail(&g->over);
     return e ? awctl_fail(&err) : code;
 }
 

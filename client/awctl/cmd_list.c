@@ -110,6 +110,10 @@ static int pages_print(struct awctl *ctl, struct aw_filter *filter)
         free(before);
         before = next ? strdup(next) : NULL;
         more = before != NULL;
+        if (next && !before && !code) {
+            complain("list: out of memory");
+            code = aw_err_exit_code(AW_ERR_NO_MEMORY);
+        }
         aw_statuses_free(page);
     }
     if (more && !code && !ctl->json && !values.ids && isatty(STDOUT_FILENO))

@@ -73,7 +73,9 @@ static enum aw_err batch_flush(struct batch *b, struct aw_error *err)
 
     for (size_t i = 0; i < b->n; i++)
         jobs[i] = b->jobs[i].job;
-    if (b->n)
+    if (b->n && ferror(stdout)) /* nobody would know what became of them */
+        e = aw_fail(err, AW_ERR_DISK_FULL, "batch: IDs cannot be written to standard output");
+    else if (b->n)
         e = submit(b->ctl, jobs, b->n, err);
     if (!e)
         b->n_submitted += b->n;

@@ -36,6 +36,10 @@ static enum aw_err stdin_read(char **ret, struct aw_error *err)
         char *grown;
 
         len += n;
+        if (n == 0 && ferror(stdin)) {
+            free(text);
+            return aw_fail(err, AW_ERR_SYSTEM, "standard input: %s", strerror(errno));
+        }
         if (n == 0) {
             text[len] = '\0';
             *ret = text;

@@ -36,20 +36,27 @@ static struct libscols_table *table_new(const struct column *columns, size_t n, 
     return table;
 }
 
-static int table_print(struct libscols_table *table)
+/* Prints it, and says if it is not whole, for want of memory. Returns the exit code. */
+static int table_print(struct libscols_table *table, bool whole)
 {
-    lazy_scols_print_table(table);
+    whole &= lazy_scols_print_table(table) == 0;
     lazy_scols_unref_table(table);
-    return 0;
+    if (whole)
+        return 0;
+    complain("table: out of memory");
+    return aw_err_exit_code(AW_ERR_NO_MEMORY);
 }
 
-/* A row, from texts. */
-static void row_add(struct libscols_table *table, const char *const *texts, size_t n)
+/* A row, from texts. NULL: out of memory. */
+static struct libscols_line *row_add(struct libscols_table *table, const char *const *texts,
+                                     size_t n)
 {
     struct libscols_line *row = lazy_scols_table_new_line(table, NULL);
 
     for (size_t i = 0; row && i < n; i++)
-        lazy_scols_line_set_data(row, i, texts[i]);
+        if (lazy_scols_line_set_data(row, i, texts[i]) != 0)
+            return NULL;
+    return row;
 }
 
 static const char *age_text(int64_t us, char buf[TEXT_SMALL])
@@ -107,43 +114,48 @@ static void code_text(const struct aw_status *s, char buf[TEXT_SMALL])
         snprintf(buf, TEXT_SMALL, "%d", s->exit_code);
 }
 
-static void table_row(struct libscols_table *table, const struct aw_status *s)
+/* False: out of memory. */
+static bool table_row(struct libscols_table *table, const struct aw_status *s)
 {
-    struct libscols_line *row = lazy_scols_table_new_line(table, NULL);
+    char code[TEXT_SMALL] = "", age[TEXT_SMALL] = "", ran[TEXT_SMALL] = "", name[1024] = "",
+         command[1024] = "";
+    const char *texts[N_COLS] = {
+        [COL_ID] = s->id,
+        [COL_STATE] = s->err ? aw_err_name(s->err) : aw_state_name(s->state),
+        [COL_CODE] = code,
+        [COL_AGE] = age,
+        [COL_RAN] = ran,
+        [COL_NAME] = name,
+        [COL_COMMAND] = command,
+    };
     const char *color = state_color(s);
-    char text[1024], small[TEXT_SMALL];
+    struct libscols_line *row;
 
-    if (!row)
-        return;
-    lazy_scols_line_set_data(row, COL_ID, s->id);
-    lazy_scols_line_set_data(row, COL_STATE,
-                             s->err ? aw_err_name(s->err) : aw_state_name(s->state));
-    if (color)
+    if (!s->err) {
+        code_text(s, code);
+        duration_format(age, sizeof(age), MAX((now_us() - s->created_us) / 1000, INT64_C(0)));
+        run_text(s, ran);
+        clean_text(s->name, name, sizeof(name));
+        clean_text(*s->command ? s->command : s->type, command, sizeof(command));
+    }
+    row = row_add(table, texts, N_COLS);
+    if (row && color)
         lazy_scols_cell_set_color(lazy_scols_line_get_cell(row, COL_STATE), color);
-    if (s->err)
-        return;
-    code_text(s, small);
-    lazy_scols_line_set_data(row, COL_CODE, small);
-    duration_format(small, sizeof(small), MAX((now_us() - s->created_us) / 1000, INT64_C(0)));
-    lazy_scols_line_set_data(row, COL_AGE, small);
-    lazy_scols_line_set_data(row, COL_RAN, run_text(s, small));
-    clean_text(s->name, text, sizeof(text));
-    lazy_scols_line_set_data(row, COL_NAME, text);
-    clean_text(*s->command ? s->command : s->type, text, sizeof(text));
-    lazy_scols_line_set_data(row, COL_COMMAND, text);
+    return row != NULL;
 }
 
 int print_table(const struct aw_statuses *list)
 {
     size_t n = aw_statuses_count(list);
+    bool whole = true;
     int code;
     struct libscols_table *table = table_new(columns, N_COLS, &code);
 
     if (!table)
         return code;
     for (size_t i = 0; i < n; i++)
-        table_row(table, aw_statuses_at(list, i));
-    return table_print(table);
+        whole &= table_row(table, aw_statuses_at(list, i));
+    return table_print(table, whole);
 }
 
 /* ---- Sets --------------------------------------------------------------------------------- */
@@ -159,6 +171,7 @@ int print_sets(const struct aw_sets *list)
         {"AGE", 6, SCOLS_FL_RIGHT},
     };
     char name[1024], members[TEXT_SMALL], ended[TEXT_SMALL], failed[TEXT_SMALL], age[TEXT_SMALL];
+    bool whole = true;
     int code;
     struct libscols_table *table = table_new(cols, ARRAY_SIZE(cols), &code);
 
@@ -174,9 +187,9 @@ int print_sets(const struct aw_sets *list)
                                age_text(s->created_us, age)};
 
         clean_text(s->name, name, sizeof(name));
-        row_add(table, texts, ARRAY_SIZE(texts));
+        whole &= row_add(table, texts, ARRAY_SIZE(texts)) != NULL;
     }
-    return table_print(table);
+    return table_print(table, whole);
 }
 
 /* ---- Queues ------------------------------------------------------------------------------- */
@@ -204,6 +217,7 @@ int print_queues(const struct aw_queues *list)
         {"LIMITS", 0.2, SCOLS_FL_TRUNC},
     };
     char name[1024], text[6][TEXT_SMALL], limits[LIMITS_TEXT];
+    bool whole = true;
     int code;
     struct libscols_table *table = table_new(cols, ARRAY_SIZE(cols), &code);
 
@@ -222,9 +236,9 @@ int print_queues(const struct aw_queues *list)
                                limits_text(&q->limits, limits)};
 
         clean_text(q->name, name, sizeof(name));
-        row_add(table, texts, ARRAY_SIZE(texts));
+        whole &= row_add(table, texts, ARRAY_SIZE(texts)) != NULL;
     }
-    return table_print(table);
+    return table_print(table, whole);
 }
 
 /* ---- Users -------------------------------------------------------------------------------- */
@@ -250,7 +264,8 @@ static const char *size_share(uint64_t has, uint64_t most, char buf[TEXT_SMALL *
     return share_text(size_text(has, a), most ? size_text(most, b) : b, buf);
 }
 
-static void user_row(struct libscols_table *table, const struct aw_user *u)
+/* False: out of memory. */
+static bool user_row(struct libscols_table *table, const struct aw_user *u)
 {
     char name[256], running[TEXT_SMALL], text[6][TEXT_SMALL * 2];
     const char *texts[] = {
@@ -264,7 +279,7 @@ static void user_row(struct libscols_table *table, const struct aw_user *u)
         count_share(u->connections, u->max_connections, text[5]),
     };
 
-    row_add(table, texts, ARRAY_SIZE(texts));
+    return row_add(table, texts, ARRAY_SIZE(texts)) != NULL;
 }
 
 int print_users(const struct aw_users *list)
@@ -279,12 +294,13 @@ int print_users(const struct aw_users *list)
         {"DEPENDENCIES", 6, SCOLS_FL_RIGHT},
         {"CONNECTIONS", 6, SCOLS_FL_RIGHT},
     };
+    bool whole = true;
     int code;
     struct libscols_table *table = table_new(cols, ARRAY_SIZE(cols), &code);
 
     if (!table)
         return code;
     for (size_t i = 0; i < aw_users_count(list); i++)
-        user_row(table, aw_users_at(list, i));
-    return table_print(table);
+        whole &= user_row(table, aw_users_at(list, i));
+    return table_print(table, whole);
 }
