@@ -7,7 +7,7 @@
 #include "daemon/timer.h"
 
 #define MAX_AHEAD   64
-#define TOGETHER_US 8000  /* what ends in this time may be claimed anew together */
+#define TOGETHER_US 6000  /* what ends in this time may be claimed anew together */
 #define HOLD_US     20000 /* at most, before it goes back to the queue */
 #define SHORT_US    10000 /* jobs that take longer do not get others claimed ahead of them */
 #define WORTH       10    /* nor do those that take so many times as long as a claim */
@@ -53,11 +53,14 @@ size_t ahead_together(const struct running *r)
 
 /*
  * As many as end in the time of two claims, since a slot that gets free just after one was made has
- * to wait for the next one; and as many again as are claimed together.
+ * to wait for the next one; and as many again as are claimed together. All in all no more than have
+ * begun in half of the time that they may be held: what goes back was claimed in vain.
  */
 size_t ahead_depth(const struct running *r)
 {
-    return r->slots ? n_ending(r, 2 * r->ahead.claim_us) + n_ending(r, TOGETHER_US) : 0;
+    int64_t us = MIN(2 * r->ahead.claim_us, HOLD_US / 2 - TOGETHER_US);
+
+    return r->slots ? n_ending(r, us) + n_ending(r, TOGETHER_US) : 0;
 }
 
 /* ---- Holding -------------------------------------------------------------------------------- */
