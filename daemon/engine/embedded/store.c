@@ -315,11 +315,15 @@ static void take_group(struct store *st, struct store_queue *ret)
     }
 }
 
+/* The loop is woken when the lock is free again, or it would wait for that at once. */
 static void hand_back(struct store *st, struct store_queue *group)
 {
-    bool wake = STAILQ_EMPTY(&st->finished) && !STAILQ_EMPTY(group);
+    bool wake;
 
+    pthread_mutex_lock(&st->lock);
+    wake = STAILQ_EMPTY(&st->finished) && !STAILQ_EMPTY(group);
     STAILQ_CONCAT(&st->finished, group);
+    pthread_mutex_unlock(&st->lock);
     if (wake)
         eventfd_write(st->ready_fd, 1);
 }
@@ -379,9 +383,7 @@ static void *store_main(void *arg)
         pthread_mutex_unlock(&st->lock);
         if (!idle)
             run_group(st, &group);
-        pthread_mutex_lock(&st->lock);
         hand_back(st, &group);
-        pthread_mutex_unlock(&st->lock);
         tidy(st, idle);
         pthread_mutex_lock(&st->lock);
     }
