@@ -38,10 +38,23 @@ static void exchange_free(struct exchange *x)
 }
 
 /* Writes envelope and body, sends them, and forgets the exchange. */
-static void exchange_send(struct exchange *x, const struct reply *head, const void *rep)
+static enum aw_err reply_write(struct exchange *x, const struct reply *head, const void *rep,
+                               const struct codec_array *array)
 {
-    struct codec_buf *out = &x->srv->out;
     struct codec_part parts[] = {{&reply_schema, head}, {op_info(x->op)->rep, rep}};
+    size_t n = rep ? 2 : 1;
+
+    codec_buf_reset(&x->srv->out);
+    x->srv->out_key = 0;
+    if (array)
+        return codec_write_array(&x->srv->out, parts, n, array);
+    return codec_write(&x->srv->out, parts, n);
+}
+
+static void exchange_send(struct exchange *x, const struct reply *head, const void *rep,
+                          const struct codec_array *array)
+{
+    const struct codec_buf *out = &x->srv->out;
     struct aw_error err;
     enum aw_err e;
 
@@ -49,10 +62,8 @@ static void exchange_send(struct exchange *x, const struct reply *head, const vo
         exchange_free(x);
         return;
     }
-    codec_buf_reset(out);
-    x->srv->out_key = 0;
-    e = codec_write(out, parts, rep ? 2 : 1);
-    if (e && rep) {
+    e = reply_write(x, head, rep, array);
+    if (e && (rep || array)) {
         aw_fail(&err, e, "%s: the answer is larger than a message can be; ask for less",
                 op_info(x->op)->name);
         exchange_fail(x, &err);
@@ -65,9 +76,12 @@ static void exchange_send(struct exchange *x, const struct reply *head, const vo
 
 void exchange_reply(struct exchange *x, const void *rep)
 {
-    struct reply head = {0};
+    exchange_send(x, &(struct reply){0}, rep, NULL);
+}
 
-    exchange_send(x, &head, rep);
+void exchange_reply_array(struct exchange *x, const void *rep, const struct codec_array *array)
+{
+    exchange_send(x, &(struct reply){0}, rep, array);
 }
 
 void exchange_reply_as(struct exchange *x, const void *rep, uint64_t key)
@@ -108,7 +122,7 @@ void exchange_fail(struct exchange *x, const struct aw_error *err)
         .retry_after_ms = err->retry_after_ms,
     };
 
-    exchange_send(x, &head, NULL);
+    exchange_send(x, &head, NULL, NULL);
 }
 
 void exchange_failf(struct exchange *x, enum aw_err code, const char *fmt, ...)
@@ -120,6 +134,12 @@ void exchange_failf(struct exchange *x, enum aw_err code, const char *fmt, ...)
     aw_failv(&err, code, fmt, ap);
     va_end(ap);
     exchange_fail(x, &err);
+}
+
+void exchange_hand_over(struct exchange *x, void (*on_gone)(struct exchange *x), void *state)
+{
+    x->on_gone = on_gone;
+    x->state = state;
 }
 
 void exchange_rest(struct exchange *x)

@@ -45,6 +45,9 @@ void dispatch_fail_parked(struct server *srv);
 
 /* Answers; `rep` is the operation's struct X_rep. The exchange is no more after this. */
 void exchange_reply(struct exchange *x, const void *rep);
+/* The same, with an array of the reply's written already, without which `rep` is; NULL: nothing is.
+ */
+void exchange_reply_array(struct exchange *x, const void *rep, const struct codec_array *array);
 /*
  * The same, when others may get the very same answer: it is known again by `key` (0: it is not),
  * until another exchange is answered or exchange_forget_answer() is called.
@@ -62,6 +65,9 @@ void exchange_failf(struct exchange *x, enum aw_err code, const char *fmt, ...) 
  * engine has answered what it was asked, so that such work counts as long as it lasts.
  */
 void exchange_park(struct exchange *x, void (*on_gone)(struct exchange *x), void *state);
+
+/* From now on that is called for a parked one, instead; of one that is not, nothing is. */
+void exchange_hand_over(struct exchange *x, void (*on_gone)(struct exchange *x), void *state);
 
 /* A parked one waits for something to happen, and nothing is done for it meanwhile. */
 void exchange_rest(struct exchange *x);

@@ -167,6 +167,7 @@ daemon_libdaemon_la_SOURCES = \
 	daemon/ops/slots.c \
 	daemon/ops/stats.c \
 	daemon/ops/status.c \
+	daemon/ops/statuses.c daemon/ops/statuses.h \
 	daemon/ops/submit.c \
 	daemon/ops/submit_jobs.c daemon/ops/submit_jobs.h \
 	daemon/ops/users.c \

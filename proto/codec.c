@@ -542,20 +542,41 @@ static void write_fields(msgpack_packer *pk, const struct codec_part *part, uint
     }
 }
 
+/* One map of all parts, in which there is room for so many more fields. */
+static void write_parts(msgpack_packer *pk, const struct codec_part *parts, size_t n_parts,
+                        size_t n_more)
+{
+    size_t n = n_more;
+
+    for (size_t p = 0; p < n_parts; p++)
+        n += (size_t)__builtin_popcountll(fields_written(&parts[p]));
+    msgpack_pack_map(pk, n);
+    for (size_t p = 0; p < n_parts; p++)
+        write_fields(pk, &parts[p], fields_written(&parts[p]));
+}
+
 enum aw_err codec_write(struct codec_buf *buf, const struct codec_part *parts, size_t n_parts)
 {
     msgpack_packer pk;
-    size_t n = 0;
 
     msgpack_packer_init(&pk, buf, buf_append);
-    if (n_parts == 1) {
+    if (n_parts == 1)
         write_map(&pk, parts[0].obj, parts[0].schema);
-        return buf->failed;
-    }
-    for (size_t p = 0; p < n_parts; p++)
-        n += (size_t)__builtin_popcountll(fields_written(&parts[p]));
-    msgpack_pack_map(&pk, n);
-    for (size_t p = 0; p < n_parts; p++)
-        write_fields(&pk, &parts[p], fields_written(&parts[p]));
+    else
+        write_parts(&pk, parts, n_parts, 0);
+    return buf->failed;
+}
+
+enum aw_err codec_write_array(struct codec_buf *buf, const struct codec_part *parts, size_t n_parts,
+                              const struct codec_array *array)
+{
+    msgpack_packer pk;
+
+    msgpack_packer_init(&pk, buf, buf_append);
+    write_parts(&pk, parts, n_parts, 1);
+    write_str(&pk, bytes_str(array->name));
+    msgpack_pack_array(&pk, array->n);
+    if (array->elements.len)
+        buf_append(buf, array->elements.data, array->elements.len);
     return buf->failed;
 }

@@ -78,6 +78,17 @@ struct codec_part {
 AW_MUSTCHECK enum aw_err codec_write(struct codec_buf *buf, const struct codec_part *parts,
                                      size_t n_parts);
 
+/* An array of maps that is written already, map by map, by codec_write() into another buffer. */
+struct codec_array {
+    const char *name; /* of the field */
+    size_t n;
+    struct bytes elements;
+};
+
+/* The same, with one more field: an array. No part has a field of that name that is written. */
+AW_MUSTCHECK enum aw_err codec_write_array(struct codec_buf *buf, const struct codec_part *parts,
+                                           size_t n_parts, const struct codec_array *array);
+
 /*
  * The validator alone: walks the headers of the value that starts at `p` and says whether it is
  * whole, uses all `len` bytes, and keeps within the limits. Allocates nothing.

@@ -1,6 +1,7 @@
 /* change: another priority, start now, or renew. */
 #include "daemon/ops/results.h"
 
+/* All, whatever becomes of the rest. */
 static void renew(struct many *m)
 {
     for (size_t i = 0; i < m->n_numbers; i++)
@@ -8,27 +9,20 @@ static void renew(struct many *m)
 }
 
 /* Nothing but a renewal: the engine has no part in it. */
-static void renewed_answer(struct many *m)
+static void renewed(struct many *m, size_t first, size_t n)
 {
-    _cleanup_free_ struct job_result *jobs = calloc(m->n_numbers + 1, sizeof(*jobs));
+    struct job_result jobs[MANY_SLICE];
 
-    if (!jobs) {
-        struct aw_error err;
-
-        aw_fail(&err, AW_ERR_NO_MEMORY, "change: out of memory");
-        many_answer(m, &err, NULL, 0);
-        return;
-    }
-    for (size_t i = 0; i < m->n_numbers; i++)
+    for (size_t i = 0; i < n; i++)
         jobs[i] = (struct job_result){
-            .number = m->numbers[i],
-            .err = aw_state_is_final(m->states[i]) ? AW_ERR_WRONG_STATE : AW_OK,
-            .state = m->states[i],
+            .number = m->numbers[first + i],
+            .err = aw_state_is_final(m->states[first + i]) ? AW_ERR_WRONG_STATE : AW_OK,
+            .state = m->states[first + i],
         };
-    many_answer(m, NULL, jobs, m->n_numbers);
+    many_acted(m, NULL, jobs, n);
 }
 
-static void act(struct many *m)
+static void act(struct many *m, size_t first, size_t n)
 {
     const struct change_req *req = m->x->args;
     int priority = (int)req->priority;
@@ -37,12 +31,12 @@ static void act(struct many *m)
         .now = req->now,
     };
 
-    if (req->renew)
+    if (req->renew && first == 0)
         renew(m);
     if (change.priority || change.now)
-        engine_change(m->x->srv->engine, m->numbers, m->n_numbers, &change, many_answer, m);
+        engine_change(m->x->srv->engine, m->numbers + first, n, &change, many_acted, m);
     else
-        renewed_answer(m);
+        renewed(m, first, n);
 }
 
 void op_change(struct exchange *x)

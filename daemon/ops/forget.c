@@ -1,9 +1,9 @@
 /* forget: remove the records and output of ended jobs. */
 #include "daemon/ops/results.h"
 
-static void act(struct many *m)
+static void act(struct many *m, size_t first, size_t n)
 {
-    engine_forget(m->x->srv->engine, m->numbers, m->n_numbers, many_answer, m);
+    engine_forget(m->x->srv->engine, m->numbers + first, n, many_acted, m);
 }
 
 void op_forget(struct exchange *x)

@@ -1,8 +1,10 @@
 #include "daemon/ops/results.h"
 
-struct many_start {
-    struct many many;
-    void (*act)(struct many *m);
+struct many_slices {
+    struct many many; /* first */
+    many_fn act;
+    struct job_result *jobs; /* what became of those that act() was called for */
+    size_t n;
 };
 
 void many_free(struct many *m)
@@ -65,29 +67,64 @@ void results_done(struct results *r)
     *r = (struct results){0};
 }
 
-void many_answer(void *arg, const struct aw_error *err, const struct job_result *jobs, size_t n)
+/* ---- Slice by slice -------------------------------------------------------------------------- */
+
+static void slices_free(struct many_slices *ms)
 {
-    struct many *m = arg;
+    free(ms->jobs);
+    many_free(&ms->many);
+}
+
+static void slices_fail(struct many_slices *ms, const struct aw_error *err)
+{
+    exchange_fail(ms->many.x, err);
+    slices_free(ms);
+}
+
+static void slices_answer(struct many_slices *ms)
+{
+    struct exchange *x = ms->many.x;
     struct results results;
 
-    (void)n;
-    if (err) {
-        exchange_fail(m->x, err);
-    } else if (!results_make(m, jobs, &results)) {
-        exchange_failf(m->x, AW_ERR_NO_MEMORY, "out of memory for the answer");
-    } else {
-        exchange_reply(m->x, &(struct results_rep){{results.v, results.n}});
+    if (results_make(&ms->many, ms->jobs, &results)) {
+        exchange_reply(x, &(struct results_rep){{results.v, results.n}});
         results_done(&results);
+    } else {
+        exchange_failf(x, AW_ERR_NO_MEMORY, "out of memory for the answer");
     }
-    many_free(m);
+    slices_free(ms);
+}
+
+static void slices_go_on(struct many_slices *ms)
+{
+    size_t left = ms->many.n_numbers - ms->n;
+
+    if (left)
+        ms->act(&ms->many, ms->n, MIN(left, (size_t)MANY_SLICE));
+    else
+        slices_answer(ms);
+}
+
+void many_acted(void *arg, const struct aw_error *err, const struct job_result *jobs, size_t n)
+{
+    struct many_slices *ms = arg;
+
+    if (err) {
+        slices_fail(ms, err);
+        return;
+    }
+    memcpy(ms->jobs + ms->n, jobs, n * sizeof(*jobs));
+    ms->n += n;
+    slices_go_on(ms);
 }
 
 static void got(void *arg, const struct aw_error *err, const struct found *jobs, size_t n)
 {
+    struct many_slices *ms = arg;
     struct many *m = arg;
 
     if (err) {
-        many_answer(m, err, NULL, 0);
+        slices_fail(ms, err);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -97,7 +134,7 @@ static void got(void *arg, const struct aw_error *err, const struct found *jobs,
         m->states[m->n_numbers] = jobs[i].record.state;
         m->numbers[m->n_numbers++] = m->ids.numbers[i];
     }
-    ((struct many_start *)m)->act(m);
+    slices_go_on(ms);
 }
 
 static struct many *many_make(struct exchange *x, const struct strv *ids, size_t size)
@@ -125,14 +162,21 @@ static struct many *many_make(struct exchange *x, const struct strv *ids, size_t
     return NULL;
 }
 
-void many_begin(struct exchange *x, const struct strv *ids, void (*act)(struct many *m))
+void many_begin(struct exchange *x, const struct strv *ids, many_fn act)
 {
-    struct many *m = many_make(x, ids, sizeof(struct many_start));
+    struct many *m = many_make(x, ids, sizeof(struct many_slices));
+    struct many_slices *ms = (struct many_slices *)m;
 
     if (!m)
         return;
-    ((struct many_start *)m)->act = act;
-    engine_get(x->srv->engine, m->ids.numbers, m->ids.n, 0, got, m);
+    ms->act = act;
+    ms->jobs = calloc(m->ids.n + 1, sizeof(*ms->jobs));
+    if (ms->jobs) {
+        engine_get(x->srv->engine, m->ids.numbers, m->ids.n, 0, got, ms);
+    } else {
+        exchange_failf(x, AW_ERR_NO_MEMORY, "out of memory");
+        slices_free(ms);
+    }
 }
 
 struct many *many_open(struct exchange *x, const struct strv *ids)

@@ -17,12 +17,26 @@ struct many {
     size_t n_numbers;
 };
 
+/* What is to be done with n of them, from m->numbers[first] on: it ends in one many_acted(). */
+typedef void (*many_fn)(struct many *m, size_t first, size_t n);
+
+/* So many at most are given to act() at once. */
+#define MANY_SLICE 1000
+
 /*
- * Parses the IDs, reads the records, and sorts out what the sender may not touch. Then calls
- * act() with the rest; on failure the exchange is answered and act() is not called. `m` is to be
- * given to many_answer().
+ * Parses the IDs, reads the records, and sorts out what the sender may not touch. Then has act()
+ * called with the rest, a slice after the other, so that nobody else has to wait until ten thousand
+ * are done: each is a call of the engine and a turn of the loop of its own. On failure the exchange
+ * is answered and act() is not called (again).
  */
-void many_begin(struct exchange *x, const struct strv *ids, void (*act)(struct many *m));
+void many_begin(struct exchange *x, const struct strv *ids, many_fn act);
+
+/*
+ * What became of a slice, in `jobs`; err: of all of it. Goes on with the next one, or answers with
+ * a struct id_result for each ID: what was known beforehand, or what the engine said. For act() as
+ * engine_results_fn.
+ */
+void many_acted(void *m, const struct aw_error *err, const struct job_result *jobs, size_t n);
 
 /*
  * The same without the records: only foreign IDs are sorted out. NULL: the exchange is answered.
@@ -31,13 +45,7 @@ void many_begin(struct exchange *x, const struct strv *ids, void (*act)(struct m
 AW_MUSTCHECK struct many *many_open(struct exchange *x, const struct strv *ids);
 void many_free(struct many *m);
 
-/*
- * Answers with a struct id_result for each ID: what was known beforehand, or what the engine said
- * (in `jobs`, of m->n_numbers; err: for all of them). Frees m. For act() as engine_results_fn.
- */
-void many_answer(void *m, const struct aw_error *err, const struct job_result *jobs, size_t n);
-
-/* Those results, for an answer of another form. */
+/* Those results, for an answer of another form: `jobs` is of all m->n_numbers. */
 struct results {
     struct id_result *v;
     size_t n;

@@ -6,6 +6,7 @@
  * more, for the answer. (Waiting for a set, which takes neither: wait_set.c.)
  */
 #include "daemon/ops/ids.h"
+#include "daemon/ops/statuses.h"
 #include "daemon/ops/view.h"
 #include "daemon/ops/wait.h"
 #include "daemon/ops/wakes.h"
@@ -89,6 +90,11 @@ static void wait_answer(struct wait *w, const struct found *jobs)
 
     watches_remove_all(x->srv, w);
     if (exchange_repeat(x, key)) {
+        wait_free(w);
+        return;
+    }
+    if (jobs && w->ids.n > STATUSES_SLICE) {
+        statuses_answer(x, &w->ids, &rep);
         wait_free(w);
         return;
     }

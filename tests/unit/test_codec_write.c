@@ -40,6 +40,37 @@ START_TEST(parts_become_one_map)
 }
 END_TEST
 
+START_TEST(an_array_can_be_written_before_what_it_is_in)
+{
+    struct codec_buf buf = {0}, elements = {0}, whole = {0};
+    struct needy n = {bytes_str("a")};
+    struct inner inner[3] = {{bytes_str("b"), 1}, {bytes_str("c"), 2}, {bytes_str("d"), 3}};
+    const struct codec_part part = {&needy_schema, &n};
+
+    for (size_t i = 0; i < ARRAY_SIZE(inner); i++)
+        ck_assert_int_eq(codec_write(&elements, &(struct codec_part){&inner_schema, &inner[i]}, 1),
+                         AW_OK);
+    ck_assert_int_eq(
+        codec_write_array(&buf, &part, 1,
+                          &(struct codec_array){"many", 3, bytes_of(elements.data, elements.len)}),
+        AW_OK);
+    ck_assert_uint_eq(buf.len, 1 + 5 + 2 + 5 + 1 + 3 * (1 + 5 + 2 + 6 + 1));
+    ck_assert_mem_eq(buf.data,
+                     "\x82\xa4must\xa1"
+                     "a\xa4many\x93",
+                     14);
+    ck_assert_mem_eq(buf.data + 14, elements.data, elements.len);
+    ck_assert_int_eq(codec_validate(buf.data, buf.len, NULL), AW_OK);
+    ck_assert_int_eq(codec_write_array(&whole, &part, 1, &(struct codec_array){"none", 0, {0}}),
+                     AW_OK);
+    ck_assert_mem_eq(whole.data + 8, "\xa4none\x90", 6);
+    ck_assert_uint_eq(whole.len, 14);
+    codec_buf_done(&elements);
+    codec_buf_done(&whole);
+    codec_buf_done(&buf);
+}
+END_TEST
+
 START_TEST(a_buffer_can_be_used_again)
 {
     struct codec_buf buf = {0};
@@ -161,6 +192,7 @@ int main(void)
     suite_add_tcase(suite, writing);
     tcase_add_test(writing, defaults_are_not_written);
     tcase_add_test(writing, parts_become_one_map);
+    tcase_add_test(writing, an_array_can_be_written_before_what_it_is_in);
     tcase_add_test(writing, a_buffer_can_be_used_again);
     tcase_add_test(writing, a_message_that_grows_too_large_fails_and_stays_failed);
     suite_add_tcase(suite, hostile);
