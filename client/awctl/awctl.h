@@ -205,6 +205,9 @@ void json_gathered(const struct aw_status *status, const struct aw_result *resul
 void json_completed(FILE *to, uint64_t place, const struct aw_status *status,
                     const struct aw_result *result);
 
+/* Whether all of what was printed as JSON is there. If not, that was said: memory is out. */
+bool json_whole(void);
+
 /* Flushes stdout: `code`, or 6 when something could not be written. */
 int output_code(int code);
 

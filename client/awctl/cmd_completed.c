@@ -108,7 +108,7 @@ static bool write_out(struct stream *st, const struct aw_status *s, const struct
         json_completed(to, place, s, result);
     else
         line_print(to, place, s, result);
-    if (fclose(to) != 0)
+    if (fclose(to) != 0 || !json_whole())
         return false;
     written = write_all(STDOUT_FILENO, text, len);
     if (written && place)
@@ -170,7 +170,8 @@ static bool completion_print(struct stream *st, const struct aw_status *s)
     aw_result_free(result);
     if (written)
         return !st->stopped;
-    complain("standard output: %s", strerror(errno));
+    if (json_whole())
+        complain("standard output: %s", strerror(errno));
     st->code = aw_err_exit_code(AW_ERR_DISK_FULL);
     return false;
 }

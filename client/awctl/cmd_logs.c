@@ -144,7 +144,8 @@ static int run(struct awctl *ctl, int argc, char **argv)
         return code;
     if (values.lines >= 0 && tail_find(ctl, ids.v[0], values.lines, &offset, &err))
         return awctl_fail(&err);
-    return logs_copy(ctl, ids.v[0], offset);
+    code = logs_copy(ctl, ids.v[0], offset);
+    return code ? code : output_code(0);
 }
 
 const struct command command_logs = {

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "client/awctl/awctl.h"
@@ -13,6 +14,19 @@ bool json_ready(void)
 }
 
 /* ---- Values. Out of memory gives NULL, which the next function up passes on. -------------- */
+
+static atomic_bool is_short; /* of memory: something is missing in what was written so far */
+
+static void note_short(void)
+{
+    if (!atomic_exchange(&is_short, true))
+        complain("JSON: out of memory; something is missing");
+}
+
+bool json_whole(void)
+{
+    return !is_short;
+}
 
 static json_t *text_json(const char *text, size_t len)
 {
@@ -31,8 +45,10 @@ static json_t *bool_json(bool v)
 
 static void put(json_t *obj, const char *key, json_t *value)
 {
-    if (obj)
-        lazy_json_object_set_new_nocheck(obj, key, value ? value : lazy_json_null());
+    if (!value || !obj)
+        note_short();
+    if (obj && lazy_json_object_set_new_nocheck(obj, key, value ? value : lazy_json_null()) != 0)
+        note_short();
 }
 
 static void put_text(json_t *obj, const char *key, const char *text)
@@ -47,15 +63,17 @@ static void put_data(json_t *obj, const char *key, const char *key64, const char
     _cleanup_free_ char *encoded = text ? NULL : base64_encode(data, len);
 
     put(obj, key, text ? lazy_json_stringn_nocheck(data, len) : lazy_json_null());
-    put(obj, key64,
-        encoded ? lazy_json_stringn_nocheck(encoded, strlen(encoded)) : lazy_json_null());
+    if (encoded)
+        put(obj, key64, lazy_json_stringn_nocheck(encoded, strlen(encoded)));
+    else
+        put(obj, key64, text ? lazy_json_null() : NULL);
 }
 
 /* Writes the object on a line of its own and frees it. A stream that fails is said at the end. */
 static void emit_to(FILE *to, json_t *obj)
 {
     if ((!obj || lazy_json_dumpf(obj, to, JSON_COMPACT) != 0) && !ferror(to))
-        complain("JSON: out of memory");
+        note_short();
     putc('\n', to);
     if (obj)
         lazy_json_delete(obj);
@@ -73,7 +91,8 @@ static json_t *texts_json(const char *const *list)
     for (; array && *list; list++) {
         json_t *text = text_json(*list, strlen(*list));
 
-        lazy_json_array_append_new(array, text ? text : lazy_json_null());
+        if (!text || lazy_json_array_append_new(array, text) != 0)
+            note_short();
     }
     return array;
 }

@@ -368,7 +368,7 @@ void print_stats(const struct aw_stats *s)
 int output_code(int code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
+        return json_whole() ? code : aw_err_exit_code(AW_ERR_NO_MEMORY);
     complain("standard output: %s", strerror(errno));
     return aw_err_exit_code(AW_ERR_DISK_FULL);
 }
