@@ -285,6 +285,7 @@ void stream_start(struct stream *c)
         c->deadline_us = boottime_us() + STALL_S * INT64_C(1000000);
         c->securing = true;
         TAILQ_INSERT_TAIL(&tr->securing, c, securing_entry);
+        stream_weigh(c);
     } else {
         c->phase = SHAKING;
         stream_greet(c);
