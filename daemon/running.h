@@ -10,6 +10,10 @@
  * asked for more than that: those are held, for some milliseconds at the most, until a slot is
  * free, and look to users as if they were in the queue still.
  *
+ * While some are held, the end of another one may be recorded up to 8 ms late, together with the
+ * next ones and the claim that follows: they share a commit. Whoever asks for the job in between
+ * does not have to wait for that.
+ *
  * An attempt holds its slot until its worker says that it has ended, and is known here until its
  * end is durable. A worker's record of it is let go only then, so that a crash in between loses
  * nothing: the runner tells again, and the engine answers that the claim is over.
