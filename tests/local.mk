@@ -582,6 +582,8 @@ tests_ecomarket_dashboard_LDADD = client/libaw.la
 # Sanitizers keep less of what was freed than they would, which saves a sixth of the time.
 AM_TESTS_ENVIRONMENT = \
 	ASAN_OPTIONS="quarantine_size_mb=16$${ASAN_OPTIONS:+:$$ASAN_OPTIONS}"; export ASAN_OPTIONS; \
+	TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/tsan.supp$${TSAN_OPTIONS:+:$$TSAN_OPTIONS}"; \
+	export TSAN_OPTIONS; \
 	AWD_STAGE='$(abs_builddir)/stage'; export AWD_STAGE; \
 	AWD_BINDIR="$$AWD_STAGE$(bindir)"; export AWD_BINDIR; \
 	AWD_SBINDIR="$$AWD_STAGE$(sbindir)"; export AWD_SBINDIR; \

@@ -254,7 +254,7 @@ skip()
 # In a build with sanitizers the programs' log says what they have found.
 no_findings()
 {
-    not grep -E -A 20 'ERROR: .*Sanitizer|runtime error' "$TMP/awd.log"
+    not grep -E -A 20 '(ERROR|WARNING): .*Sanitizer|runtime error' "$TMP/awd.log"
 }
 
 finish()

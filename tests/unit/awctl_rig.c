@@ -46,6 +46,7 @@ int awctl_end(pid_t pid)
     int status;
 
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    fake_catch_up();
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 

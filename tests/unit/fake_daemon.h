@@ -70,4 +70,10 @@ void fake_body(int fd, uint32_t id, const void *body, size_t len);
 void fake_raw(int fd, const void *bytes, size_t len);
 void fake_hang_up(struct fake_request *rq);
 
+/*
+ * For who knows only by another process that an answer was sent: what was written before it can be
+ * read now. (That process is no synchronisation that ThreadSanitizer sees.)
+ */
+void fake_catch_up(void);
+
 #endif
