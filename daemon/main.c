@@ -109,7 +109,7 @@ static enum aw_err events_make(struct awd *awd, struct aw_error *err)
     awd->events[2] = evsignal_new(awd->base, SIGHUP, on_reload, awd);
     for (int i = 0; i < 3; i++)
         if (!awd->events[i] || event_add(awd->events[i], NULL) < 0)
-            return aw_fail(err, AW_ERR_NO_MEMORY, "out of memory");
+            return aw_fail(err, AW_ERR_NO_MEMORY, "signals: out of memory");
     return AW_OK;
 }
 
@@ -156,12 +156,13 @@ static enum aw_err awd_start(struct awd *awd, struct aw_error *err)
     awd->base = event_base_new();
     if (!awd->base)
         return aw_fail(err, AW_ERR_SYSTEM, "event loop: %s", strerror(errno));
-    e = server_start(awd->base, &awd->config, &awd->dirs, &awd->server, err);
-    if (!e)
-        e = events_make(awd, err);
+    /* Nobody shall connect to one that is then not to be: the server, which listens, comes late. */
+    e = events_make(awd, err);
     awd->memory = memory_new(awd->base);
     if (!e && !awd->memory)
-        e = aw_fail(err, AW_ERR_NO_MEMORY, "out of memory");
+        e = aw_fail(err, AW_ERR_NO_MEMORY, "memory: out of memory");
+    if (!e)
+        e = server_start(awd->base, &awd->config, &awd->dirs, &awd->server, err);
     return e ? e : watchdog_start(awd, err);
 }
 

@@ -375,6 +375,9 @@ EXTRA_tests_unit_test_exec_limits_DEPENDENCIES = daemon/runner/aw-runner
 check_PROGRAMS += tests/unit/ugly
 tests_unit_ugly_SOURCES = tests/unit/ugly.c tests/unit/ugly_ways.h
 tests_unit_ugly_LDADD = -lpthread
+# What it does to be ugly, ThreadSanitizer does not survive; and it is no part of what is tested.
+tests_unit_ugly_CFLAGS = $(AM_CFLAGS) -fno-sanitize=all
+tests_unit_ugly_LDFLAGS = $(AM_LDFLAGS) -fno-sanitize=all
 tests_unit_test_containment_SOURCES = tests/unit/test_containment.c tests/unit/ugly_ways.h
 tests_unit_test_containment_CPPFLAGS = $(EXEC_RIG_CPPFLAGS) \
 	-DAW_UGLY_BUILT='"$(abs_top_builddir)/tests/unit/ugly"'

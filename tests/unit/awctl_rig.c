@@ -29,6 +29,7 @@ pid_t awctl_start(const struct fake *fake, const char *in, const char *line, int
     for (char *p = strtok_r(text, " ", &save); p; p = strtok_r(NULL, " ", &save))
         argv[argc++] = p;
     setenv("AWD_SOCKET", fake ? fake_path(fake) : "/nonexistent/awd.sock", 1);
+    fake_meet();
     pid = fork();
     if (pid == 0) {
         dup2(fileno(input), STDIN_FILENO);
@@ -46,7 +47,7 @@ int awctl_end(pid_t pid)
     int status;
 
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    fake_catch_up();
+    fake_meet();
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 

@@ -79,18 +79,18 @@ static void fake_unlisten(struct fake *f)
         conn_close(f, f->n_conn - 1);
 }
 
-static _Atomic unsigned n_sent; /* by all daemons */
-
-void fake_catch_up(void)
+void fake_meet(void)
 {
-    (void)atomic_load(&n_sent);
+    static _Atomic unsigned n;
+
+    atomic_fetch_add(&n, 1);
 }
 
 void fake_raw(int fd, const void *bytes, size_t len)
 {
     const char *p = bytes;
 
-    atomic_fetch_add(&n_sent, 1);
+    fake_meet();
     while (len > 0) {
         ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
 
@@ -140,6 +140,7 @@ static bool conn_request(struct fake *f, struct fake_connection *c)
     rq.n = f->n_requests;
     f->n_begun++;
     pthread_mutex_unlock(&f->lock);
+    fake_meet();
     f->handler(&rq, f->arg);
     ok = rq.fd >= 0;
     codec_close(&rq.doc);

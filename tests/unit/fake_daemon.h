@@ -71,9 +71,10 @@ void fake_raw(int fd, const void *bytes, size_t len);
 void fake_hang_up(struct fake_request *rq);
 
 /*
- * For who knows only by another process that an answer was sent: what was written before it can be
- * read now. (That process is no synchronisation that ThreadSanitizer sees.)
+ * For who speaks to a daemon by another process only: before that begins, and after it has ended.
+ * Both may read then what the other has written. (A process is no synchronisation that
+ * ThreadSanitizer sees.)
  */
-void fake_catch_up(void);
+void fake_meet(void);
 
 #endif

@@ -252,6 +252,7 @@ int main(void)
     if (sqlite3_auto_extension((void (*)(void))database_opened) != SQLITE_OK)
         return 1;
     suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, store_setup, store_teardown);
     tcase_add_test(tests, all_are_told_of_in_their_order);
     tcase_add_test(tests, a_path_may_be_odd);
