@@ -26,7 +26,7 @@ typedef void (*many_fn)(struct many *m, size_t first, size_t n);
 /*
  * Parses the IDs, reads the records, and sorts out what the sender may not touch. Then has act()
  * called with the rest, a slice after the other, so that nobody else has to wait until ten thousand
- * are done: each is a call of the engine and a turn of the loop of its own. On failure the exchange
+ * are done: what the engine does for each is a turn of the loop of its own. On failure the exchange
  * is answered and act() is not called (again).
  */
 void many_begin(struct exchange *x, const struct strv *ids, many_fn act);

@@ -5,6 +5,7 @@
 
 #include "daemon/engine/embedded/store_sql.h"
 #include "tests/unit/private_dir.h"
+#include "tests/unit/store_ignore.h"
 #include "tests/unit/unit.h"
 
 #define TURNS_MAX 6000 /* what was not done after so many of them will not be done */
@@ -43,27 +44,6 @@ void space_teardown(void)
 
 /* ---- The store ----------------------------------------------------------------------------------
  */
-
-static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static enum aw_err ignore_live(void *arg, const struct store_live *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static enum aw_err ignore_account(void *arg, const struct account_change *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
 
 static const struct store_loader loader = {
     .queue = ignore_queue, .account = ignore_account, .live = ignore_live};

@@ -5,6 +5,7 @@
 
 #include "daemon/engine/embedded/store_ops.h"
 #include "tests/unit/private_dir.h"
+#include "tests/unit/store_ignore.h"
 #include "tests/unit/unit.h"
 
 struct event_base *base;
@@ -37,20 +38,6 @@ static enum aw_err count_live(void *arg, const struct store_live *live)
     (void)live;
     if (arg)
         ++*(int *)arg;
-    return AW_OK;
-}
-
-static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static enum aw_err ignore_account(void *arg, const struct account_change *row)
-{
-    (void)arg;
-    (void)row;
     return AW_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/engine/embedded/store_ops.h"
 #include "daemon/engine/embedded/store_sql.h"
 #include "tests/unit/private_dir.h"
+#include "tests/unit/store_ignore.h"
 
 #define HOUR_US (INT64_C(3600) * 1000000)
 
@@ -14,21 +15,7 @@ static struct store *st;
 static struct store_info info;
 static bool done;
 
-static enum aw_err no_queue(void *arg, const struct store_queue_row *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static enum aw_err ignore_account(void *arg, const struct account_change *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static const struct store_loader loader = {.queue = no_queue, .account = ignore_account};
+static const struct store_loader loader = {.queue = ignore_queue, .account = ignore_account};
 
 static void unexpected_down(void *arg, const struct aw_error *err)
 {

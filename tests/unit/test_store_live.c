@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sqlite3.h>
 
+#include "tests/unit/store_ignore.h"
 #include "tests/unit/store_rig.h"
 
 static int n_opened; /* connections to databases */
@@ -101,20 +102,6 @@ static enum aw_err live_check(void *arg, const struct store_live *live)
     ck_assert_int_lt(live->state, 4);
     told->last = number;
     return ++told->n == told->n_before_error ? AW_ERR_NO_MEMORY : AW_OK;
-}
-
-static enum aw_err ignore_queue(void *arg, const struct store_queue_row *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
-}
-
-static enum aw_err ignore_account(void *arg, const struct account_change *row)
-{
-    (void)arg;
-    (void)row;
-    return AW_OK;
 }
 
 static const struct store_loader loader = {

@@ -4,6 +4,7 @@
  *
  * tests/e2e/upgrade.test does the same with stores that older programs have made.
  */
+#include "tests/unit/store_ignore.h"
 #include "tests/unit/unit.h"
 
 #include <sqlite3.h>
@@ -123,13 +124,6 @@ static enum aw_err on_queue(void *arg, const struct store_queue_row *row)
     (void)arg;
     if (!strcmp(row->name, "slow") && row->slots == 3)
         n_queues++;
-    return AW_OK;
-}
-
-static enum aw_err ignore_account(void *arg, const struct account_change *row)
-{
-    (void)arg;
-    (void)row;
     return AW_OK;
 }
 

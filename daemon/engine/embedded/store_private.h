@@ -67,9 +67,8 @@ struct store {
     /* Loop thread only. */
     char *path;
     struct event *ready;
-    struct event
-        *flush;    /* hands `pushed` over: at the end of this turn of the loop, or, pending, */
-    bool flushing; /* at a time. This says that it is the former. */
+    struct event *flush; /* hands `pushed` over, at the end of this turn of the loop or later */
+    bool flushing;       /* it is at the end of this turn */
     struct store_queue pushed;
     void (*down)(void *arg, const struct aw_error *err);
     void *arg;
