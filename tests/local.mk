@@ -89,6 +89,7 @@ UNIT_TESTS = \
 	tests/unit/test_leases \
 	tests/unit/test_lifecycle \
 	tests/unit/test_log \
+	tests/unit/test_many_ids \
 	tests/unit/test_memory \
 	tests/unit/test_messages \
 	tests/unit/test_notify \
@@ -343,6 +344,11 @@ tests_unit_test_worker_loop_LDADD = $(WORKER_TEST)
 # The daemon's own modules, with an engine that does what the test says.
 tests_unit_test_leases_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_leases_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
+tests_unit_test_many_ids_SOURCES = tests/unit/test_many_ids.c \
+	tests/unit/dispatch_rig.c tests/unit/dispatch_rig.h $(FAULTY_ALLOC)
+tests_unit_test_many_ids_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
+tests_unit_test_many_ids_LDFLAGS = $(AM_LDFLAGS) $(CALLOC_FAULTY)
+tests_unit_test_many_ids_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
 tests_unit_test_wakes_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_wakes_LDADD = $(DAEMON_TEST) $(LIBEVENT_LIBS)
 # Like the daemon it has epoll_wait.c.
