@@ -18,6 +18,9 @@
 /* A step of a TLS handshake takes as long as so many of them: there is a signature in it. */
 #define SECURE_UNITS 64
 
+/* ... and what TLS reads without having anything for us. */
+#define EMPTY_UNITS 4
+
 /* ---- Messages ------------------------------------------------------------------------------ */
 
 static void await_header(struct stream *c)
@@ -208,6 +211,7 @@ static ssize_t stream_recv_some(struct stream *c, bool *ret_direct)
 
     if (n >= 0 || (errno != EAGAIN && errno != EINTR))
         return MAX(n, 0);
+    share_took(c->member.share, EMPTY_UNITS);
     if (c->tls && tls_awaits_room(c->tls))
         stream_put_off_for_room(c);
     return -1;

@@ -12,6 +12,12 @@
 /* One call sends no more, so that one client's answers do not hold up the others. */
 #define MAX_SEND (256u << 10)
 
+/*
+ * One call reads no oftener from the socket: a few records. OpenSSL would go on as long as there
+ * are records without data, such as updates of keys, and it is the peer who makes those.
+ */
+#define MAX_READS 16
+
 struct tls_context {
     SSL_CTX *ctx;
     BIO_METHOD *method;
@@ -19,9 +25,11 @@ struct tls_context {
 
 struct tls {
     SSL *ssl;
-    bool ready;       /* the handshake is done */
-    bool failed;      /* nothing is to be said any more */
-    bool awaits_room; /* to go on reading */
+    int fd;
+    unsigned reads_left; /* of MAX_READS */
+    bool ready;          /* the handshake is done */
+    bool failed;         /* nothing is to be said any more */
+    bool awaits_room;    /* to go on reading */
     struct peer_name name;
 };
 
@@ -30,7 +38,8 @@ struct tls {
 /* OpenSSL's own would write(), and die of SIGPIPE where that is not ignored. */
 static int bio_write(BIO *bio, const char *data, int len)
 {
-    ssize_t n = send((int)(intptr_t)BIO_get_data(bio), data, (size_t)len, MSG_NOSIGNAL);
+    const struct tls *tls = BIO_get_data(bio);
+    ssize_t n = send(tls->fd, data, (size_t)len, MSG_NOSIGNAL);
 
     BIO_clear_retry_flags(bio);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -40,9 +49,16 @@ static int bio_write(BIO *bio, const char *data, int len)
 
 static int bio_read(BIO *bio, char *buf, int len)
 {
-    ssize_t n = recv((int)(intptr_t)BIO_get_data(bio), buf, (size_t)len, 0);
+    struct tls *tls = BIO_get_data(bio);
+    ssize_t n;
 
     BIO_clear_retry_flags(bio);
+    if (!tls->reads_left) {
+        BIO_set_retry_read(bio); /* what is there makes the loop come back */
+        return -1;
+    }
+    tls->reads_left--;
+    n = recv(tls->fd, buf, (size_t)len, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         BIO_set_retry_read(bio);
     return (int)n;
@@ -166,11 +182,19 @@ struct tls *tls_new(struct tls_context *context, int fd)
         tls_free(tls);
         return NULL;
     }
-    BIO_set_data(bio, (void *)(intptr_t)fd);
+    tls->fd = fd;
+    BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_accept_state(tls->ssl);
     return tls;
+}
+
+/* Before each call that speaks with the peer. */
+static void tls_begin(struct tls *tls)
+{
+    ERR_clear_error();
+    tls->reads_left = MAX_READS;
 }
 
 void tls_free(struct tls *tls)
@@ -206,7 +230,7 @@ enum tls_step tls_handshake(struct tls *tls, const char **ret_why)
 {
     int rc;
 
-    ERR_clear_error();
+    tls_begin(tls);
     rc = SSL_do_handshake(tls->ssl);
     if (rc == 1) {
         tls->ready = true;
@@ -234,7 +258,7 @@ ssize_t tls_recv(struct tls *tls, void *buf, size_t len)
 {
     int n;
 
-    ERR_clear_error();
+    tls_begin(tls);
     tls->awaits_room = false;
     n = SSL_read(tls->ssl, buf, (int)MIN(len, (size_t)INT_MAX));
     if (n > 0)
@@ -261,7 +285,7 @@ static ssize_t send_record(struct tls *tls, const uint8_t *data, size_t len)
 {
     int n;
 
-    ERR_clear_error();
+    tls_begin(tls);
     n = SSL_write(tls->ssl, data, (int)MIN(len, (size_t)INT_MAX));
     if (n > 0)
         return n;
