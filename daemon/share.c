@@ -184,9 +184,9 @@ struct share_member *share_excess(const struct share *share)
 
     if (share->member_bytes <= half(share))
         return NULL;
-    most = LIST_FIRST(&share->members);
+    most = LIST_FIRST(&share->members); /* the newest */
     LIST_FOREACH (member, &share->members, entry) {
-        if (member->memory > most->memory)
+        if (member->memory >= most->memory)
             most = member;
     }
     return most;

@@ -62,7 +62,8 @@ void share_leave(struct share_member *member);
 
 void share_resize(struct share_member *member, size_t memory);
 
-/* The one with the most memory, if all together have more than they may; else NULL. */
+/* The one with the most memory, if all together have more than they may; else NULL. Of those that
+ * have as much the oldest: TLS handshakes cost the same, and a newcomer's is not to give way. */
 struct share_member *share_excess(const struct share *share);
 
 /* Shuts those with the most memory, until all together have no more than they may. */

@@ -200,6 +200,9 @@ END_TEST
 
 #define STRANGERS 12
 
+/* What one whose handshake is under way costs, and a little more. */
+#define TLS_CONNECTION (44u << 10)
+
 /* They connect and say nothing; whoever is one of ours still comes in, and takes their places. */
 static void *wait_at_the_door(void *arg)
 {
@@ -219,14 +222,16 @@ static void *wait_at_the_door(void *arg)
     return well && n_closed == STRANGERS - *(int *)arg + 1 ? arg : NULL;
 }
 
+/* There is an end to all connections, to those of one user, and to his memory. */
 START_TEST(strangers_lock_nobody_out)
 {
     struct endpoint_config config = default_config();
     int places = _i ? 4 : 5;
 
     server_stop();
-    config.max_connections = _i ? (unsigned)places : 100;
+    config.max_connections = _i == 1 ? (unsigned)places : 100;
     config.shares.max_connections = _i ? 100 : (unsigned)places;
+    config.shares.max_memory = _i == 2 ? 2 * (size_t)places * TLS_CONNECTION : 0;
     config.whose = whose;
     who_connects = A_USER;
     server_start(&config, on_call, on_gone);
@@ -350,7 +355,7 @@ int main(void)
     tcase_add_checked_fixture(tls, setup_tls, teardown_tls);
     add_each(tls);
     add_remote(tls);
-    tcase_add_loop_test(tls, strangers_lock_nobody_out, 0, 2);
+    tcase_add_loop_test(tls, strangers_lock_nobody_out, 0, 3);
     if (certificates_make())
         suite_add_tcase(suite, tls);
     rc = unit_run(suite);

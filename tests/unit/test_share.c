@@ -77,6 +77,22 @@ START_TEST(who_has_most_memory_is_named_when_all_have_too_much)
 }
 END_TEST
 
+START_TEST(of_those_with_as_much_memory_the_oldest_is_named)
+{
+    struct share_member m[3] = {0};
+
+    start(200 * KIB, 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert(share_join(shares, A_USER, &m[i]));
+        share_resize(&m[i], 40 * KIB);
+    }
+    ck_assert_ptr_eq(share_excess(m[0].share), &m[0]);
+    for (int i = 0; i < 3; i++)
+        share_leave(&m[i]);
+    shares_free(shares);
+}
+END_TEST
+
 START_TEST(requests_have_the_other_half_of_the_memory)
 {
     struct share_member m = {0};
@@ -239,6 +255,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_user_has_no_more_connections_than_allowed);
     tcase_add_test(t, root_and_the_daemons_user_have_any_number);
     tcase_add_test(t, who_has_most_memory_is_named_when_all_have_too_much);
+    tcase_add_test(t, of_those_with_as_much_memory_the_oldest_is_named);
     tcase_add_test(t, requests_have_the_other_half_of_the_memory);
     tcase_add_test(t, work_that_weighs_too_much_keeps_its_user_waiting_and_nobody_else);
     tcase_add_test(t, large_requests_in_work_keep_their_user_waiting);
