@@ -13,6 +13,15 @@
 #define MAX_JOBS            100000
 #define MAX_TRIES           3000 /* a minute at least */
 
+/*
+ * A process that is stopped and continued finds its calls of a socket with a time limit
+ * interrupted, though it handles no signal: signal(7).
+ */
+static bool interrupted(ssize_t rc)
+{
+    return rc < 0 && errno == EINTR;
+}
+
 static bool write_all(int fd, const void *data, size_t len)
 {
     const char *p = data;
@@ -20,6 +29,8 @@ static bool write_all(int fd, const void *data, size_t len)
     while (len) {
         ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
 
+        if (interrupted(n))
+            continue;
         if (n <= 0)
             return false;
         p += n;
@@ -30,7 +41,19 @@ static bool write_all(int fd, const void *data, size_t len)
 
 static bool read_all(int fd, void *data, size_t len)
 {
-    return recv(fd, data, len, MSG_WAITALL) == (ssize_t)len;
+    char *p = data;
+
+    while (len) {
+        ssize_t n = recv(fd, p, len, 0);
+
+        if (interrupted(n))
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        len -= (size_t)n;
+    }
+    return true;
 }
 
 int plain_dial(const char *path)
@@ -38,12 +61,15 @@ int plain_dial(const char *path)
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct timeval patience = {.tv_sec = 120};
     uint8_t hello[SP_HANDSHAKE_LEN], answer[SP_HANDSHAKE_LEN];
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
 
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+    do
+        rc = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+    while (interrupted(rc));
+    if (rc < 0)
         die("the honest client cannot connect");
     sp_handshake_write(hello, SP_REQ);
     if (write_all(fd, hello, sizeof(hello)) && read_all(fd, answer, sizeof(answer)))

@@ -37,15 +37,21 @@ static inline int client_dial(void)
 
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     snprintf(un.sun_path, sizeof(un.sun_path), "%s", socket_path);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     rc = use_tcp ? connect(fd, (struct sockaddr *)&in, sizeof(in))
                  : connect(fd, (struct sockaddr *)&un, sizeof(un));
     if (rc < 0) {
         close(fd);
         return -1;
     }
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     return client_wrap ? client_wrap(fd) : fd;
+}
+
+/* A process that is stopped and continued finds calls with a time limit interrupted: signal(7). */
+static inline bool client_interrupted(ssize_t rc)
+{
+    return rc < 0 && errno == EINTR;
 }
 
 static inline bool client_write(int fd, const void *data, size_t len)
@@ -55,6 +61,8 @@ static inline bool client_write(int fd, const void *data, size_t len)
     while (len) {
         ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
 
+        if (client_interrupted(n))
+            continue;
         if (n <= 0)
             return false;
         p += n;
@@ -70,6 +78,8 @@ static inline bool client_read(int fd, void *data, size_t len)
     while (len) {
         ssize_t n = recv(fd, p, len, 0);
 
+        if (client_interrupted(n))
+            continue;
         if (n <= 0)
             return false;
         p += n;

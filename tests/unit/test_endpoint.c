@@ -311,7 +311,7 @@ static void *ask_and_vanish(void *arg)
         char part[3000];
 
         if (!client_ask_many(fd, 400, i % 3 ? "echo" : "big 100000") ||
-            recv(fd, part, sizeof(part), 0) <= 0)
+            !client_read(fd, part, sizeof(part)))
             return NULL;
         close(fd);
     }
