@@ -40,13 +40,16 @@ void stream_close(struct stream *c)
         TAILQ_REMOVE(&tr->securing, c, securing_entry);
     TAILQ_REMOVE(&tr->streams, c, entry);
     crowd_of(tr, c->kind)->n--;
-    tls_free(c->tls);
-    close(c->fd);
+    /* Whoever is told may answer others: nobody finds it to be closed once more, for its memory. */
+    c->doomed = true;
+    share_leave(&c->member);
+    c->base.caller.share = NULL;
     if (tr->closing)
         conn_drop_calls(&c->base);
     else
         conn_gone(&c->base);
-    share_leave(&c->member);
+    tls_free(c->tls);
+    close(c->fd);
     call_free(c->incoming);
     free(c->stash);
     free(c->out.data);

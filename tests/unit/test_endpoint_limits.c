@@ -196,6 +196,69 @@ START_TEST(who_does_not_read_is_closed_before_it_is_too_much)
 }
 END_TEST
 
+/* ---- One who goes, and what others are answered for that ---------------------------------------
+ */
+
+#define UNREAD     "big 3000000"
+#define FOR_OTHERS 1500000
+
+static unsigned n_lasting; /* callers of whom all was still known as they went */
+
+/* The same connection's other calls are among them. */
+static void answer_others(void *arg, struct call *call)
+{
+    static const char big[FOR_OTHERS];
+    const struct caller *caller = call_caller(call);
+
+    n_lasting +=
+        !caller->tls || (!strcmp(caller->subject, last_subject) && !strcmp(caller->cn, last_cn));
+    on_gone(arg, call);
+    while (n_parked)
+        call_reply(parked[--n_parked], big, sizeof(big));
+}
+
+static void *ask_and_do_not_read(void *arg)
+{
+    for (size_t i = 0; i < 2; i++) {
+        user_fds[i] = client_open();
+        if (user_fds[i] < 0 || !client_ask(user_fds[i], 1, "park", 4))
+            return NULL;
+    }
+    return client_ask(user_fds[0], 2, "park", 4) &&
+                   client_ask(user_fds[0], 3, UNREAD, strlen(UNREAD))
+               ? arg
+               : NULL;
+}
+
+static void *read_for_others(void *arg)
+{
+    uint32_t id;
+    size_t len = 0;
+    char *answer = client_answer(user_fds[1], &id, &len);
+
+    free(answer);
+    return answer && len == FOR_OTHERS ? arg : NULL;
+}
+
+/* What he had not read counted, and then the answers of the others were too much with it. */
+START_TEST(who_goes_need_not_be_closed_for_his_memory)
+{
+    struct endpoint_config config = default_config();
+
+    server_stop();
+    config.shares.max_memory = 10 << 20;
+    server_start(&config, on_call, answer_others);
+    ck_assert_ptr_nonnull(run_beside(ask_and_do_not_read, user_fds));
+    LOOP_UNTIL(n_calls == 4);
+    close(user_fds[0]);
+    LOOP_UNTIL(n_gone == 1);
+    ck_assert_uint_eq(n_lasting, 1);
+    ck_assert_ptr_nonnull(run_beside(read_for_others, user_fds));
+    close(user_fds[1]);
+    LOOP_UNTIL(connections() == 0);
+}
+END_TEST
+
 /* ---- Strangers, by TLS ----------------------------------------------------------------------- */
 
 #define STRANGERS 12
@@ -331,6 +394,7 @@ static void add_each(TCase *tc)
     tcase_add_test(tc, connections_leave_files_for_the_rest);
     tcase_add_test(tc, what_has_been_answered_is_still_sent_at_the_end);
     tcase_add_test(tc, after_quiet_nothing_is_taken_and_answers_still_go_out);
+    tcase_add_test(tc, who_goes_need_not_be_closed_for_his_memory);
 }
 
 static void add_remote(TCase *tc)
