@@ -5,8 +5,8 @@
 
 #include "daemon/transports/transport.h"
 
-/* How long endpoint_free() waits for answers that are on their way. */
-#define LINGER_US 500000
+#define STALL_MS  10000
+#define LINGER_MS 500
 
 struct endpoint {
     struct event_base *base;
@@ -203,6 +203,8 @@ static bool copy_config(struct endpoint *ep, const struct endpoint_config *confi
         return false;
     if (config->tls_ca_file && !(ep->ca = strdup(config->tls_ca_file)))
         return false;
+    ep->config.stall_ms = config->stall_ms ? config->stall_ms : STALL_MS;
+    ep->config.linger_ms = config->linger_ms ? config->linger_ms : LINGER_MS;
     ep->config.tls_cert_key_file = ep->cert;
     ep->config.tls_ca_file = ep->ca;
     return true;
@@ -244,7 +246,7 @@ void endpoint_free(struct endpoint *ep)
 {
     if (!ep)
         return;
-    transport_free(ep->transport, boottime_us() + LINGER_US);
+    transport_free(ep->transport, boottime_us() + ep->config.linger_ms * INT64_C(1000));
     free(ep->cert);
     free(ep->ca);
     free(ep);

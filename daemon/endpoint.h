@@ -48,6 +48,8 @@ struct endpoint_config {
      * no more than an eighth. Of TLS handshakes that are under way the oldest gives way. */
     unsigned max_connections;
     struct shares_config shares; /* what one user's connections may have of it */
+    unsigned stall_ms;  /* for a handshake, and between two pieces of one message; 0: 10 s */
+    unsigned linger_ms; /* for answers that are on their way when all ends; 0: 500 ms */
     /* As whose a connection by tcp or TLS counts, for as long as it lasts. `arg` is that of the
      * callbacks. NULL: all of them count as one user's. */
     uint32_t (*whose)(void *arg, const struct caller *caller);
@@ -76,7 +78,7 @@ void endpoint_set_admin_group(struct endpoint *ep, const uint32_t *gid);
 void endpoint_quiet(struct endpoint *ep);
 
 /*
- * Sends what has been answered (for 500 ms at most), closes everything, frees. Unanswered calls
+ * Sends what has been answered (for linger_ms at most), closes everything, frees. Unanswered calls
  * are dropped without endpoint_gone_fn.
  */
 void endpoint_free(struct endpoint *ep);

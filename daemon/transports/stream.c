@@ -263,8 +263,6 @@ static void flush_dirty(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Beginning ----------------------------------------------------------------------------- */
 
-static const struct timeval stall = {.tv_sec = STALL_S};
-
 static void stream_greet(struct stream *c)
 {
     uint8_t *hello = stream_room(c, SP_HANDSHAKE_LEN);
@@ -276,6 +274,7 @@ static void stream_greet(struct stream *c)
 void stream_start(struct stream *c)
 {
     struct transport *tr = c->tr;
+    const struct timeval stall = stall_time(c);
 
     conn_open(tr->ep, &c->base, &stream_ops);
     event_assign(&c->read, tr->base, c->fd, EV_READ | EV_PERSIST, stream_readable, c);
@@ -285,7 +284,7 @@ void stream_start(struct stream *c)
     c->member.shut = stream_shut;
     if (c->tls) {
         c->phase = SECURING;
-        c->deadline_us = boottime_us() + STALL_S * INT64_C(1000000);
+        c->deadline_us = boottime_us() + tr->config->stall_ms * INT64_C(1000);
         c->securing = true;
         TAILQ_INSERT_TAIL(&tr->securing, c, securing_entry);
         stream_weigh(c);

@@ -28,9 +28,6 @@
 /* Unsent bytes from which on a connection is not read. */
 #define BACKLOG (1u << 20)
 
-/* For each handshake; and between two pieces of one message. */
-#define STALL_S 10
-
 enum phase { SECURING, SHAKING, HEADER, BODY, BROKEN };
 
 struct stream_call {
@@ -112,6 +109,14 @@ static inline struct crowd *crowd_of(struct transport *tr, enum socket_kind kind
 static inline size_t header_start(const struct stream *c)
 {
     return c->kind == SOCKET_IPC ? 0 : 1;
+}
+
+/* How long its client may take for a handshake, and from one piece of a message to the next. */
+static inline struct timeval stall_time(const struct stream *c)
+{
+    unsigned ms = c->tr->config->stall_ms;
+
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
 static inline size_t unsent(const struct stream *c)

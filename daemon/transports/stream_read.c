@@ -172,7 +172,7 @@ static ssize_t stream_recv(struct stream *c, bool *ret_direct)
 /* While something is incomplete, the rest must not be long in coming. */
 static void stream_watch_stall(struct stream *c)
 {
-    static const struct timeval stall = {.tv_sec = STALL_S};
+    const struct timeval stall = stall_time(c);
     bool waiting = c->phase != HEADER || c->have > header_start(c);
 
     if (waiting)
@@ -279,12 +279,23 @@ void stream_secure(struct stream *c)
     }
 }
 
+/*
+ * What has come by now was sent in time, or while the loop was away: it is told of the timer alone,
+ * when both are due.
+ */
+static bool has_nothing(const struct stream *c)
+{
+    struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
+
+    return poll(&pfd, 1, 0) == 0;
+}
+
 void stream_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct stream *c = arg;
 
     (void)fd;
-    if (what & EV_TIMEOUT) {
+    if (what & EV_TIMEOUT && has_nothing(c)) {
         stream_break(c, "it stalled in the middle of a message");
         stream_close(c);
     } else {
