@@ -51,6 +51,10 @@ void peer_stop(struct peer_server *server)
 #define GEARMAND   "gearmand, libsqlite3"
 
 const struct bench_peer submit_one_peers[] = {
+    {"a server that only syncs, and waits for it", GOAL_NONE, 0, synced_can, synced_open,
+     synced_p50, synced_close},
+    {"the same, whose sync is another thread's", GOAL_NONE, 0, synced_can, synced_open,
+     synced_by_thread_p50, synced_close},
     {REDIS, GOAL_NONE, 0, redis_can, redis_open, redis_submit_p50, redis_close},
     {BEANSTALKD, GOAL_NONE, 0, beanstalkd_can, beanstalkd_open, beanstalkd_submit_p50,
      beanstalkd_close},
@@ -95,6 +99,8 @@ const struct bench_peer submit_hundreds_peers[] = {
 };
 
 const struct bench_peer trip_peers[] = {
+    {"a server that only syncs, by another thread, twice", GOAL_NONE, 0, synced_can, synced_open,
+     synced_by_thread_twice_p50, synced_close},
     {"gearmand in the foreground, in memory", GOAL_NONE, 0, gearmand_can, gearmand_open_worker,
      gearmand_trip_p50, gearmand_close},
     {BEANSTALKD ", put, reserve and delete", GOAL_NONE, 0, beanstalkd_can, beanstalkd_open,

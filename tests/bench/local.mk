@@ -22,6 +22,7 @@ tests_bench_bench_SOURCES = \
 	tests/bench/peer_beanstalkd.c \
 	tests/bench/peer_gearmand.c \
 	tests/bench/peer_redis.c \
+	tests/bench/peer_synced.c \
 	tests/bench/peer_tools.c \
 	tests/bench/rig.c tests/bench/rig.h \
 	tests/bench/table.c tests/bench/table.h \

@@ -56,6 +56,18 @@ double redis_submit_hundreds(struct bench *b, void *state);
 double redis_memory(struct bench *b, void *state);
 double redis_restart(struct bench *b, void *state);
 
+/* ---- A server of ours that does nothing but sync a page before it answers (peer_synced.c) ----
+ */
+
+bool synced_can(char why[128]);
+void *synced_open(struct bench *b);
+void synced_close(void *state);
+/* Its one thread waits for the disk. */
+double synced_p50(struct bench *b, void *state);
+/* Another thread does. */
+double synced_by_thread_p50(struct bench *b, void *state);
+double synced_by_thread_twice_p50(struct bench *b, void *state);
+
 /* ---- beanstalkd (peer_beanstalkd.c): with its log of writes -----------------------------------
  */
 
