@@ -48,7 +48,7 @@ struct endpoint_config {
      * no more than an eighth. Of TLS handshakes that are under way the oldest gives way. */
     unsigned max_connections;
     struct shares_config shares; /* what one user's connections may have of it */
-    unsigned stall_ms;  /* for a handshake, and between two pieces of one message; 0: 10 s */
+    unsigned stall_ms;  /* for all handshakes, and between two pieces of one message; 0: 10 s */
     unsigned linger_ms; /* for answers that are on their way when all ends; 0: 500 ms */
     /* As whose a connection by tcp or TLS counts, for as long as it lasts. `arg` is that of the
      * callbacks. NULL: all of them count as one user's. */

@@ -74,6 +74,7 @@ UNIT_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_endpoint_limits \
 	tests/unit/test_endpoint_listen \
+	tests/unit/test_endpoint_stalls \
 	tests/unit/test_endpoint_tls \
 	tests/unit/test_exec_end \
 	tests/unit/test_exec_limits \
@@ -323,6 +324,9 @@ tests_unit_test_endpoint_limits_LDADD = $(EDGE_TEST) $(OPENSSL_LIBS)
 tests_unit_test_endpoint_listen_SOURCES = tests/unit/test_endpoint_listen.c $(ENDPOINT_TEST)
 tests_unit_test_endpoint_listen_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(NNG_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_endpoint_listen_LDADD = $(EDGE_TEST) $(NNG_LIBS) $(OPENSSL_LIBS)
+tests_unit_test_endpoint_stalls_SOURCES = tests/unit/test_endpoint_stalls.c $(ENDPOINT_RIG)
+tests_unit_test_endpoint_stalls_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_endpoint_stalls_LDADD = $(EDGE_TEST) $(OPENSSL_LIBS)
 tests_unit_test_endpoint_tls_SOURCES = tests/unit/test_endpoint_tls.c $(ENDPOINT_RIG)
 tests_unit_test_endpoint_tls_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_endpoint_tls_LDADD = $(EDGE_TEST) $(OPENSSL_LIBS)

@@ -282,9 +282,9 @@ void stream_start(struct stream *c)
     TAILQ_INSERT_TAIL(&tr->streams, c, entry);
     crowd_of(tr, c->kind)->n++;
     c->member.shut = stream_shut;
+    c->deadline_us = boottime_us() + tr->config->stall_ms * INT64_C(1000);
     if (c->tls) {
         c->phase = SECURING;
-        c->deadline_us = boottime_us() + tr->config->stall_ms * INT64_C(1000);
         c->securing = true;
         TAILQ_INSERT_TAIL(&tr->securing, c, securing_entry);
         stream_weigh(c);

@@ -56,7 +56,7 @@ struct stream {
     bool securing;              /* is in the list of those */
     enum phase phase;
     struct tls *tls;     /* NULL: not encrypted */
-    int64_t deadline_us; /* SECURING: until when that must be done */
+    int64_t deadline_us; /* SECURING and SHAKING: until when both must be done */
     size_t have;         /* bytes of this phase */
     uint8_t head[FRAME];
     struct stream_call *incoming; /* BODY: what is being read */

@@ -169,13 +169,22 @@ static ssize_t stream_recv(struct stream *c, bool *ret_direct)
     return receive(c, c->tr->scratch, SCRATCH);
 }
 
+/* Bytes do not make a handshake's time longer. */
+static void stream_watch_handshake(struct stream *c)
+{
+    int64_t us = MAX(c->deadline_us - boottime_us(), 0);
+
+    event_add(&c->read, &(struct timeval){us / 1000000, us % 1000000});
+}
+
 /* While something is incomplete, the rest must not be long in coming. */
 static void stream_watch_stall(struct stream *c)
 {
     const struct timeval stall = stall_time(c);
-    bool waiting = c->phase != HEADER || c->have > header_start(c);
 
-    if (waiting)
+    if (c->phase <= SHAKING)
+        stream_watch_handshake(c);
+    else if (c->phase != HEADER || c->have > header_start(c))
         event_add(&c->read, &stall);
     else
         event_remove_timer(&c->read);
@@ -263,12 +272,11 @@ void stream_read(struct stream *c)
 
 void stream_secure(struct stream *c)
 {
-    const char *why = "it takes too long to shake hands";
-    enum tls_step step = TLS_FAILED;
+    const char *why;
+    enum tls_step step;
 
     share_took(c->member.share, SECURE_UNITS);
-    if (boottime_us() < c->deadline_us)
-        step = tls_handshake(c->tls, &why);
+    step = tls_handshake(c->tls, &why);
     if (step == TLS_FAILED) {
         stream_break(c, why);
         stream_close(c);
@@ -296,11 +304,14 @@ void stream_readable(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     if (what & EV_TIMEOUT && has_nothing(c)) {
-        stream_break(c, "it stalled in the middle of a message");
+        stream_break(c, c->phase <= SHAKING ? "it takes too long to shake hands"
+                                            : "it stalled in the middle of a message");
         stream_close(c);
-    } else {
-        stream_read(c);
+        return;
     }
+    if (c->phase <= SHAKING)
+        stream_watch_handshake(c); /* the loop has just given it as long as before */
+    stream_read(c);
 }
 
 void stream_line_up(struct stream *c)

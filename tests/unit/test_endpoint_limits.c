@@ -303,81 +303,6 @@ START_TEST(strangers_lock_nobody_out)
 }
 END_TEST
 
-/* ---- Those who take their time ------------------------------------------------------------- */
-
-#define SOON_MS 50
-
-/* The handshake and a request, of which so many bytes are sent, and nothing more. */
-static void *ask_in_part(void *arg)
-{
-    uint8_t all[SP_HANDSHAKE_LEN + SP_IPC_HEADER_LEN + SP_REQUEST_ID_LEN + 4], back;
-    size_t frame = SP_IPC_HEADER_LEN + SP_REQUEST_ID_LEN - use_tcp;
-    uint8_t head[SP_IPC_HEADER_LEN + SP_REQUEST_ID_LEN];
-    int fd = client_dial();
-
-    sp_handshake_write(all, SP_REQ);
-    sp_ipc_header_write(head, 1, 4);
-    memcpy(all + SP_HANDSHAKE_LEN, head + use_tcp, frame);
-    memcpy(all + SP_HANDSHAKE_LEN + frame, "echo", 4);
-    client_write(fd, all, (size_t) * (int *)arg);
-    errno = 0;
-    while (client_read(fd, &back, 1))
-        ;
-    close(fd);
-    return (void *)(uintptr_t)(errno != EAGAIN);
-}
-
-START_TEST(who_stalls_in_the_middle_is_hung_up_on)
-{
-    static const int parts[] = {3, SP_HANDSHAKE_LEN + 5, SP_HANDSHAKE_LEN + SP_IPC_HEADER_LEN + 6};
-    struct endpoint_config config = default_config();
-
-    server_stop();
-    config.stall_ms = SOON_MS;
-    server_start(&config, on_call, on_gone);
-    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-        ck_assert_ptr_nonnull(run_beside(ask_in_part, (void *)&parts[i]));
-    ck_assert_uint_eq(n_calls, 0);
-    LOOP_UNTIL(connections() == 0);
-}
-END_TEST
-
-static int slow_fd;
-
-/* The second request has come in part. Its rest comes, and it is long until the loop looks. */
-static void be_away(void *arg, struct call *call, const void *body, size_t len)
-{
-    struct timespec long_time = {.tv_nsec = SOON_MS * 2 * 1000000L};
-
-    if (n_calls == 0) {
-        ck_assert(client_write(slow_fd, "ond", 3));
-        nanosleep(&long_time, NULL);
-    }
-    on_call(arg, call, body, len);
-}
-
-START_TEST(what_has_come_is_read_though_the_loop_was_away_for_long)
-{
-    uint8_t hello[SP_HANDSHAKE_LEN], head[SP_IPC_HEADER_LEN + SP_REQUEST_ID_LEN];
-    struct endpoint_config config = default_config();
-
-    server_stop();
-    config.stall_ms = SOON_MS;
-    server_start(&config, be_away, on_gone);
-    slow_fd = client_dial(); /* all that before the loop runs */
-    sp_handshake_write(hello, SP_REQ);
-    ck_assert(client_write(slow_fd, hello, sizeof(hello)));
-    ck_assert(client_ask(slow_fd, 1, "first", 5));
-    sp_ipc_header_write(head, 2, 6);
-    ck_assert(client_write(slow_fd, head + use_tcp, sizeof(head) - use_tcp));
-    ck_assert(client_write(slow_fd, "sec", 3));
-    LOOP_UNTIL(n_calls > 0);
-    LOOP_UNTIL(n_calls == 2 || connections() == 0);
-    ck_assert_uint_eq(n_calls, 2);
-    close(slow_fd);
-}
-END_TEST
-
 /* ---- The end ------------------------------------------------------------------------------- */
 
 static void *ask_for_the_end(void *arg)
@@ -472,7 +397,6 @@ static void add_each(TCase *tc)
     tcase_add_test(tc, it_goes_on_accepting_after_it_ran_out_of_files);
     tcase_add_test(tc, a_client_that_does_not_read_cannot_hold_up_the_end);
     tcase_add_test(tc, connections_leave_files_for_the_rest);
-    tcase_add_test(tc, who_stalls_in_the_middle_is_hung_up_on);
     tcase_add_test(tc, what_has_been_answered_is_still_sent_at_the_end);
     tcase_add_test(tc, after_quiet_nothing_is_taken_and_answers_still_go_out);
     tcase_add_test(tc, who_goes_need_not_be_closed_for_his_memory);
@@ -492,11 +416,9 @@ int main(void)
 
     tcase_add_checked_fixture(ipc, setup_ipc, server_stop);
     add_each(ipc);
-    tcase_add_test(ipc, what_has_come_is_read_though_the_loop_was_away_for_long);
     suite_add_tcase(suite, ipc);
     tcase_add_checked_fixture(tcp, setup_tcp, server_stop);
     add_each(tcp);
-    tcase_add_test(tcp, what_has_come_is_read_though_the_loop_was_away_for_long);
     add_remote(tcp);
     suite_add_tcase(suite, tcp);
     tcase_add_checked_fixture(tls, setup_tls, teardown_tls);
