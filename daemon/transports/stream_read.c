@@ -328,8 +328,18 @@ static bool has_hung_up(const struct stream *c)
     return poll(&pfd, 1, 0) == 1;
 }
 
-static void stream_resumed(struct stream *c)
+/*
+ * With a timer, which is removed if nothing has begun: without one the loop would still know
+ * that of before the pause, and start it with the next bytes.
+ */
+static void stream_read_on(struct stream *c)
 {
+    const struct timeval stall = stall_time(c);
+
+    if (event_add(&c->read, &stall) < 0) {
+        stream_doom(c, "out of memory");
+        return;
+    }
     stream_watch_stall(c);
     stream_go_on(c);
 }
@@ -357,8 +367,6 @@ void stream_resume(struct stream *c)
     }
     if (c->paused)
         stream_line_up(c);
-    else if (event_add(&c->read, NULL) < 0)
-        stream_doom(c, "out of memory");
     else
-        stream_resumed(c);
+        stream_read_on(c);
 }
