@@ -304,7 +304,7 @@ static void turn(struct rig *rig)
 
 void rig_until(struct rig *rig, bool (*fn)(struct rig *rig, const void *arg), const void *arg)
 {
-    int64_t end_us = boottime_us() + PATIENCE_US;
+    int64_t end_us = boottime_us() + unit_patience_us(PATIENCE_US);
 
     while (!fn(rig, arg)) {
         ck_assert_msg(boottime_us() < end_us, "waited in vain");
@@ -401,19 +401,24 @@ static bool number_read(const struct rig *rig, const char *name, long *ret)
     return good;
 }
 
+struct wanted_number {
+    const char *name;
+    long *ret;
+};
+
 static bool has_number(struct rig *rig, const void *arg)
 {
-    long number;
+    const struct wanted_number *want = arg;
 
-    return number_read(rig, arg, &number);
+    return number_read(rig, want->name, want->ret);
 }
 
+/* It may be written again at any time, and is read once. */
 long rig_until_number(struct rig *rig, const char *name)
 {
     long number = 0;
 
-    rig_until(rig, has_number, name);
-    ck_assert(number_read(rig, name, &number));
+    rig_until(rig, has_number, &(struct wanted_number){name, &number});
     return number;
 }
 

@@ -460,7 +460,7 @@ void rig_watch(struct rig *rig, uint64_t claim)
 
 void rig_until(struct rig *rig, bool (*fn)(struct rig *rig, const void *arg), const void *arg)
 {
-    int64_t until = boottime_us() + PATIENCE_US;
+    int64_t until = boottime_us() + unit_patience_us(PATIENCE_US);
     const struct timeval tick = {0, 20000};
 
     while (!fn(rig, arg)) {

@@ -32,7 +32,7 @@ static inline int client_dial(void)
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)tcp_port)};
     int fd = socket(use_tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {.tv_sec = 60};
+    struct timeval patience = {.tv_sec = unit_patience_us(60)};
     int rc;
 
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -283,14 +283,15 @@ static inline void *run_beside(void *(*fn)(void *), void *arg)
 }
 
 /* Turns the loop until the condition holds; a minute at most. */
-#define LOOP_UNTIL(condition)                                      \
-    do {                                                           \
-        for (int turns_ = 0; !(condition); turns_++) {             \
-            struct timeval tick_ = {.tv_usec = 10000};             \
-            ck_assert_msg(turns_ < 6000, "never: %s", #condition); \
-            event_base_loopexit(base, &tick_);                     \
-            event_base_dispatch(base);                             \
-        }                                                          \
+#define LOOP_UNTIL(condition)                                             \
+    do {                                                                  \
+        int64_t end_ = boottime_us() + unit_patience_us(60000000);        \
+        while (!(condition)) {                                            \
+            struct timeval tick_ = {.tv_usec = 10000};                    \
+            ck_assert_msg(boottime_us() < end_, "never: %s", #condition); \
+            event_base_loopexit(base, &tick_);                            \
+            event_base_dispatch(base);                                    \
+        }                                                                 \
     } while (0)
 
 #endif

@@ -174,7 +174,7 @@ static inline void pumps_join(void)
 /* For sp_client.h's client_wrap: the plain end of a connection whose other end is `wire`. */
 static inline int tls_client_wrap(int wire)
 {
-    struct timeval patience = {.tv_sec = 60};
+    struct timeval patience = {.tv_sec = unit_patience_us(60)};
     struct tls_pump *p = calloc(1, sizeof(*p));
     int pair[2], on = 1;
 

@@ -11,6 +11,19 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/*
+ * How long to wait for what is sure to come, before a test says that it does not: `us`, or as many
+ * times longer as Check's own limits are, where all is slow (CK_TIMEOUT_MULTIPLIER, as with
+ * valgrind).
+ */
+static inline int64_t unit_patience_us(int64_t us)
+{
+    const char *text = getenv("CK_TIMEOUT_MULTIPLIER");
+    double times = text ? strtod(text, NULL) : 1;
+
+    return times > 1 ? (int64_t)((double)us * times) : us;
+}
+
 static inline int unit_run(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);
