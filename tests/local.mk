@@ -97,6 +97,7 @@ UNIT_TESTS = \
 	tests/unit/test_notify \
 	tests/unit/test_numtable \
 	tests/unit/test_offload \
+	tests/unit/test_peer_name \
 	tests/unit/test_pool \
 	tests/unit/test_protocol_doc \
 	tests/unit/test_queues \
@@ -336,6 +337,8 @@ tests_unit_test_offload_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_offload_LDADD = $(EDGE_TEST)
 tests_unit_test_memory_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)
 tests_unit_test_memory_LDADD = $(EDGE_TEST)
+tests_unit_test_peer_name_CPPFLAGS = $(EDGE_TEST_CPPFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_peer_name_LDADD = $(EDGE_TEST) $(OPENSSL_LIBS)
 tests_unit_test_share_LDADD = $(EDGE_TEST)
 tests_unit_test_watchdog_SOURCES = tests/unit/test_watchdog.c $(ENDPOINT_TEST)
 tests_unit_test_watchdog_CPPFLAGS = $(EDGE_TEST_CPPFLAGS)

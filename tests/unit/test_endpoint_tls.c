@@ -1,6 +1,9 @@
 /* The endpoint, and clients by TLS that make trouble below SP. */
 #include "tests/unit/endpoint_rig.h"
 
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
 /* ---- A client that has its TLS in its own hands ---------------------------------------------- */
 
 static void close_by_hand(SSL *ssl)
@@ -12,11 +15,11 @@ static void close_by_hand(SSL *ssl)
         close(fd);
 }
 
-/* Blocking; has shaken hands, TLS's and SP's. */
-static SSL *open_by_hand(void)
+/* Blocking; has shaken hands, TLS's and SP's. NULL: it may not come in. */
+static SSL *open_by_hand(SSL_CTX *ctx)
 {
     uint8_t hello[SP_HANDSHAKE_LEN];
-    SSL *ssl = SSL_new(tls_client_context());
+    SSL *ssl = SSL_new(ctx);
     int fd;
 
     client_wrap = NULL;
@@ -47,18 +50,25 @@ static void update_key(SSL *ssl, int kind)
     ck_assert_int_eq(SSL_do_handshake(ssl), 1);
 }
 
+/* Of OpenSSL's writes on this thread; the server's own count. */
+static void block_pipes(void)
+{
+    sigset_t pipes;
+
+    sigemptyset(&pipes);
+    sigaddset(&pipes, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipes, NULL);
+}
+
 /* Where this machine is so busy that shaking hands takes longer than it may, once more. */
 static void *open_one(void *arg)
 {
     SSL *ssl = NULL;
-    sigset_t pipes;
 
     (void)arg;
-    sigemptyset(&pipes);
-    sigaddset(&pipes, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipes, NULL); /* of OpenSSL's writes on this thread */
+    block_pipes();
     for (int i = 0; i < 100 && !ssl; i++)
-        ssl = open_by_hand();
+        ssl = open_by_hand(tls_client_context());
     return ssl;
 }
 
@@ -197,6 +207,106 @@ START_TEST(a_key_may_be_updated_while_answers_wait)
 }
 END_TEST
 
+/* ---- Certificates ------------------------------------------------------------------------------
+ */
+
+/* What a certificate of a client is, and who has signed it. */
+struct made {
+    long from_s, to_s;        /* of now */
+    const char *usage;        /* extended; NULL: not said */
+    const char *issuer, *key; /* whose name it bears as that of who signed it, and whose key did */
+    bool taken;
+};
+
+static const struct made mades[] = {
+    {-60, 3600, NULL, "ours.pem", "ours.key", true},
+    {-60, 3600, "clientAuth", "ours.pem", "ours.key", true},
+    {-3600, -60, NULL, "ours.pem", "ours.key", false},
+    {3600, 7200, NULL, "ours.pem", "ours.key", false},
+    {-60, 3600, "serverAuth", "ours.pem", "ours.key", false},
+    {-60, 3600, NULL, "ours.pem", "theirs.key", false},
+    {-60, 3600, NULL, "client.crt", "client.key", false}, /* no authority, though it is ours */
+};
+
+static X509 *cert_read(const char *name)
+{
+    FILE *file = fopen(in_certs(name), "r");
+    X509 *cert = PEM_read_X509(file, NULL, NULL, NULL);
+
+    fclose(file);
+    return cert;
+}
+
+static EVP_PKEY *key_read(const char *name)
+{
+    FILE *file = fopen(in_certs(name), "r");
+    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+
+    fclose(file);
+    return key;
+}
+
+static void cert_limit(X509 *cert, const char *usage)
+{
+    X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, NID_ext_key_usage, usage);
+
+    ck_assert_int_eq(X509_add_ext(cert, ext, -1), 1);
+    X509_EXTENSION_free(ext);
+}
+
+/* A certificate for `key`. */
+static X509 *cert_make(const struct made *made, EVP_PKEY *key)
+{
+    X509 *cert = X509_new(), *issuer = cert_read(made->issuer);
+    X509_NAME *subject = X509_get_subject_name(cert);
+    EVP_PKEY *signer = key_read(made->key);
+
+    ck_assert(X509_set_version(cert, X509_VERSION_3) && X509_set_pubkey(cert, key) &&
+              ASN1_INTEGER_set(X509_get_serialNumber(cert), 7) &&
+              X509_gmtime_adj(X509_getm_notBefore(cert), made->from_s) &&
+              X509_gmtime_adj(X509_getm_notAfter(cert), made->to_s) &&
+              X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)"made", -1,
+                                         -1, 0) &&
+              X509_set_issuer_name(cert, X509_get_subject_name(issuer)));
+    if (made->usage)
+        cert_limit(cert, made->usage);
+    ck_assert_int_gt(X509_sign(cert, signer, EVP_sha256()), 0);
+    EVP_PKEY_free(signer);
+    X509_free(issuer);
+    return cert;
+}
+
+static void *open_with(void *arg)
+{
+    SSL *ssl;
+
+    block_pipes();
+    ssl = open_by_hand(arg);
+    if (ssl)
+        close_by_hand(ssl);
+    return ssl ? arg : NULL;
+}
+
+START_TEST(only_good_certificates_are_taken)
+{
+    const struct made *made = &mades[_i / 2]; /* by TLS 1.3 and by 1.2 */
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = cert_make(made, key), *issuer = cert_read(made->issuer);
+
+    if (_i % 2)
+        SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+    ck_assert(SSL_CTX_use_certificate(ctx, cert) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
+              SSL_CTX_add1_chain_cert(ctx, issuer) == 1);
+    ck_assert_int_eq(run_beside(open_with, ctx) != NULL, made->taken);
+    LOOP_UNTIL(connections() == 0);
+    X509_free(cert);
+    X509_free(issuer);
+    EVP_PKEY_free(key);
+    SSL_CTX_free(ctx);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("endpoint_tls");
@@ -207,6 +317,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup_tls, teardown_tls);
     tcase_add_test(tc, key_updates_without_end_hold_up_nobody);
     tcase_add_test(tc, who_has_no_message_under_way_may_update_his_key_and_stay);
+    tcase_add_loop_test(tc, only_good_certificates_are_taken, 0, 2 * ARRAY_SIZE(mades));
     tcase_add_test(tc, a_key_may_be_updated_while_answers_wait);
     if (certificates_make())
         suite_add_tcase(suite, tc);
