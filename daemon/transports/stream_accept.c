@@ -249,6 +249,16 @@ static bool can_do_without(int cause)
     return cause == EAFNOSUPPORT || cause == EADDRNOTAVAIL;
 }
 
+/* A name that stands in several lines of /etc/hosts has its address as often. */
+static bool came_before(const struct addrinfo *a, const struct addrinfo *addrs)
+{
+    for (; addrs != a; addrs = addrs->ai_next)
+        if (addrs->ai_addrlen == a->ai_addrlen &&
+            !memcmp(addrs->ai_addr, a->ai_addr, a->ai_addrlen))
+            return true;
+    return false;
+}
+
 static enum aw_err listen_on_each(struct transport *tr, enum socket_kind kind, const char *url,
                                   const struct addrinfo *addrs, struct aw_error *err)
 {
@@ -257,6 +267,8 @@ static enum aw_err listen_on_each(struct transport *tr, enum socket_kind kind, c
     int cause = 0;
 
     for (const struct addrinfo *a = addrs; a; a = a->ai_next) {
+        if (came_before(a, addrs))
+            continue;
         s = socket_new(tr, kind);
         if (!s)
             return no_memory(url, err);

@@ -1,6 +1,8 @@
 /* Where the endpoint listens and where not; and nng's own client, over each transport. */
 #include "tests/unit/tls_client.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <nng/supplemental/tls/tls.h>
@@ -335,26 +337,60 @@ static void *abuse_tls(void *arg)
     return arg;
 }
 
-START_TEST(by_tls_only_clients_with_a_certificate_of_ours_are_served)
+/* False: it cannot be done here. */
+static bool listen_by_tls(const char *host)
 {
     struct endpoint_config config = default_config();
     char cert[100], ca[100], url[64];
 
     if (!certificates_make())
-        return;
+        return false;
     snprintf(cert, sizeof(cert), "%s", in_certs("server.pem"));
     snprintf(ca, sizeof(ca), "%s", in_certs("ours.pem"));
     config.tls_cert_key_file = cert;
     config.tls_ca_file = ca;
     endpoint_free(endpoint);
     ck_assert_int_eq(endpoint_new(base, &config, on_call, on_gone, NULL, &endpoint, NULL), AW_OK);
-    snprintf(url, sizeof(url), "tls+tcp://127.0.0.1:%d", tcp_port);
+    snprintf(url, sizeof(url), "tls+tcp://%s:%d", host, tcp_port);
     ck_assert_msg(listen_on(url) == AW_OK, "%s", error.text);
     use_tcp = true;
+    return true;
+}
+
+START_TEST(by_tls_only_clients_with_a_certificate_of_ours_are_served)
+{
+    if (!listen_by_tls("127.0.0.1"))
+        return;
     ck_assert(run_beside(nng_asks_by_tls, (void *)"client.pem"));
     ck_assert(!run_beside(nng_asks_by_tls, NULL));
     ck_assert(!run_beside(nng_asks_by_tls, (void *)"alien.pem"));
     run_beside(abuse_tls, NULL);
+    ck_assert(run_beside(nng_asks_by_tls, (void *)"client.pem"));
+    ck_assert(certificates_remove());
+}
+END_TEST
+
+typedef int (*getaddrinfo_fn)(const char *host, const char *port, const struct addrinfo *hints,
+                              struct addrinfo **ret);
+
+/* The name "twice" is in two lines of /etc/hosts. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                struct addrinfo **ret)
+{
+    getaddrinfo_fn real;
+    int rc;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!host || strcmp(host, "twice") != 0)
+        return real(host, port, hints, ret);
+    rc = real("127.0.0.1", port, hints, ret);
+    return rc ? rc : real("127.0.0.1", port, hints, &(*ret)->ai_next);
+}
+
+START_TEST(an_address_that_a_name_has_twice_is_listened_on_once)
+{
+    if (!listen_by_tls("twice"))
+        return;
     ck_assert(run_beside(nng_asks_by_tls, (void *)"client.pem"));
     ck_assert(certificates_remove());
 }
@@ -440,6 +476,7 @@ int main(void)
     tcase_add_test(tc, several_urls_are_served_at_once);
     tcase_add_test(tc, nngs_own_client_is_served_over_ipc_and_tcp);
     tcase_add_test(tc, by_tls_only_clients_with_a_certificate_of_ours_are_served);
+    tcase_add_test(tc, an_address_that_a_name_has_twice_is_listened_on_once);
     tcase_add_test(tc, certificates_that_are_none_are_named);
     tcase_add_loop_test(tc, a_key_that_others_can_read_is_refused, 0, ARRAY_SIZE(open_modes));
     tcase_add_test(tc, a_key_of_root_may_be_read_by_a_group);
