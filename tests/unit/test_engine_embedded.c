@@ -115,6 +115,7 @@ void disk_await_held(void)
 
 START_TEST(a_submit_is_refused_while_the_disk_is_full)
 {
+    const uint64_t nobody = 1000000;
     struct answer *r;
 
     faulty_vfs_set_room(0);
@@ -123,6 +124,8 @@ START_TEST(a_submit_is_refused_while_the_disk_is_full)
     ck_assert(rig_stats().disk_full);
     ck_assert_uint_eq(rig_stats().live[AW_QUEUED], 0);
     ck_assert_uint_eq(rig_list((struct list_filter){.uid = -1, .limit = 5})->n, 0);
+    ck_assert(rig_stats().disk_full);
+    ck_assert_ok(rig_forget(&nobody, 1)); /* writes if there is something to */
     ck_assert(rig_stats().disk_full);
     faulty_vfs_set_room(-1);
     r = rig_submit(&WANT(.key = "k"), 1);

@@ -263,7 +263,9 @@ static bool any_full(const struct store_queue *group)
     return false;
 }
 
-static void count_group(struct store *st, const struct store_queue *group, bool writes)
+/* One that found nothing to change has tried nothing, and says nothing about the disk. */
+static void count_group(struct store *st, const struct store_queue *group, bool writes,
+                        bool changed)
 {
     uint64_t steps = store_steps_take(st);
     bool disk_full = any_full(group);
@@ -271,7 +273,7 @@ static void count_group(struct store *st, const struct store_queue *group, bool 
     pthread_mutex_lock(&st->lock);
     st->stats.steps += steps;
     st->stats.commits += writes;
-    if (writes)
+    if (writes && (changed || disk_full))
         st->stats.disk_full = disk_full;
     pthread_mutex_unlock(&st->lock);
 }
@@ -280,6 +282,7 @@ static void run_group(struct store *st, struct store_queue *group)
 {
     struct aw_error err = {0};
     bool broken, writes = group_writes(group);
+    int64_t changes = changes_ever(st);
     enum aw_err e;
 
     pthread_mutex_lock(&st->lock);
@@ -295,7 +298,7 @@ static void run_group(struct store *st, struct store_queue *group)
         store_break(st, group, &err);
     else if (e)
         run_singly(st, group);
-    count_group(st, group, writes);
+    count_group(st, group, writes, changes_ever(st) != changes);
     if (writes)
         store_space_changed(st);
 }

@@ -124,7 +124,7 @@ struct store_stats {
     uint64_t commits;
     uint64_t steps; /* of statements, in SQLite's virtual machine */
     uint64_t bytes; /* of the database file */
-    bool disk_full; /* the last transaction that wrote found no room */
+    bool disk_full; /* the last transaction that had anything to write found no room */
 };
 void store_get_stats(struct store *st, struct store_stats *ret);
 
