@@ -82,6 +82,7 @@ daemon_engine_libengine_la_SOURCES = \
 	daemon/engine/embedded/store_effects.h \
 	daemon/engine/embedded/store_live.c \
 	daemon/engine/embedded/store_log.c \
+	daemon/engine/embedded/store_log_file.c \
 	daemon/engine/embedded/store_offline.c daemon/engine/embedded/store_offline.h \
 	daemon/engine/embedded/store_ops.h \
 	daemon/engine/embedded/store_private.h \

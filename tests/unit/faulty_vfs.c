@@ -20,7 +20,8 @@ static struct {
     bool break_writes, break_syncs;
     int database_rc; /* what syncs, or writes, of the database come to */
     bool hold, held;
-    int syncs;
+    int syncs, log_writes;
+    int64_t log_bytes;
     sqlite3_vfs *real, vfs;
 } faulty = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .room = -1};
 
@@ -50,6 +51,10 @@ static int write_allowed(const void *data, int amount, sqlite3_int64 offset)
         rc = SQLITE_IOERR_WRITE;
     else if (faulty.room >= 0 && offset + amount > faulty.log_most)
         rc = SQLITE_FULL;
+    if (!rc && !is_zeroes(data, amount)) {
+        faulty.log_writes++;
+        faulty.log_bytes += amount;
+    }
     pthread_mutex_unlock(&faulty.lock);
     return rc;
 }
@@ -278,4 +283,12 @@ int faulty_vfs_syncs(void)
     n = faulty.syncs;
     pthread_mutex_unlock(&faulty.lock);
     return n;
+}
+
+void faulty_vfs_log_written(int *ret_writes, int64_t *ret_bytes)
+{
+    pthread_mutex_lock(&faulty.lock);
+    *ret_writes = faulty.log_writes;
+    *ret_bytes = faulty.log_bytes;
+    pthread_mutex_unlock(&faulty.lock);
 }

@@ -36,4 +36,7 @@ void faulty_vfs_go(void);
 /* How often the log was synced so far. */
 int faulty_vfs_syncs(void);
 
+/* What was written to the log so far, of what is no zeroes. */
+void faulty_vfs_log_written(int *ret_writes, int64_t *ret_bytes);
+
 #endif

@@ -2,6 +2,7 @@
  * SQLite's log: how long it is, when it goes into the database, and what a disk that is full or
  * fails does to that.
  */
+#include "daemon/engine/embedded/store_private.h"
 #include "tests/unit/faulty_vfs.h"
 #include "tests/unit/space_rig.h"
 #include "tests/unit/unit.h"
@@ -61,6 +62,115 @@ START_TEST(a_log_that_a_burst_made_long_is_cut)
     ck_assert_int_eq(submit_one(st, 1000), AW_OK);
     store_close(st);
     ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job"), 121);
+}
+END_TEST
+
+/* ---- What is written to it ----------------------------------------------------------------------
+ */
+
+struct written {
+    int writes;
+    int64_t bytes;
+};
+
+static struct written written(void)
+{
+    struct written w;
+
+    faulty_vfs_log_written(&w.writes, &w.bytes);
+    return w;
+}
+
+START_TEST(a_commit_is_one_write)
+{
+    struct store *st;
+
+    faulty_vfs_install();
+    st = open_store();
+    ck_assert_int_eq(submit_one(st, 1), AW_OK);
+    for (uint64_t i = 2; i < 10; i++) {
+        struct written before = written();
+
+        ck_assert_int_eq(submit_one(st, i), AW_OK);
+        ck_assert_int_eq(written().writes, before.writes + 1);
+    }
+    store_close(st);
+    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job"), 9);
+}
+END_TEST
+
+/* Of what comes next all is written, and nothing else. */
+START_TEST(what_a_commit_left_that_failed_is_never_written)
+{
+    struct written before;
+    struct store *st;
+
+    faulty_vfs_install();
+    st = open_store();
+    ck_assert_int_eq(submit_one(st, 1), AW_OK);
+    before = written();
+    faulty_vfs_set_room(0);
+    ck_assert_int_eq(submit_large(st, 2, 1), AW_ERR_DISK_FULL);
+    ck_assert_int_eq(written().writes, before.writes);
+    faulty_vfs_set_room(-1);
+    ck_assert_int_eq(submit_one(st, 3), AW_OK);
+    ck_assert_int_eq(written().writes, before.writes + 1);
+    ck_assert_int_lt(written().bytes, before.bytes + LARGE / 2);
+    store_close(st);
+    ck_assert_int_eq(number_in(db, "SELECT sum(number) FROM job"), 4);
+}
+END_TEST
+
+/* Who was told of the failure may have been somebody else than who goes on. */
+START_TEST(nothing_is_written_behind_what_was_lost)
+{
+    static const uint8_t page[4096] = {1}, other[4096] = {2};
+    static const sqlite3_int64 at = 800000; /* where nothing is yet */
+    uint8_t found[4096];
+    sqlite3_file *log;
+    struct store *st;
+
+    faulty_vfs_install();
+    st = open_store();
+    ck_assert_int_eq(submit_one(st, 1), AW_OK);
+    log = store_log_file(st);
+    faulty_vfs_set_room(0);
+    ck_assert_int_eq(log->pMethods->xWrite(log, page, sizeof(page), at), SQLITE_OK);
+    ck_assert_int_eq(log->pMethods->xRead(log, found, sizeof(found), at), SQLITE_OK);
+    ck_assert_mem_eq(found, page, sizeof(page));
+    ck_assert_int_eq(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL), SQLITE_FULL);
+    faulty_vfs_set_room(-1);
+    ck_assert_int_eq(log->pMethods->xRead(log, found, sizeof(found), at), SQLITE_FULL);
+    ck_assert_int_eq(log->pMethods->xWrite(log, page, sizeof(page), at + 4096), SQLITE_FULL);
+    ck_assert_int_eq(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL), SQLITE_OK);
+    ck_assert_int_eq(log->pMethods->xWrite(log, other, sizeof(other), at), SQLITE_OK);
+    ck_assert_int_eq(log->pMethods->xWrite(log, page, sizeof(page), at + 4096), SQLITE_OK);
+    ck_assert_int_eq(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL), SQLITE_OK);
+    ck_assert_int_eq(log->pMethods->xRead(log, found, sizeof(found), at), SQLITE_OK);
+    ck_assert_mem_eq(found, other, sizeof(other));
+    ck_assert_int_eq(submit_one(st, 2), AW_OK);
+    store_close(st);
+    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job"), 2);
+}
+END_TEST
+
+/* SQLite writes a part of it before the commit, and reads that again. */
+START_TEST(a_transaction_that_is_larger_than_memory_finds_no_room)
+{
+    struct store *st;
+
+    faulty_vfs_install();
+    st = open_store();
+    ck_assert_int_eq(submit_one(st, 1), AW_OK);
+    faulty_vfs_set_room(4 << 20);
+    ck_assert_int_eq(submit_large(st, 2, 150), AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    ck_assert_int_eq(submit_large(st, 2, 150), AW_OK);
+    ck_assert_int_eq(submit_one(st, 1000), AW_OK);
+    store_close(st);
+    ck_assert_int_eq(n_down, 0);
+    ck_assert_int_eq(number_in(db, "SELECT count(*) FROM job"), 152);
+    ck_assert_int_eq(number_in(db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 }
 END_TEST
 
@@ -128,7 +238,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("store_log");
-    TCase *length = tcase_create("length"), *faults = tcase_create("faults");
+    TCase *length = tcase_create("length"), *written = tcase_create("written"),
+          *faults = tcase_create("faults");
 
     suite_add_tcase(suite, length);
     tcase_add_checked_fixture(length, space_setup, space_teardown);
@@ -136,6 +247,13 @@ int main(void)
     tcase_add_test(length, the_log_is_longer_than_what_is_in_it);
     tcase_add_test(length, a_log_that_is_long_goes_into_the_database_and_begins_anew);
     tcase_add_test(length, a_log_that_a_burst_made_long_is_cut);
+    suite_add_tcase(suite, written);
+    tcase_add_checked_fixture(written, space_setup, space_teardown);
+    tcase_set_timeout(written, 300);
+    tcase_add_test(written, a_commit_is_one_write);
+    tcase_add_test(written, what_a_commit_left_that_failed_is_never_written);
+    tcase_add_test(written, nothing_is_written_behind_what_was_lost);
+    tcase_add_test(written, a_transaction_that_is_larger_than_memory_finds_no_room);
     suite_add_tcase(suite, faults);
     tcase_add_checked_fixture(faults, space_setup, space_teardown);
     tcase_set_timeout(faults, 300);

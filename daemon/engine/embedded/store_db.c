@@ -297,9 +297,8 @@ enum aw_err store_db_open(struct store *st, struct store_info *ret_info, struct 
         return e;
     pthread_once(&once, sqlite_configure);
     /* The store's thread is its only user once it runs: no mutexes inside SQLite. */
-    if (sqlite3_open_v2(st->path, &st->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-                        NULL) != SQLITE_OK)
+    if (store_log_open_db(st, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW) !=
+        SQLITE_OK)
         return aw_fail(err, AW_ERR_STORE, "%s", st->db ? sqlite3_errmsg(st->db) : "out of memory");
     sqlite3_extended_result_codes(st->db, 0);
     /* Until it is taken, a log that somebody left behind is to stay: store_db_take(). */

@@ -49,13 +49,12 @@ static void lengthen(struct store *st, sqlite3_file *file)
 static void look_ahead(struct store *st)
 {
     int64_t needed = (int64_t)(st->log.n_frames + FEW_FRAMES) * FRAME;
-    sqlite3_file *file = NULL;
+    sqlite3_file *file;
 
     if (st->log.size >= needed || needed > LONGEST)
         return;
-    if (sqlite3_file_control(st->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK ||
-        !file || !file->pMethods ||
-        file->pMethods->xFileSize(file, (sqlite3_int64 *)&st->log.size) != SQLITE_OK)
+    file = store_log_file(st);
+    if (!file || file->pMethods->xFileSize(file, (sqlite3_int64 *)&st->log.size) != SQLITE_OK)
         return;
     if (st->log.size < needed && has_room(st))
         lengthen(st, file);

@@ -136,6 +136,14 @@ AW_MUSTCHECK enum aw_err store_log_open(struct store *st, struct aw_error *err);
  * changed nothing, and it is tried again after the next group; AW_ERR_STORE leaves the disk in
  * doubt, as with any commit. */
 AW_MUSTCHECK enum aw_err store_log_turn(struct store *st, bool idle, struct aw_error *err);
+/*
+ * store_log_file.c is the log's file, which gathers what is written to it until it is synced.
+ * _open_db opens the store's database so that it has such a log: SQLite's result; the caller
+ * closes st->db also on failure. _file: NULL when there is no log.
+ */
+int store_log_open_db(struct store *st, int flags);
+sqlite3_file *store_log_file(struct store *st);
+
 /* It was cut off, and all that was in it is in the database. */
 void store_log_cut(struct store *st);
 /* It is not touched any more. */
