@@ -250,25 +250,48 @@ START_TEST(what_is_no_http_is_of_class_http)
 }
 END_TEST
 
+/*
+ * Its time is over before there is an answer. Where that is before it was there that it is to be
+ * (all is slow), it gets more. The claim of the last one.
+ */
+static uint64_t run_into_timeout(struct job *job, const char *where)
+{
+    for (;; job->timeout_ms *= 2) {
+        uint64_t claim = rig_start(rig, job);
+        const struct outcome *o = rig_ended(rig, claim);
+
+        rig_open_gate(rig); /* what is answered when its client has gone is freed so */
+        ck_assert_msg(o->class == AW_CLASS_TIMEOUT, "class %s", aw_class_name(o->class));
+        ck_assert_int_eq(o->exit_code, NO_EXIT_CODE);
+        ck_assert(!o->stopped);
+        if (strstr(o->message, where))
+            return claim;
+        ck_assert_msg(job->timeout_ms < 10000, "'%s' is not in '%s'", where, o->message);
+    }
+}
+
 START_TEST(a_server_that_hangs_runs_into_the_timeout)
 {
     struct job job = rig_get(rig, "/hang");
+    char said[64];
+    uint64_t claim;
 
     job.timeout_ms = 100;
-    rig_check_fails(rig, &job, AW_CLASS_TIMEOUT,
-                    "ran longer than 100 ms and was ended, waiting for the answer");
+    claim = run_into_timeout(&job, "waiting for the answer");
+    snprintf(said, sizeof(said), "ran longer than %d ms and was ended, ", (int)job.timeout_ms);
+    ck_assert_ptr_nonnull(strstr(rig->jobs[claim].outcome.message, said));
 }
 END_TEST
 
 START_TEST(an_answer_that_stalls_runs_into_the_timeout_and_is_kept)
 {
     struct job job = rig_get(rig, "/drip");
+    uint64_t claim;
 
     job.timeout_ms = 200;
-    rig_check_fails(rig, &job, AW_CLASS_TIMEOUT, "in the middle of the answer");
-    ck_assert_uint_eq(rig->jobs[1].outcome.http_status, 200);
-    rig_check_stdout(rig, 1, "first ");
-    rig->n_gate = 0;
+    claim = run_into_timeout(&job, "in the middle of the answer");
+    ck_assert_uint_eq(rig->jobs[claim].outcome.http_status, 200);
+    rig_check_stdout(rig, claim, "first ");
 }
 END_TEST
 
