@@ -177,7 +177,7 @@ void stream_secure(struct stream *c);
 /* Lines up for its next turn, if it was paused and nothing of its own is in the way. */
 void stream_line_up(struct stream *c);
 
-/* Takes up what was read when it was paused, and reads on. */
+/* Its turn has come: takes up what was read when it was paused, and reads on. May close it. */
 void stream_resume(struct stream *c);
 
 #endif

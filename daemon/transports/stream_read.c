@@ -242,15 +242,12 @@ static void stream_take_all(struct stream *c, size_t n, bool direct)
         stream_stash(c, c->tr->scratch + used, n - used);
 }
 
-void stream_read(struct stream *c)
+/* It is its turn. May close it. */
+static void stream_read_now(struct stream *c)
 {
     bool direct;
     ssize_t n;
 
-    if (!share_may_take(c->member.share)) {
-        stream_put_off(c);
-        return;
-    }
     if (c->phase == SECURING) {
         stream_secure(c);
         return;
@@ -268,6 +265,14 @@ void stream_read(struct stream *c)
         stream_watch_stall(c);
         stream_go_on(c);
     }
+}
+
+void stream_read(struct stream *c)
+{
+    if (share_may_take(c->member.share))
+        stream_read_now(c);
+    else
+        stream_put_off(c);
 }
 
 void stream_secure(struct stream *c)
@@ -332,7 +337,7 @@ static bool has_hung_up(const struct stream *c)
  * With a timer, which is removed if nothing has begun: without one the loop would still know
  * that of before the pause, and start it with the next bytes.
  */
-static void stream_read_on(struct stream *c)
+static void stream_read_on(struct stream *c, bool now)
 {
     const struct timeval stall = stall_time(c);
 
@@ -341,11 +346,20 @@ static void stream_read_on(struct stream *c)
         return;
     }
     stream_watch_stall(c);
-    stream_go_on(c);
+    if (now)
+        stream_read_now(c);
+    else
+        stream_go_on(c);
 }
 
+/*
+ * Each that has its turn gets on with something in it. One that had not been read when it was put
+ * off is read here and now: were it left to the loop, then a few hundred of them would use up the
+ * turn by being looked at, all be put off again, and so on without end.
+ */
 void stream_resume(struct stream *c)
 {
+    bool stashed = c->stash;
     size_t used;
 
     if (has_hung_up(c)) {
@@ -368,5 +382,5 @@ void stream_resume(struct stream *c)
     if (c->paused)
         stream_line_up(c);
     else
-        stream_read_on(c);
+        stream_read_on(c, !stashed);
 }

@@ -5,6 +5,8 @@
 #ifndef AW_ENDPOINT_RIG_H
 #define AW_ENDPOINT_RIG_H
 
+#include <sys/resource.h>
+
 #include "proto/limits.h"
 #include "tests/unit/tls_client.h"
 
@@ -80,6 +82,18 @@ static inline void start(void)
     struct endpoint_config config = default_config();
 
     server_start(&config, on_call, on_gone);
+}
+
+/* So many files that hundreds of clients can be in this process, too. */
+static inline void start_for_many(void)
+{
+    struct rlimit files;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = MIN(files.rlim_max, 8192);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    server_stop();
+    start();
 }
 
 static inline void setup_ipc(void)

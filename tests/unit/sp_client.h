@@ -54,6 +54,17 @@ static inline bool client_interrupted(ssize_t rc)
     return rc < 0 && errno == EINTR;
 }
 
+/* Without TLS between it and the socket. */
+static inline int dial_bare(void)
+{
+    int (*wrap)(int) = client_wrap, fd;
+
+    client_wrap = NULL;
+    fd = client_dial();
+    client_wrap = wrap;
+    return fd;
+}
+
 static inline bool client_write(int fd, const void *data, size_t len)
 {
     const char *p = data;

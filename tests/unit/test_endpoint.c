@@ -218,6 +218,39 @@ START_TEST(parked_calls_are_dropped_in_silence_at_the_end)
 }
 END_TEST
 
+/* ---- Many at once ------------------------------------------------------------------------------
+ */
+
+#define CROWD 800
+
+static void *open_crowd(void *arg)
+{
+    int *fds = arg;
+
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = client_open();
+        if (fds[i] < 0)
+            return NULL;
+    }
+    return arg;
+}
+
+/* All are one user's, more than have their turn in one, and each has its request there. */
+START_TEST(a_crowd_that_asks_at_once_is_served)
+{
+    int fds[CROWD];
+
+    start_for_many();
+    ck_assert_ptr_nonnull(run_beside(open_crowd, fds));
+    for (int i = 0; i < CROWD; i++)
+        ck_assert(client_ask_many(fds[i], 1, "echo"));
+    LOOP_UNTIL(n_calls == CROWD);
+    for (int i = 0; i < CROWD; i++)
+        close(fds[i]);
+    LOOP_UNTIL(connections() == 0);
+}
+END_TEST
+
 /* ---- Clients that misbehave ---------------------------------------------------------------- */
 
 /*
@@ -382,9 +415,11 @@ int main(void)
 
     tcase_add_checked_fixture(ipc, setup_ipc, server_stop);
     add_each(ipc);
+    tcase_add_test(ipc, a_crowd_that_asks_at_once_is_served);
     suite_add_tcase(suite, ipc);
     tcase_add_checked_fixture(tcp, setup_tcp, server_stop);
     add_each(tcp);
+    tcase_add_test(tcp, a_crowd_that_asks_at_once_is_served);
     suite_add_tcase(suite, tcp);
     tcase_add_checked_fixture(tls, setup_tls, teardown_tls);
     add_each(tls);

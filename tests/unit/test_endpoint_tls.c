@@ -207,6 +207,35 @@ START_TEST(a_key_may_be_updated_while_answers_wait)
 }
 END_TEST
 
+/* ---- Strangers ---------------------------------------------------------------------------------
+ */
+
+#define STRANGERS 800
+
+/* Each has begun a handshake, so that there is something to do for all, and none goes on with it.
+ */
+START_TEST(a_crowd_of_strangers_keeps_nobody_out)
+{
+    int fds[STRANGERS];
+    size_t len;
+    char *hello = tls_client_hello(&len);
+    SSL *ssl;
+
+    start_for_many();
+    for (int i = 0; i < STRANGERS; i++) {
+        fds[i] = dial_bare();
+        ck_assert(client_write(fds[i], hello, len));
+    }
+    ssl = run_beside(open_one, NULL);
+    ck_assert_ptr_nonnull(ssl);
+    close_by_hand(ssl);
+    for (int i = 0; i < STRANGERS; i++)
+        close(fds[i]);
+    LOOP_UNTIL(connections() == 0);
+    free(hello);
+}
+END_TEST
+
 /* ---- Certificates ------------------------------------------------------------------------------
  */
 
@@ -317,6 +346,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup_tls, teardown_tls);
     tcase_add_test(tc, key_updates_without_end_hold_up_nobody);
     tcase_add_test(tc, who_has_no_message_under_way_may_update_his_key_and_stay);
+    tcase_add_test(tc, a_crowd_of_strangers_keeps_nobody_out);
     tcase_add_loop_test(tc, only_good_certificates_are_taken, 0, 2 * ARRAY_SIZE(mades));
     tcase_add_test(tc, a_key_may_be_updated_while_answers_wait);
     if (certificates_make())

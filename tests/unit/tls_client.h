@@ -161,6 +161,23 @@ static inline SSL_CTX *tls_client_context(void)
     return ctx;
 }
 
+/* All that a client says before it needs an answer. To be freed. */
+static inline char *tls_client_hello(size_t *ret_len)
+{
+    SSL *ssl = SSL_new(tls_client_context());
+    BIO *said = BIO_new(BIO_s_mem());
+    char *data, *hello;
+
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), said);
+    SSL_set_connect_state(ssl);
+    ck_assert_int_eq(SSL_do_handshake(ssl), -1);
+    *ret_len = (size_t)BIO_get_mem_data(said, &data);
+    hello = malloc(*ret_len);
+    memcpy(hello, data, *ret_len);
+    SSL_free(ssl);
+    return hello;
+}
+
 static pthread_t pumps[4000];
 static _Atomic unsigned n_pumps;
 
