@@ -326,11 +326,16 @@ static bool claim_makes_sense(const struct running *r)
            (r->claimable || (r->more && n_missing(r) > ahead_together(r)));
 }
 
+bool running_is_resting(const struct running *r)
+{
+    return !r->n_started && !r->ahead.n_held && !r->claiming && !r->offer.n_taken && !r->more &&
+           !r->claimable;
+}
+
 void running_rest(struct running *r)
 {
-    if (!r->n_started && !r->ahead.n_held && !r->claiming && !r->offer.n_taken && !r->more &&
-        !r->claimable)
-        ahead_forget_jobs(r);
+    if (running_is_resting(r))
+        ahead_rest(r);
 }
 
 /* One claim at a time: its answer tells whether another one makes sense. */

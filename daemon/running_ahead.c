@@ -10,6 +10,7 @@
 #define TOGETHER_US 6000  /* what ends in this time may be claimed anew together */
 #define HOLD_US     20000 /* at most, before it goes back to the queue */
 #define SHORT_US    10000 /* jobs that take longer do not get others claimed ahead of them */
+#define REST_US     20000 /* a rest that is longer parts what came before from what comes next */
 #define WORTH       10    /* nor do those that take so many times as long as a claim */
 #define WEIGHT      4     /* of all that came before, against one more */
 #define UNKNOWN_US  (100 * SHORT_US) /* so that it takes some in a row to be called short */
@@ -26,9 +27,40 @@ void ahead_note_job(struct running *r, int64_t us)
     average(&r->ahead.job_us, us);
 }
 
-void ahead_forget_jobs(struct running *r)
+static void forget_jobs(struct running *r)
 {
     r->ahead.job_us = UNKNOWN_US;
+}
+
+/*
+ * Many clients that wait for each other's commits come in step: all of them at once, then none. It
+ * is the same work, so the pause between two such crowds must not make the next one start anew.
+ */
+void ahead_rest(struct running *r)
+{
+    const struct timeval tv = {.tv_usec = REST_US};
+
+    r->ahead.rest_us = boottime_us();
+    if (!event_pending(r->ahead.rested, EV_TIMEOUT, NULL))
+        timer_add(r->ahead.rested, &tv);
+}
+
+static void rested(evutil_socket_t fd, short what, void *arg)
+{
+    struct running *r = arg;
+    struct timeval tv = {0};
+
+    (void)fd;
+    (void)what;
+    if (!running_is_resting(r))
+        return;
+    tv.tv_usec = (suseconds_t)(r->ahead.rest_us + REST_US - boottime_us());
+    if (tv.tv_usec > 0) {
+        timer_add(r->ahead.rested, &tv);
+        return;
+    }
+    forget_jobs(r);
+    running_kick(r); /* less is offered now */
 }
 
 void ahead_note_claim(struct running *r, int64_t us)
@@ -101,7 +133,7 @@ bool ahead_hold(struct attempt *a, const struct claimed *claimed)
         return false;
     }
     if (a->worker && !a->worker->ops->may_be_held) {
-        ahead_forget_jobs(r); /* nor is what comes behind it claimed before there is a slot */
+        forget_jobs(r); /* nor is what comes behind it claimed before there is a slot */
         plan_free(plan);
         return false;
     }
@@ -251,13 +283,16 @@ bool ahead_init(struct running *r, struct event_base *base)
 {
     TAILQ_INIT(&r->ahead.held);
     TAILQ_INIT(&r->ahead.stuck);
-    ahead_forget_jobs(r);
+    forget_jobs(r);
     r->ahead.too_long = event_new(base, -1, 0, too_long, r);
-    return r->ahead.too_long != NULL;
+    r->ahead.rested = event_new(base, -1, 0, rested, r);
+    return r->ahead.too_long && r->ahead.rested;
 }
 
 void ahead_done(struct running *r)
 {
     if (r->ahead.too_long)
         event_free(r->ahead.too_long);
+    if (r->ahead.rested)
+        event_free(r->ahead.rested);
 }

@@ -58,6 +58,8 @@ struct ahead {
     int64_t job_us, claim_us; /* what one takes, on average, of the last ones */
     int64_t asked_us;         /* since boot: when the claim under way was made */
     struct event *too_long;   /* pending: something may be held for too long then */
+    int64_t rest_us;          /* since boot: when there was nothing to do any more, the last time */
+    struct event *rested;     /* pending: the rest may have been a long one then */
 };
 
 struct running {
@@ -108,6 +110,8 @@ void running_kick(struct running *r);
 
 /* To be called when there may be nothing to do any more. */
 void running_rest(struct running *r);
+/* Nothing runs, is held or on its way, or is known to wait for our slots. */
+bool running_is_resting(const struct running *r);
 
 /* Nothing is claimed for a while; then `again` comes. */
 void running_wait_for_memory(struct running *r);
@@ -145,11 +149,11 @@ size_t ahead_depth(const struct running *r);
 /* How many of them can be missing before it makes sense to claim them; 0: none. */
 size_t ahead_together(const struct running *r);
 
-/* An attempt held its slot for so long; a claim took so long. (Those before a rest do not count.)
- */
+/* An attempt held its slot for so long; a claim took so long. */
 void ahead_note_job(struct running *r, int64_t us);
 void ahead_note_claim(struct running *r, int64_t us);
-void ahead_forget_jobs(struct running *r);
+/* A rest begins. If it is long, the jobs that were there before it say nothing about the next. */
+void ahead_rest(struct running *r);
 
 /*
  * Keeps it for the next slot, or records that it has failed. False: its worker does not want that,
