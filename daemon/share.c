@@ -8,8 +8,8 @@ struct share {
     struct shares *all; /* NULL: they are gone */
     LIST_ENTRY(share) entry;
     TAILQ_ENTRY(share) hungry_entry;
-    bool hungry; /* somebody is in line */
-    uint32_t uid;
+    bool hungry;     /* somebody is in line */
+    uint64_t who;    /* a uid, or SHARE_UNKNOWN */
     unsigned n_refs; /* members and holds */
     unsigned n_members;
     LIST_HEAD(, share_member) members;
@@ -65,12 +65,12 @@ void shares_free(struct shares *shares)
 /* ---- Users ----------------------------------------------------------------------------------- */
 
 /* Users are few; whoever was there last is the first to be looked at. */
-static struct share *share_of(struct shares *shares, uint32_t uid)
+static struct share *share_of(struct shares *shares, uint64_t who)
 {
     struct share *share;
 
     LIST_FOREACH (share, &shares->list, entry) {
-        if (share->uid == uid) {
+        if (share->who == who) {
             LIST_REMOVE(share, entry);
             LIST_INSERT_HEAD(&shares->list, share, entry);
             return share;
@@ -80,7 +80,7 @@ static struct share *share_of(struct shares *shares, uint32_t uid)
     if (!share)
         return NULL;
     share->all = shares;
-    share->uid = uid;
+    share->who = who;
     LIST_INIT(&share->members);
     TAILQ_INIT(&share->line);
     LIST_INSERT_HEAD(&shares->list, share, entry);
@@ -119,7 +119,7 @@ static void wake_line(const struct share *share)
 /* 0: any number. */
 static unsigned max_members(const struct share *share)
 {
-    bool all = share->uid == 0 || share->uid == geteuid();
+    bool all = share->who == 0 || share->who == geteuid();
 
     return all ? 0 : share->all->config.max_connections;
 }
@@ -131,9 +131,9 @@ static bool too_many(const struct share *share)
     return max && share->n_members >= max;
 }
 
-bool share_join(struct shares *shares, uint32_t uid, struct share_member *member)
+bool share_join(struct shares *shares, uint64_t who, struct share_member *member)
 {
-    struct share *share = share_of(shares, uid);
+    struct share *share = share_of(shares, who);
 
     if (!share || too_many(share))
         return false;
@@ -181,12 +181,13 @@ void share_resize(struct share_member *member, size_t memory)
 struct share_member *share_excess(const struct share *share)
 {
     struct share_member *member, *most;
+    bool oldest = share->who == SHARE_UNKNOWN;
 
     if (share->member_bytes <= half(share))
         return NULL;
     most = LIST_FIRST(&share->members); /* the newest */
     LIST_FOREACH (member, &share->members, entry) {
-        if (member->memory >= most->memory)
+        if (member->memory > most->memory || (oldest && member->memory == most->memory))
             most = member;
     }
     return most;
@@ -205,8 +206,11 @@ void shares_each(const struct shares *shares, void (*fn)(void *arg, const struct
 {
     const struct share *share;
 
-    LIST_FOREACH (share, &shares->list, entry)
-        fn(arg, &(struct share_user){share->uid, share->n_members, max_members(share)});
+    LIST_FOREACH (share, &shares->list, entry) {
+        if (share->who != SHARE_UNKNOWN)
+            fn(arg,
+               &(struct share_user){(uint32_t)share->who, share->n_members, max_members(share)});
+    }
 }
 
 void share_took(struct share *share, size_t n)

@@ -7,7 +7,8 @@
  * take. Those of his connections that have more wait in line, and each goes on with some of it when
  * there is room again.
  *
- *   share   one user, known by his uid; counts references
+ *   share   one user, known by his uid; counts references. All of whom it is not known yet who they
+ *           are share one, and none of them has a request.
  *   member  one of his connections: what it has read and not yet handed on, and has not yet sent
  *   hold    one of his requests, until it is over, also if its connection has gone before
  *
@@ -53,17 +54,23 @@ struct share_member {
     bool in_line;
 };
 
+/* Instead of a uid: who has yet to say who he is. Nobody who has counts with those. */
+#define SHARE_UNKNOWN (UINT64_C(1) << 32)
+
 /* Makes a member, zeroed but for shut, one of the user's. False: he has too many, or there is no
  * memory. */
-AW_MUSTCHECK bool share_join(struct shares *shares, uint32_t uid, struct share_member *member);
+AW_MUSTCHECK bool share_join(struct shares *shares, uint64_t who, struct share_member *member);
 
 /* Harmless on a zeroed one. */
 void share_leave(struct share_member *member);
 
 void share_resize(struct share_member *member, size_t memory);
 
-/* The one with the most memory, if all together have more than they may; else NULL. Of those that
- * have as much the oldest: TLS handshakes cost the same, and a newcomer's is not to give way. */
+/*
+ * The one with the most memory, if all together have more than they may; else NULL. Of those that
+ * have as much the newest, so that a user's newcomer takes nobody's place; of those who are unknown
+ * the oldest, so that strangers who stay so keep no newcomer out.
+ */
 struct share_member *share_excess(const struct share *share);
 
 /* Shuts those with the most memory, until all together have no more than they may. */
@@ -84,7 +91,8 @@ void share_line_up(struct share_member *member);
  */
 struct share_member *shares_next(struct shares *shares, bool first);
 
-/* Calls fn for each user who has connections, or requests that are not over, in no order. */
+/* Calls fn for each user who has connections, or requests that are not over, in no order; not for
+ * those who are unknown. */
 struct share_user {
     uint32_t uid;
     unsigned connections;

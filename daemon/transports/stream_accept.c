@@ -53,7 +53,7 @@ static void read_credentials(struct stream *c)
 }
 
 /* Who is not known yet shares one user's part with all the others of whom that is so. */
-static uint32_t uid_of(const struct stream *c)
+static uint64_t who_is(const struct stream *c)
 {
     switch (c->kind) {
     case SOCKET_IPC:
@@ -63,12 +63,12 @@ static uint32_t uid_of(const struct stream *c)
     case SOCKET_TLS:
         break;
     }
-    return UINT32_MAX;
+    return SHARE_UNKNOWN;
 }
 
-static bool join(struct stream *c, uint32_t uid)
+static bool join(struct stream *c, uint64_t who)
 {
-    if (!share_join(c->tr->shares, uid, &c->member))
+    if (!share_join(c->tr->shares, who, &c->member))
         return false;
     c->base.caller.share = c->member.share;
     return true;
@@ -117,7 +117,7 @@ static void say_refused(struct crowd *crowd)
 
 static bool enter(struct stream *c)
 {
-    return !is_full(c) && join(c, uid_of(c));
+    return !is_full(c) && join(c, who_is(c));
 }
 
 /*

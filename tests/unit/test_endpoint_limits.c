@@ -303,6 +303,65 @@ START_TEST(strangers_lock_nobody_out)
 }
 END_TEST
 
+/* They have certificates that are good, and no line; then one comes who has one. */
+static void *fill_up_without_a_line(void *arg)
+{
+    int fds[STRANGERS], *places = arg;
+    bool good = true;
+
+    for (int i = 0; i < *places; i++) {
+        fds[i] = client_open();
+        good = good && fds[i] >= 0 && client_echo(fds[i], 1, "in?");
+    }
+    who_connects = A_USER;
+    good = good && server_is_well();
+    for (int i = 0; i < *places; i++)
+        close(fds[i]);
+    return good ? arg : NULL;
+}
+
+START_TEST(those_without_a_line_lock_nobody_out)
+{
+    int places = 4;
+
+    restart_for_users((struct shares_config){.max_connections = (unsigned)places});
+    who_connects = UINT32_MAX;
+    ck_assert_ptr_nonnull(run_beside(fill_up_without_a_line, &places));
+    LOOP_UNTIL(connections() == 0);
+}
+END_TEST
+
+/* One more than there is memory for; those who were there stay. */
+static void *come_as_one_too_many(void *arg)
+{
+    int fds[STRANGERS], *places = arg, newcomer;
+    bool good = true;
+
+    for (int i = 0; i < *places; i++) {
+        fds[i] = client_open();
+        good = good && fds[i] >= 0 && client_echo(fds[i], 1, "in?");
+    }
+    newcomer = client_open();
+    good = good && (newcomer < 0 || !client_echo(newcomer, 1, "in?"));
+    for (int i = 0; i < *places; i++) {
+        good = good && client_echo(fds[i], 2, "still there?");
+        close(fds[i]);
+    }
+    if (newcomer >= 0)
+        close(newcomer);
+    return good ? arg : NULL;
+}
+
+START_TEST(a_newcomer_takes_no_place_of_his_users_other_connections)
+{
+    int places = 5;
+
+    restart_for_users((struct shares_config){.max_memory = 2 * (size_t)places * TLS_CONNECTION});
+    ck_assert_ptr_nonnull(run_beside(come_as_one_too_many, &places));
+    LOOP_UNTIL(connections() == 0);
+}
+END_TEST
+
 /* ---- The end ------------------------------------------------------------------------------- */
 
 static void *ask_for_the_end(void *arg)
@@ -425,6 +484,8 @@ int main(void)
     add_each(tls);
     add_remote(tls);
     tcase_add_loop_test(tls, strangers_lock_nobody_out, 0, 3);
+    tcase_add_test(tls, those_without_a_line_lock_nobody_out);
+    tcase_add_test(tls, a_newcomer_takes_no_place_of_his_users_other_connections);
     if (certificates_make())
         suite_add_tcase(suite, tls);
     rc = unit_run(suite);

@@ -77,18 +77,45 @@ START_TEST(who_has_most_memory_is_named_when_all_have_too_much)
 }
 END_TEST
 
-START_TEST(of_those_with_as_much_memory_the_oldest_is_named)
+/* A user's newcomer; but of strangers whoever has been one for longest. */
+START_TEST(of_those_with_as_much_memory_one_is_named)
 {
     struct share_member m[3] = {0};
 
     start(200 * KIB, 0);
     for (int i = 0; i < 3; i++) {
-        ck_assert(share_join(shares, A_USER, &m[i]));
+        ck_assert(share_join(shares, _i ? SHARE_UNKNOWN : A_USER, &m[i]));
         share_resize(&m[i], 40 * KIB);
     }
-    ck_assert_ptr_eq(share_excess(m[0].share), &m[0]);
+    ck_assert_ptr_eq(share_excess(m[0].share), &m[_i ? 0 : 2]);
     for (int i = 0; i < 3; i++)
         share_leave(&m[i]);
+    shares_free(shares);
+}
+END_TEST
+
+static void count_users(void *arg, const struct share_user *user)
+{
+    unsigned *n = arg;
+
+    ck_assert_uint_eq(user->uid, UINT32_MAX);
+    ++*n;
+}
+
+START_TEST(who_is_unknown_counts_with_nobody_who_is_known)
+{
+    struct share_member m[3] = {0};
+    unsigned n = 0;
+
+    start(0, 1);
+    ck_assert(share_join(shares, UINT32_MAX, &m[0])); /* of no name, but he has said so */
+    ck_assert(share_join(shares, SHARE_UNKNOWN, &m[1]));
+    ck_assert(!share_join(shares, SHARE_UNKNOWN, &m[2]));
+    ck_assert_ptr_ne(m[0].share, m[1].share);
+    shares_each(shares, count_users, &n);
+    ck_assert_uint_eq(n, 1);
+    share_leave(&m[0]);
+    share_leave(&m[1]);
     shares_free(shares);
 }
 END_TEST
@@ -255,7 +282,8 @@ static Suite *suite(void)
     tcase_add_test(t, a_user_has_no_more_connections_than_allowed);
     tcase_add_test(t, root_and_the_daemons_user_have_any_number);
     tcase_add_test(t, who_has_most_memory_is_named_when_all_have_too_much);
-    tcase_add_test(t, of_those_with_as_much_memory_the_oldest_is_named);
+    tcase_add_loop_test(t, of_those_with_as_much_memory_one_is_named, 0, 2);
+    tcase_add_test(t, who_is_unknown_counts_with_nobody_who_is_known);
     tcase_add_test(t, requests_have_the_other_half_of_the_memory);
     tcase_add_test(t, work_that_weighs_too_much_keeps_its_user_waiting_and_nobody_else);
     tcase_add_test(t, large_requests_in_work_keep_their_user_waiting);
