@@ -87,7 +87,7 @@ void stream_weigh(struct stream *c)
 {
     if (c->doomed)
         return;
-    share_resize(&c->member, sizeof(*c) + (c->tls ? TLS_MEMORY : 0) + c->out.cap +
+    share_resize(&c->member, sizeof(*c) + (c->tls ? tls_memory(c->tls) : 0) + c->out.cap +
                                  (c->incoming ? c->room : 0) +
                                  (c->stash ? c->stash_off + c->stash_len : 0));
     share_relieve(c->member.share);

@@ -287,8 +287,10 @@ void stream_secure(struct stream *c)
         stream_close(c);
     } else if (step == TLS_DONE) {
         stream_secured(c);
-    } else if (step == TLS_AWAITS_ROOM) {
-        stream_await_room(c);
+    } else {
+        stream_weigh(c);
+        if (step == TLS_AWAITS_ROOM)
+            stream_await_room(c);
     }
 }
 

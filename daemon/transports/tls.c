@@ -18,6 +18,11 @@
  */
 #define MAX_READS 16
 
+/* What a connection costs whose client says no more in the handshake than most do. OpenSSL keeps a
+ * message until it is whole, and certificates as long as the connection lasts. */
+#define MEMORY    (40u << 10)
+#define HANDSHAKE (16u << 10)
+
 struct tls_context {
     SSL_CTX *ctx;
     BIO_METHOD *method;
@@ -27,6 +32,7 @@ struct tls {
     SSL *ssl;
     int fd;
     unsigned reads_left; /* of MAX_READS */
+    size_t n_said;       /* bytes of the client's in the handshake */
     bool ready;          /* the handshake is done */
     bool failed;         /* nothing is to be said any more */
     bool awaits_room;    /* to go on reading */
@@ -59,6 +65,8 @@ static int bio_read(BIO *bio, char *buf, int len)
     }
     tls->reads_left--;
     n = recv(tls->fd, buf, (size_t)len, 0);
+    if (n > 0 && !tls->ready)
+        tls->n_said += (size_t)n;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         BIO_set_retry_read(bio);
     return (int)n;
@@ -206,6 +214,11 @@ void tls_free(struct tls *tls)
     SSL_free(tls->ssl);
     ERR_clear_error(); /* the queue is the thread's, and libcurl's, too */
     free(tls);
+}
+
+size_t tls_memory(const struct tls *tls)
+{
+    return MEMORY + (tls->n_said > HANDSHAKE ? tls->n_said - HANDSHAKE : 0);
 }
 
 static void read_name(struct tls *tls)

@@ -15,9 +15,6 @@
 struct tls_context;
 struct tls;
 
-/* What one connection costs beside its socket, in bytes, about. */
-#define TLS_MEMORY (40u << 10)
-
 /*
  * `cert` names a PEM file with our certificate (and those between it and its authority) and its
  * key, `ca` one with the authorities whose word is taken for clients. AW_ERR_NOT_PERMITTED,
@@ -35,6 +32,9 @@ struct tls *tls_new(struct tls_context *context, int fd);
 
 /* Says goodbye, if that is possible now. NULL does nothing. */
 void tls_free(struct tls *tls);
+
+/* What it costs beside its socket, in bytes, about: the more, the more was said to shake hands. */
+size_t tls_memory(const struct tls *tls);
 
 enum tls_step { TLS_DONE, TLS_AWAITS_BYTES, TLS_AWAITS_ROOM, TLS_FAILED };
 

@@ -362,6 +362,45 @@ START_TEST(a_newcomer_takes_no_place_of_his_users_other_connections)
 }
 END_TEST
 
+/* Of a ClientHello that is to be 128 KiB, all but the end; two others have said nothing. */
+static void *say_much(void *arg)
+{
+    struct {
+        uint8_t type, version[2], len[2], text[10000];
+    } record = {22, {3, 1}, {10000 >> 8, 10000 & 255}, {1, 2, 0, 0, 3, 3}};
+    int *fds = arg;
+
+    client_wrap = NULL;
+    for (int i = 0; i < 3; i++)
+        fds[i] = client_dial();
+    for (int i = 0; i < 13 && client_write(fds[1], &record, sizeof(record)); i++)
+        memset(record.text, 0, sizeof(record.text));
+    return arg;
+}
+
+START_TEST(who_says_much_in_his_handshake_pays_for_it)
+{
+    struct endpoint_config config = default_config();
+    struct pollfd gone;
+    char byte;
+    int fds[3];
+
+    server_stop();
+    config.shares.max_memory = 2 * 3 * TLS_CONNECTION;
+    config.stall_ms = 600000;
+    server_start(&config, on_call, on_gone);
+    ck_assert_ptr_nonnull(run_beside(say_much, fds));
+    gone = (struct pollfd){.fd = fds[1], .events = POLLRDHUP};
+    LOOP_UNTIL(poll(&gone, 1, 0) == 1);
+    ck_assert_uint_eq(connections(), 2);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(i == 1 || recv(fds[i], &byte, 1, MSG_DONTWAIT) == -1, 1);
+        close(fds[i]);
+    }
+    LOOP_UNTIL(connections() == 0);
+}
+END_TEST
+
 /* ---- The end ------------------------------------------------------------------------------- */
 
 static void *ask_for_the_end(void *arg)
@@ -485,6 +524,7 @@ int main(void)
     add_remote(tls);
     tcase_add_loop_test(tls, strangers_lock_nobody_out, 0, 3);
     tcase_add_test(tls, those_without_a_line_lock_nobody_out);
+    tcase_add_test(tls, who_says_much_in_his_handshake_pays_for_it);
     tcase_add_test(tls, a_newcomer_takes_no_place_of_his_users_other_connections);
     if (certificates_make())
         suite_add_tcase(suite, tls);
