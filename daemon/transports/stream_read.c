@@ -169,12 +169,19 @@ static ssize_t stream_recv(struct stream *c, bool *ret_direct)
     return receive(c, c->tr->scratch, SCRATCH);
 }
 
+/* Without memory for a timer nobody is waited for. */
+static void stream_watch(struct stream *c, const struct timeval *patience)
+{
+    if (event_add(&c->read, patience) < 0)
+        stream_doom(c, "out of memory");
+}
+
 /* Bytes do not make a handshake's time longer. */
 static void stream_watch_handshake(struct stream *c)
 {
     int64_t us = MAX(c->deadline_us - boottime_us(), 0);
 
-    event_add(&c->read, &(struct timeval){us / 1000000, us % 1000000});
+    stream_watch(c, &(struct timeval){us / 1000000, us % 1000000});
 }
 
 /* While something is incomplete, the rest must not be long in coming. */
@@ -185,7 +192,7 @@ static void stream_watch_stall(struct stream *c)
     if (c->phase <= SHAKING)
         stream_watch_handshake(c);
     else if (c->phase != HEADER || c->have > header_start(c))
-        event_add(&c->read, &stall);
+        stream_watch(c, &stall);
     else
         event_remove_timer(&c->read);
 }

@@ -160,6 +160,46 @@ START_TEST(who_does_not_finish_a_message_is_closed)
 }
 END_TEST
 
+/* ---- Without memory ---------------------------------------------------------------------------
+ */
+
+static _Atomic bool poor;
+
+/* Of libevent, for what grows: the heap of its timers. */
+static void *grow(void *memory, size_t size)
+{
+    return poor ? NULL : realloc(memory, size);
+}
+
+/* More than the heap has room for. */
+static void *stop_while_memory_is_out(void *arg)
+{
+    bool good = true;
+    int fds[20];
+
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        fds[i] = open_patiently();
+        good = good && fds[i] >= 0;
+    }
+    poor = true;
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        good = good && client_write(fds[i], HEADER + use_tcp, 13 - use_tcp);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        good = good && is_closed(fds[i]);
+        close(fds[i]);
+    }
+    poor = false;
+    return good ? arg : NULL;
+}
+
+START_TEST(nobody_is_waited_for_without_a_timer)
+{
+    restart(on_call);
+    ck_assert_ptr_nonnull(run_beside(stop_while_memory_is_out, base));
+    LOOP_UNTIL(connections() == 0);
+}
+END_TEST
+
 /* ---- Where the daemon was the slow one ---------------------------------------------------------
  */
 
@@ -202,6 +242,7 @@ static void add_each(TCase *tc, int n_slow)
     tcase_add_test(tc, who_does_not_finish_a_handshake_is_closed);
     tcase_add_loop_test(tc, bytes_do_not_make_a_handshake_longer, 0, n_slow);
     tcase_add_test(tc, who_does_not_finish_a_message_is_closed);
+    tcase_add_test(tc, nobody_is_waited_for_without_a_timer);
 }
 
 int main(void)
@@ -210,6 +251,7 @@ int main(void)
     TCase *ipc = tcase_create("ipc"), *tcp = tcase_create("tcp"), *tls = tcase_create("tls");
     int rc;
 
+    event_set_mem_functions(malloc, grow, free);
     tcase_add_checked_fixture(ipc, setup_ipc, server_stop);
     add_each(ipc, 1);
     tcase_add_test(ipc, what_has_come_is_read_though_the_loop_was_away_for_long);
