@@ -8,7 +8,7 @@
 /* Our part of a file; the real one's follows. */
 struct faulty_file {
     sqlite3_file base;
-    bool is_log, is_database;
+    bool is_log, is_database, damages_neighbours;
     sqlite3_file *real;
 };
 
@@ -17,7 +17,7 @@ static struct {
     pthread_cond_t changed;
     int64_t room;     /* negative: there is no end */
     int64_t log_most; /* where the disk ends; negative: to be counted from the next write on */
-    bool break_writes, break_syncs;
+    bool break_writes, break_syncs, damage_neighbours;
     int database_rc; /* what syncs, or writes, of the database come to */
     bool hold, held;
     int syncs, log_writes;
@@ -160,7 +160,10 @@ static int faulty_sector_size(sqlite3_file *file)
 
 static int faulty_traits(sqlite3_file *file)
 {
-    return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
+    const struct faulty_file *f = (struct faulty_file *)file;
+    int traits = real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
+
+    return f->damages_neighbours ? traits & ~SQLITE_IOCAP_POWERSAFE_OVERWRITE : traits;
 }
 
 /* Version 1: without shared memory, so a store that is not locked exclusively does not even open.
@@ -192,6 +195,9 @@ static int faulty_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, i
     f->real = (sqlite3_file *)(f + 1);
     f->is_log = flags & SQLITE_OPEN_WAL;
     f->is_database = flags & SQLITE_OPEN_MAIN_DB;
+    pthread_mutex_lock(&faulty.lock);
+    f->damages_neighbours = faulty.damage_neighbours;
+    pthread_mutex_unlock(&faulty.lock);
     rc = faulty.real->xOpen(faulty.real, path, f->real, flags, ret_flags);
     if (rc == SQLITE_OK)
         f->base.pMethods = &methods;
@@ -238,6 +244,11 @@ void faulty_vfs_break_writes(bool broken)
 void faulty_vfs_break_syncs(bool broken)
 {
     set_flag(&faulty.break_syncs, broken);
+}
+
+void faulty_vfs_damage_neighbours(bool damaged)
+{
+    set_flag(&faulty.damage_neighbours, damaged);
 }
 
 void faulty_vfs_fail_database(int rc)

@@ -27,6 +27,13 @@ void faulty_vfs_break_syncs(bool broken);
  */
 void faulty_vfs_fail_database(int rc);
 
+/*
+ * Files that are opened from now on are on a disk that, when the power goes, may damage what is
+ * next to what is being written. SQLite fills up each commit there with copies of a page, and a
+ * part of the last it writes after its sync.
+ */
+void faulty_vfs_damage_neighbours(bool damaged);
+
 /* The next sync waits until faulty_vfs_go(). faulty_vfs_await_held() returns once it does. */
 void faulty_vfs_hold(void);
 bool faulty_vfs_is_held(void);

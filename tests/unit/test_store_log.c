@@ -174,6 +174,26 @@ START_TEST(a_transaction_that_is_larger_than_memory_finds_no_room)
 }
 END_TEST
 
+/* What SQLite writes behind a commit's sync is part of its log, too. */
+START_TEST(a_full_disk_takes_nothing_from_a_commit_that_is_filled_up)
+{
+    struct store *st;
+
+    faulty_vfs_install();
+    faulty_vfs_damage_neighbours(true);
+    st = open_store();
+    faulty_vfs_damage_neighbours(false);
+    ck_assert_int_eq(submit_one(st, 1), AW_OK);
+    faulty_vfs_set_room(0);
+    ck_assert_int_eq(submit_one(st, 2), AW_ERR_DISK_FULL);
+    faulty_vfs_set_room(-1);
+    ck_assert_int_eq(submit_one(st, 3), AW_OK);
+    store_close(st);
+    ck_assert_int_eq(n_down, 0);
+    ck_assert_int_eq(number_in(db, "SELECT sum(number) FROM job"), 4);
+}
+END_TEST
+
 /* ---- Faults -------------------------------------------------------------------------------------
  */
 
@@ -254,6 +274,7 @@ int main(void)
     tcase_add_test(written, what_a_commit_left_that_failed_is_never_written);
     tcase_add_test(written, nothing_is_written_behind_what_was_lost);
     tcase_add_test(written, a_transaction_that_is_larger_than_memory_finds_no_room);
+    tcase_add_test(written, a_full_disk_takes_nothing_from_a_commit_that_is_filled_up);
     suite_add_tcase(suite, faults);
     tcase_add_checked_fixture(faults, space_setup, space_teardown);
     tcase_set_timeout(faults, 300);

@@ -22,7 +22,7 @@
 struct log_file {
     sqlite3_file base;
     sqlite3_file *real;
-    uint8_t *gathered; /* GATHER_MAX octets; NULL: no memory, and each write is made at once */
+    uint8_t *gathered; /* GATHER_MAX octets; NULL: each write is made at once */
     size_t len;
     sqlite3_int64 at;
     sqlite3_int64 hole; /* what SQLite has behind this was lost; NO_HOLE: nothing was */
@@ -187,6 +187,18 @@ static struct {
     sqlite3_vfs *real;
 } layer;
 
+/*
+ * On a disk that may damage what is next to what it writes SQLite fills up each commit, and writes
+ * the last of that after its sync. It would stay in memory: nothing is gathered there. NULL also
+ * without memory.
+ */
+static uint8_t *gathered_new(sqlite3_file *log)
+{
+    int traits = log->pMethods->xDeviceCharacteristics(log);
+
+    return traits & SQLITE_IOCAP_POWERSAFE_OVERWRITE ? malloc(GATHER_MAX) : NULL;
+}
+
 static int layer_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags,
                       int *ret_flags)
 {
@@ -200,7 +212,7 @@ static int layer_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, in
     rc = layer.real->xOpen(layer.real, path, f->real, flags, ret_flags);
     if (rc)
         return rc;
-    f->gathered = malloc(GATHER_MAX);
+    f->gathered = gathered_new(f->real);
     f->base.pMethods = &log_methods;
     return SQLITE_OK;
 }
