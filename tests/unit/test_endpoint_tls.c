@@ -336,6 +336,39 @@ START_TEST(only_good_certificates_are_taken)
 }
 END_TEST
 
+/* 58 KB on the wire; OpenSSL makes 800 of them, and keeps them. */
+#define CERTIFICATES 200
+
+/* Behind its own it shows so many others, which are of no use. */
+static SSL_CTX *context_with_others(int n)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    X509 *other = cert_read("alien.pem");
+
+    ck_assert(SSL_CTX_use_certificate_chain_file(ctx, in_certs("client.pem")) == 1 &&
+              SSL_CTX_use_PrivateKey_file(ctx, in_certs("client.pem"), SSL_FILETYPE_PEM) == 1);
+    for (int i = 0; i < n; i++)
+        ck_assert_int_eq(SSL_CTX_add1_chain_cert(ctx, other), 1);
+    X509_free(other);
+    return ctx;
+}
+
+START_TEST(who_shows_many_certificates_pays_for_them)
+{
+    struct endpoint_config config = default_config();
+    SSL_CTX *few = context_with_others(2), *many = context_with_others(CERTIFICATES);
+
+    server_stop();
+    config.shares.max_memory = 1 << 20;
+    server_start(&config, on_call, on_gone);
+    ck_assert_ptr_nonnull(run_beside(open_with, few));
+    ck_assert_ptr_null(run_beside(open_with, many));
+    LOOP_UNTIL(connections() == 0);
+    SSL_CTX_free(few);
+    SSL_CTX_free(many);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("endpoint_tls");
@@ -348,6 +381,7 @@ int main(void)
     tcase_add_test(tc, who_has_no_message_under_way_may_update_his_key_and_stay);
     tcase_add_test(tc, a_crowd_of_strangers_keeps_nobody_out);
     tcase_add_loop_test(tc, only_good_certificates_are_taken, 0, 2 * ARRAY_SIZE(mades));
+    tcase_add_test(tc, who_shows_many_certificates_pays_for_them);
     tcase_add_test(tc, a_key_may_be_updated_while_answers_wait);
     if (certificates_make())
         suite_add_tcase(suite, tc);
