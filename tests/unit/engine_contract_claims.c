@@ -259,6 +259,7 @@ START_TEST(a_claim_that_finds_nothing_writes_nothing)
 {
     uint64_t commits;
 
+    rig_await_first_look();
     rig_queue_add("q", QUEUE_CHANGE(to.paused = 1));
     rig_queue(WANT(.queue = "q"));
     rig_queue(WANT(.name = "shared"));

@@ -457,8 +457,11 @@ END_TEST
 
 START_TEST(reading_commits_nothing)
 {
-    uint64_t number = rig_queue(WANT(.name = "x")), before = rig_stats().commits;
+    uint64_t number, before;
 
+    rig_await_first_look();
+    number = rig_queue(WANT(.name = "x"));
+    before = rig_stats().commits;
     rig_record(number);
     list((struct list_filter){.uid = -1});
     ck_assert_uint_eq(rig_stats().commits, before);

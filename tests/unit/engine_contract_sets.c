@@ -131,6 +131,7 @@ START_TEST(one_that_was_there_becomes_a_member_while_the_queue_is_full)
 
     rig.limits.max_queued = 1;
     rig_reopen();
+    rig_await_first_look();
     number = rig_queue(WANT(.key = "k"));
     ck_assert_err(rig_submit(&WANT(.set = "s"), 1), AW_ERR_QUEUE_FULL);
     ck_assert_err(rig_set_get("s"), AW_ERR_NO_SET);

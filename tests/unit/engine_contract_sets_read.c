@@ -104,6 +104,7 @@ START_TEST(looking_at_sets_writes_nothing)
 {
     uint64_t commits;
 
+    rig_await_first_look();
     ended_set(2);
     commits = rig_stats().commits;
     rig_read((struct reading){S});

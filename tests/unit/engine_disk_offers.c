@@ -48,9 +48,11 @@ static struct answer *submit(struct want want)
 START_TEST(one_that_finds_a_free_slot_is_claimed_in_one_commit)
 {
     struct claimed c = {.attempt = 1};
-    uint64_t commits = rig_stats().commits;
     struct answer *r;
+    uint64_t commits;
 
+    rig_await_first_look();
+    commits = rig_stats().commits;
     offer(2);
     r = submit(WANT(.name = "a"));
     ck_assert_ok(r);

@@ -256,6 +256,9 @@ struct record rig_record(uint64_t number);
 enum aw_err rig_lookup(uint64_t number);
 enum aw_state rig_state(uint64_t number);
 struct engine_stats rig_stats(void);
+/* An engine that was just opened looks once, a moment later, whether there is something to prune.
+ * After this it commits what it is asked for and nothing else. */
+void rig_await_first_look(void);
 
 /* Outcomes: an exit with a code, killed by an interruption, stopped on request. */
 struct outcome outcome_exit(int code);

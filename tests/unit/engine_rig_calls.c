@@ -368,6 +368,13 @@ struct engine_stats rig_stats(void)
     return stats;
 }
 
+void rig_await_first_look(void)
+{
+    ck_assert_uint_eq(rig_stats().commits, 0);
+    while (!rig_stats().commits)
+        rig_turn();
+}
+
 struct outcome outcome_exit(int code)
 {
     struct outcome o = {.class = code ? AW_CLASS_EXIT : AW_CLASS_NONE, .exit_code = code};
