@@ -675,7 +675,17 @@ check-valgrind:
 		TESTS='$(VALGRIND_TESTS)' \
 		LOG_COMPILER='$(LIBTOOL) --quiet --mode=execute $(VALGRIND) $(VALGRIND_FLAGS)'
 
-.PHONY: check-valgrind
+# End-to-end tests with awd and aw-runner under valgrind: half an hour. What a fault library is loaded
+# into, and what takes its time by itself, is left out.
+VALGRIND_PROGRAM_TESTS = $(E2E_TESTS) tests/e2e/identity.test tests/fault/clock.test \
+	tests/fault/torture.test
+check-valgrind-programs: stage.stamp tests/e2e/json_field tests/fault/torture_job tests/fault/hostile
+	$(AM_V_at)command -v $(VALGRIND) >/dev/null \
+		|| { echo 'make check-valgrind-programs needs valgrind'; exit 1; }
+	$(AM_V_at)$(AM_TESTS_ENVIRONMENT) VALGRIND='$(VALGRIND)' VALGRIND_FLAGS='$(VALGRIND_FLAGS)' \
+		$(srcdir)/tests/fault/valgrind $(VALGRIND_PROGRAM_TESTS)
+
+.PHONY: check-valgrind check-valgrind-programs
 
 # The table that README.md has.
 ecomarket: stage.stamp $(ECOMARKET)
@@ -688,7 +698,7 @@ check_DATA = stage.stamp config-h-is-made
 CLEANFILES += stage.stamp stage.log
 
 clean-local:
-	rm -rf stage systemd-root fuzz tests/fault/torture.found tests/fault/faults.found
+	rm -rf stage stage-valgrind systemd-root fuzz tests/fault/torture.found tests/fault/faults.found
 	-find . -name '*.gc??' -exec rm -f {} + 2>/dev/null # others remove folders meanwhile
 
 distclean-local:
