@@ -6,6 +6,7 @@
 #     make check-real SRC=DIRECTORY
 #
 # DIRECTORY holds a source tree that `./configure && make`, or `make` alone, can build. It is copied.
+# Lua's does; zlib's does not, as its makefile renames what it has compiled.
 . "${0%/*}/../e2e/lib.sh"
 needs python3 make cc
 SRC=${1:?which source tree?}
